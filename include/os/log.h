@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Log lines and random numbers of the host. See os/memory.h for what this contract is.
+ *
+ * Text from the wire is printed only by "%.*s" after os_printable() or with a validated name, never
+ * as a format. Lines that a peer or a storage driver can cause go through os_log_limited().
+ */
+#ifndef CHISCSI_OS_LOG_H
+#define CHISCSI_OS_LOG_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OS_LOG_ERROR 3
+#define OS_LOG_WARNING 4
+#define OS_LOG_INFO 6
+#define OS_LOG_DEBUG 7
+
+/** os_log() - one line to the kernel log, "chiscsi: " and the newline are added. Context: any. */
+void os_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** os_log_limited() - like os_log(), but dropped (and counted) when there are too many. */
+void os_log_limited(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** os_random() - fills @buffer from the kernel's cryptographic generator. Context: any. */
+void os_random(void *buffer, size_t size);
+
+/** os_check_failed() - reports a broken CHISCSI_CHECK(); the caller traps after it. */
+void os_check_failed(const char *condition, const char *file, int line);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

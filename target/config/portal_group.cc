@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// See portal_group.hh.
+#include "target/config/portal_group.hh"
+
+#include "target/config/address.hh"
+#include "target/config/number.hh"
+#include "target/config/word_list.hh"
+
+namespace chiscsi {
+
+namespace portal_group_detail {
+
+constexpr char kKey[] = "PortalGroup";
+constexpr char kTimeout[] = "timeout=";
+constexpr uint32_t kMaxTimeout = 86400;
+
+Status bad(ConfigError* error, Text what, Text value) {
+  error->at(kKey).add(what).add(" ").add_quoted(value);
+  return Error::kInvalid;
+}
+
+bool parse_tag(Text text, uint16_t* tag) {
+  uint32_t value = 0;
+  if (!parse_number_in_range(text, NumberSyntax::kDecimal, 1, 65535, &value)) return false;
+  *tag = static_cast<uint16_t>(value);
+  return true;
+}
+
+// A tag list, unlike an IPv6 address, holds digits, commas and blanks only.
+bool is_tag_list(Text field) {
+  if (field.size() < 2 || field[0] != '[' || field[field.size() - 1] != ']') return false;
+  for (const char c : field.skip(1).first(field.size() - 2)) {
+    if (!(c >= '0' && c <= '9') && c != ',' && c != ' ') return false;
+  }
+  return true;
+}
+
+// Cuts off the field before the next comma that is not inside brackets.
+Text take_field(Text* rest) {
+  bool inside = false;
+  for (size_t i = 0; i < rest->size(); ++i) {
+    const char c = (*rest)[i];
+    if (c == '[') inside = true;
+    if (c == ']') inside = false;
+    if (c != ',' || inside) continue;
+    const Text field = rest->first(i);
+    // A comma at the very end leaves an empty field behind, which is then refused.
+    *rest = i + 1 == rest->size() ? Text(",", 1) : rest->skip(i + 1);
+    return field;
+  }
+  const Text field = *rest;
+  *rest = Text();
+  return field;
+}
+
+Text trim_blanks(Text text) {
+  while (!text.empty() && text[0] == ' ')
+    text = text.skip(1);
+  while (!text.empty() && text[text.size() - 1] == ' ')
+    text = text.first(text.size() - 1);
+  return text;
+}
+
+Status parse_tag_list(Text field, PortalGroupSettings* group, ConfigError* error) {
+  WordList words(field.skip(1).first(field.size() - 2));
+  for (Text word; words.next(&word);) {
+    uint16_t tag = 0;
+    if (!parse_tag(trim_blanks(word), &tag)) return bad(error, "bad tag to redirect to", word);
+    if (group->redirect_tags.contains(tag)) return bad(error, "tag listed twice", word);
+    CHISCSI_TRY(group->redirect_tags.append(tag));
+  }
+  return {};
+}
+
+Status parse_field(Text field, PortalGroupSettings* group, bool* has_timeout, ConfigError* error) {
+  if (group->redirects()) return bad(error, "the tag list has to come last, not before", field);
+  if (is_tag_list(field)) return parse_tag_list(field, group, error);
+  if (field.starts_with(kTimeout)) {
+    const Text value = field.skip(sizeof(kTimeout) - 1);
+    if (*has_timeout ||
+        !parse_number_in_range(value, NumberSyntax::kDecimal, 0, kMaxTimeout, &group->timeout_s)) {
+      return bad(error, "timeout has to be given once, as 0 to 86400 seconds, not as", value);
+    }
+    *has_timeout = true;
+    return {};
+  }
+  os_address portal = {};
+  if (!parse_ip_and_port(field, &portal)) return bad(error, "bad address", field);
+  return group->portals.append(portal);
+}
+
+bool shares_portal(const PortalGroupSettings& a, const PortalGroupSettings& b, os_address* portal) {
+  for (size_t i = 0; i < a.portals.size(); ++i) {
+    // Within one group a portal is compared with those behind it.
+    for (size_t j = &a == &b ? i + 1 : 0; j < b.portals.size(); ++j) {
+      if (!same_endpoint(a.portals[i], b.portals[j])) continue;
+      *portal = a.portals[i];
+      return true;
+    }
+  }
+  return false;
+}
+
+bool has_tag(Span<const PortalGroupSettings> groups, uint16_t tag) {
+  for (const PortalGroupSettings& group : groups) {
+    if (group.tag == tag) return true;
+  }
+  return false;
+}
+
+Status check_pair(const PortalGroupSettings& a, const PortalGroupSettings& b, ConfigError* error) {
+  os_address portal = {};
+  if (&a != &b && a.tag == b.tag) {
+    error->at(kKey).add("tag ").add_number(a.tag).add(" is given twice");
+    return Error::kInvalid;
+  }
+  if (shares_portal(a, b, &portal)) {
+    return bad(error, "portal given twice", format_ip_and_port(portal).text());
+  }
+  return {};
+}
+
+Status check_redirection(const PortalGroupSettings& group, Span<const PortalGroupSettings> groups,
+                         ConfigError* error) {
+  for (const uint16_t tag : group.redirect_tags) {
+    if (tag != group.tag && has_tag(groups, tag)) continue;
+    error->at(kKey).add("group ").add_number(group.tag).add(" redirects to ").add_number(tag);
+    error->add(tag == group.tag ? ", which is itself" : ", which does not exist");
+    return Error::kInvalid;
+  }
+  return {};
+}
+
+}  // namespace portal_group_detail
+
+bool PortalGroupSettings::has_portal(const os_address& local) const {
+  for (const os_address& portal : portals) {
+    if (portal.port != local.port || portal.is_ipv6 != local.is_ipv6) continue;
+    if (is_wildcard(portal) || same_ip(portal, local)) return true;
+  }
+  return false;
+}
+
+Status parse_portal_group(Text value, PortalGroupSettings* group, ConfigError* error) {
+  namespace detail = portal_group_detail;
+  Text rest = value;
+  const bool has_tag = rest.find('@') != Text::kNotFound;
+  const Text tag = rest.take_until('@');
+  if (!has_tag || !detail::parse_tag(tag, &group->tag)) {
+    return detail::bad(error, "wants <tag 1-65535>@<ip>[:<port>]..., not", value);
+  }
+  bool has_timeout = false;
+  while (!rest.empty()) {
+    const Text field = detail::take_field(&rest);
+    CHISCSI_TRY(detail::parse_field(field, group, &has_timeout, error));
+  }
+  if (group->portals.empty()) return detail::bad(error, "no address in", value);
+  return {};
+}
+
+Status check_portal_groups(Span<const PortalGroupSettings> groups, ConfigError* error) {
+  namespace detail = portal_group_detail;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    for (size_t j = i; j < groups.size(); ++j) {
+      CHISCSI_TRY(detail::check_pair(groups[i], groups[j], error));
+    }
+    CHISCSI_TRY(detail::check_redirection(groups[i], groups, error));
+  }
+  return {};
+}
+
+}  // namespace chiscsi

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// See target_device.hh.
+#include "target/config/target_device.hh"
+
+#include "target/config/number.hh"
+#include "target/config/word_list.hh"
+
+namespace chiscsi {
+
+namespace target_device_detail {
+
+constexpr char kKey[] = "TargetDevice";
+constexpr char kDefaultClass[] = "FILE";
+constexpr uint32_t kMaxNameLength = 255;
+constexpr uint32_t kMaxRamDiskMb = 1024 * 1024;
+
+Status bad(ConfigError* error, Text what, Text value) {
+  error->at(kKey).add(what).add(" ").add_quoted(value);
+  return Error::kInvalid;
+}
+
+struct FlagWord {
+  const char* name;
+  bool TargetDeviceSettings::*member;
+};
+constexpr FlagWord kFlags[] = {
+    {"NULLRW", &TargetDeviceSettings::nullrw},
+    {"SYNC", &TargetDeviceSettings::sync},
+    {"RO", &TargetDeviceSettings::read_only},
+};
+
+struct TextOption {
+  const char* name;
+  size_t max_length;
+  Text TargetDeviceSettings::*member;
+};
+constexpr TextOption kTexts[] = {
+    {"ID", 24, &TargetDeviceSettings::id},
+    {"WWN", 16, &TargetDeviceSettings::wwn},
+    {"SN", 16, &TargetDeviceSettings::sn},
+};
+
+bool is_printable(Text text) {
+  for (const char c : text) {
+    if (c < ' ' || c > '~') return false;
+  }
+  return true;
+}
+
+Status parse_size(Text option, Text value, TargetDeviceSettings* device, ConfigError* error) {
+  const size_t digits = value.size() < 2 ? 0 : value.size() - 2;
+  const bool first_time = device->size_mb == 0;
+  if (!first_time || value.skip(digits) != Text("MB") ||
+      !parse_number_in_range(value.first(digits), NumberSyntax::kDecimal, 1, kMaxRamDiskMb,
+                             &device->size_mb)) {
+    return bad(error, "wants size=<1-1048576>MB once, not", option);
+  }
+  return {};
+}
+
+Status parse_assignment(Text option, TargetDeviceSettings* device, ConfigError* error) {
+  Text value = option;
+  const Text name = value.take_until('=');
+  if (name == Text("size")) return parse_size(option, value, device, error);
+  for (const TextOption& known : kTexts) {
+    if (name != Text(known.name)) continue;
+    Text& member = device->*known.member;
+    const bool fits = !value.empty() && value.size() <= known.max_length && is_printable(value);
+    if (!member.empty() || !fits) return bad(error, "given twice, empty or too long:", option);
+    member = value;
+    return {};
+  }
+  return bad(error, "unknown option", option);
+}
+
+Status parse_word(Text word, TargetDeviceSettings* device, ConfigError* error) {
+  for (const FlagWord& known : kFlags) {
+    if (word != Text(known.name)) continue;
+    bool& member = device->*known.member;
+    if (member) return bad(error, "option given twice", word);
+    member = true;
+    return {};
+  }
+  if (word.empty() || !is_printable(word)) return bad(error, "bad option", word);
+  if (!device->lun_class.empty()) return bad(error, "a second type word or unknown option", word);
+  device->lun_class = word;
+  return {};
+}
+
+}  // namespace target_device_detail
+
+Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError* error) {
+  namespace detail = target_device_detail;
+  device->line = value;
+  WordList fields(value);
+  fields.next(&device->name);
+  if (device->name.empty() || device->name.size() > detail::kMaxNameLength ||
+      !detail::is_printable(device->name)) {
+    return detail::bad(error, "wants a path or name of 1 to 255 characters first, not", value);
+  }
+  for (Text option; fields.next(&option);) {
+    const bool assigns = option.find('=') != Text::kNotFound;
+    CHISCSI_TRY(assigns ? detail::parse_assignment(option, device, error)
+                        : detail::parse_word(option, device, error));
+  }
+  if (device->lun_class.empty()) device->lun_class = detail::kDefaultClass;
+  if (device->size_mb != 0 && device->lun_class != Text("MEM")) {
+    return detail::bad(error, "size= is for MEM only:", value);
+  }
+  return {};
+}
+
+}  // namespace chiscsi

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// TargetDevice lines of the configuration, taken apart but not interpreted.
+//
+//   <path|name>[,<type word>][,NULLRW][,SYNC][,RO][,size=<x>MB][,ID=<id>][,WWN=<wwn>][,SN=<sn>]
+//
+// The type word names one of our LUN classes or one that a storage driver registered; whoever
+// owns the class decides whether it exists. LUNs are numbered in the order of the lines.
+#pragma once
+
+#include <cstdint>
+
+#include "base/error.hh"
+#include "base/text.hh"
+#include "target/config/message_line.hh"
+
+namespace chiscsi {
+
+struct TargetDeviceSettings {
+  Text line;             // The whole value, for fp_config_parse_options().
+  Text name;             // Path or name, the first field.
+  Text lun_class;        // FILE when the line has no type word.
+  Text id, wwn, sn;      // Empty: to be derived.
+  uint32_t size_mb = 0;  // 0: not given.
+  bool nullrw = false;
+  bool sync = false;
+  bool read_only = false;
+};
+
+// Parses the value of one TargetDevice line; `device` refers to the memory of `value`. Errors:
+// kInvalid with a line in `error`.
+Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError* error);
+
+}  // namespace chiscsi

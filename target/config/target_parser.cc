@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// TargetSettings::parse(): the key=value buffer of a target, by a table of keys.
+//
+// One row per key names the function that takes its value. Numbers and booleans of RFC 7143 take
+// their range and their member from the key table. Every refusal names the key, the value and what
+// is allowed.
+#include "target/config/number.hh"
+#include "target/config/target_settings.hh"
+#include "target/config/word_list.hh"
+
+namespace chiscsi {
+
+class TargetParser {
+ public:
+  TargetParser(TargetSettings& settings, const TargetParseOptions& options, ConfigError& error)
+      : settings_(settings), options_(options), error_(error) {}
+
+  Status run(Text target_name, Bytes buffer);
+
+ private:
+  using Handler = Status (TargetParser::*)(const char* key, Text value);
+  struct Row {
+    const char* key;
+    bool repeatable;
+    Handler take;
+  };
+  static const Row kRows[];
+  static constexpr size_t kMaxRows = 40;
+
+  Status take_pair(Text pair);
+  Status take_value(size_t row, Text value);
+  Status check_all();
+  Status refuse(const char* key, Text what, Text value);
+
+  Status take_name(const char* key, Text value);
+  Status take_alias(const char* key, Text value);
+  Status take_rfc_number(const char* key, Text value);
+  Status take_rfc_boolean(const char* key, Text value);
+  Status take_receive_limit(const char* key, Text value);
+  Status take_only_yes(const char* key, Text value);
+  Status take_only_no(const char* key, Text value);
+  Status take_only_zero(const char* key, Text value);
+  Status take_marker_interval(const char* key, Text value);
+  Status take_header_digest(const char* key, Text value);
+  Status take_data_digest(const char* key, Text value);
+  Status take_digests(const char* key, Text value, DigestChoice* digests);
+  Status take_auth_methods(const char* key, Text value);
+  Status take_initiator_accounts(const char* key, Text value);
+  Status take_target_account(const char* key, Text value);
+  Status take_challenge_length(const char* key, Text value);
+  Status take_chap_policy(const char* key, Text value);
+  Status take_portal_group(const char* key, Text value);
+  Status take_shadow_mode(const char* key, Text value);
+  Status take_max_commands(const char* key, Text value);
+  Status take_device(const char* key, Text value);
+  Status take_acl_enable(const char* key, Text value);
+  Status take_acl(const char* key, Text value);
+  Status take_registers_isns(const char* key, Text value);
+  Status take_flag(const char* key, Text value, bool* flag);
+  Status take_number(const char* key, Text value, uint32_t minimum, uint32_t maximum,
+                     uint32_t* number);
+
+  TargetSettings& settings_;
+  const TargetParseOptions& options_;
+  ConfigError& error_;
+  bool seen_[kMaxRows] = {};
+  AuthChoice methods_;
+};
+
+constexpr TargetParser::Row TargetParser::kRows[] = {
+    // config-and-cli: keys of RFC 7143.
+    {"TargetName", false, &TargetParser::take_name},
+    {"TargetAlias", false, &TargetParser::take_alias},
+    {"MaxConnections", false, &TargetParser::take_rfc_number},
+    {"InitialR2T", false, &TargetParser::take_rfc_boolean},
+    {"ImmediateData", false, &TargetParser::take_rfc_boolean},
+    {"FirstBurstLength", false, &TargetParser::take_rfc_number},
+    {"MaxBurstLength", false, &TargetParser::take_rfc_number},
+    {"MaxRecvDataSegmentLength", false, &TargetParser::take_receive_limit},
+    {"MaxOutstandingR2T", false, &TargetParser::take_rfc_number},
+    {"DefaultTime2Wait", false, &TargetParser::take_rfc_number},
+    {"DefaultTime2Retain", false, &TargetParser::take_rfc_number},
+    {"DataPDUInOrder", false, &TargetParser::take_only_yes},
+    {"DataSequenceInOrder", false, &TargetParser::take_only_yes},
+    {"ErrorRecoveryLevel", false, &TargetParser::take_only_zero},
+    {"HeaderDigest", true, &TargetParser::take_header_digest},
+    {"DataDigest", true, &TargetParser::take_data_digest},
+    {"AuthMethod", true, &TargetParser::take_auth_methods},
+    {"OFMarker", false, &TargetParser::take_only_no},
+    {"IFMarker", false, &TargetParser::take_only_no},
+    {"OFMarkInt", false, &TargetParser::take_marker_interval},
+    {"IFMarkInt", false, &TargetParser::take_marker_interval},
+    // Chelsio keys.
+    {"Auth_CHAP_Initiator", true, &TargetParser::take_initiator_accounts},
+    {"Auth_CHAP_Target", false, &TargetParser::take_target_account},
+    {"Auth_CHAP_ChallengeLength", false, &TargetParser::take_challenge_length},
+    {"Auth_CHAP_Policy", false, &TargetParser::take_chap_policy},
+    {"PortalGroup", true, &TargetParser::take_portal_group},
+    {"ShadowMode", false, &TargetParser::take_shadow_mode},
+    {"TargetSessionMaxCmd", false, &TargetParser::take_max_commands},
+    {"TargetDevice", true, &TargetParser::take_device},
+    {"ACL_Enable", false, &TargetParser::take_acl_enable},
+    {"ACL", true, &TargetParser::take_acl},
+    {"RegisteriSNS", false, &TargetParser::take_registers_isns},
+};
+
+namespace target_parser_detail {
+
+// A text without control characters, for people to read.
+bool is_plain(Text text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) return false;
+  }
+  return true;
+}
+
+}  // namespace target_parser_detail
+
+Status TargetParser::refuse(const char* key, Text what, Text value) {
+  error_.at(key).add(what).add(", not ").add_quoted(value);
+  return Error::kInvalid;
+}
+
+Status TargetParser::run(Text target_name, Bytes buffer) {
+  if (buffer.size() > kMaxConfigBytes) {
+    error_.at("configuration").add("longer than 262144 bytes");
+    return Error::kInvalid;
+  }
+  if (!target_name.empty()) CHISCSI_TRY(take_name("TargetName", target_name));
+  settings_.max_commands_ = options_.default_max_commands;
+  CHISCSI_TRY(settings_.text_.assign(buffer));
+  for (Text rest = settings_.text_.text(); !rest.empty();) {
+    const Text pair = rest.take_until('\0');
+    if (!pair.empty()) CHISCSI_TRY(take_pair(pair));
+  }
+  return check_all();
+}
+
+Status TargetParser::take_pair(Text pair) {
+  Text value = pair;
+  const bool has_value = value.find('=') != Text::kNotFound;
+  const Text key = value.take_until('=');
+  for (size_t row = 0; row < sizeof(kRows) / sizeof(kRows[0]); ++row) {
+    if (key != Text(kRows[row].key)) continue;
+    if (has_value) return take_value(row, value);
+    error_.at(kRows[row].key).add("has no value");
+    return Error::kInvalid;
+  }
+  error_.at("configuration").add("unknown key ").add_quoted(key);
+  return Error::kInvalid;
+}
+
+Status TargetParser::take_value(size_t row, Text value) {
+  const Row& known = kRows[row];
+  if (seen_[row] && !known.repeatable) {
+    error_.at(known.key).add("is given twice");
+    return Error::kInvalid;
+  }
+  seen_[row] = true;
+  return (this->*known.take)(known.key, value);
+}
+
+Status TargetParser::check_all() {
+  TargetSettings& s = settings_;
+  if (s.name_.empty()) {
+    error_.at("TargetName").add("is missing");
+    return Error::kInvalid;
+  }
+  if (s.session_.first_burst_length > s.session_.max_burst_length) {
+    error_.at("FirstBurstLength").add_number(s.session_.first_burst_length);
+    error_.add(" is more than MaxBurstLength ").add_number(s.session_.max_burst_length);
+    return Error::kInvalid;
+  }
+  if (s.header_digests_.empty()) s.header_digests_ = DigestChoice(DigestType::kNone);
+  if (s.data_digests_.empty()) s.data_digests_ = DigestChoice(DigestType::kNone);
+  s.auth_.methods = methods_.empty() ? AuthChoice(AuthMethod::kNone, AuthMethod::kChap) : methods_;
+  CHISCSI_TRY(s.auth_.check(options_.has_chap_hook, &error_));
+  return check_portal_groups(s.portal_groups_.span(), &error_);
+}
+
+Status TargetParser::take_name(const char* key, Text value) {
+  if (!is_iscsi_name(value))
+    return refuse(key, "wants a name like iqn.2026-11.org.example:disk", value);
+  if (!settings_.name_.empty() && settings_.name_.text() != value) {
+    return refuse(key, "has to be the name of the target", value);
+  }
+  settings_.name_.assign(value);
+  return {};
+}
+
+Status TargetParser::take_alias(const char* key, Text value) {
+  if (value.size() > iscsi::kMaxValueLength || !target_parser_detail::is_plain(value)) {
+    return refuse(key, "wants up to 255 printable characters", value);
+  }
+  settings_.alias_ = value;
+  return {};
+}
+
+Status TargetParser::take_number(const char* key, Text value, uint32_t minimum, uint32_t maximum,
+                                 uint32_t* number) {
+  if (parse_number_in_range(value, NumberSyntax::kDecimal, minimum, maximum, number)) return {};
+  error_.at(key).add("wants a number from ").add_number(minimum).add(" to ").add_number(maximum);
+  error_.add(", not ").add_quoted(value);
+  return Error::kInvalid;
+}
+
+Status TargetParser::take_flag(const char* key, Text value, bool* flag) {
+  return parse_boolean(value, flag) ? Status() : refuse(key, "wants Yes or No", value);
+}
+
+Status TargetParser::take_rfc_number(const char* key, Text value) {
+  const KeyInfo& info = *find_key(key);
+  return take_number(key, value, info.minimum, info.maximum, &(settings_.session_.*info.number));
+}
+
+Status TargetParser::take_rfc_boolean(const char* key, Text value) {
+  return take_flag(key, value, &(settings_.session_.*find_key(key)->boolean));
+}
+
+Status TargetParser::take_receive_limit(const char* key, Text value) {
+  const KeyInfo& info = key_info(TextKey::kMaxRecvDataSegmentLength);
+  return take_number(key, value, info.minimum, info.maximum,
+                     &settings_.max_recv_data_segment_length_);
+}
+
+Status TargetParser::take_only_yes(const char* key, Text value) {
+  return value == boolean_text(true) ? Status() : refuse(key, "can only be Yes", value);
+}
+
+Status TargetParser::take_only_no(const char* key, Text value) {
+  return value == boolean_text(false) ? Status() : refuse(key, "can only be No", value);
+}
+
+Status TargetParser::take_only_zero(const char* key, Text value) {
+  return value == Text("0") ? Status() : refuse(key, "can only be 0", value);
+}
+
+Status TargetParser::take_marker_interval(const char* key, Text value) {
+  uint32_t ignored = 0;
+  return take_number(key, value, 1, 65535, &ignored);
+}
+
+Status TargetParser::take_digests(const char* key, Text value, DigestChoice* digests) {
+  WordList words(value);
+  for (Text word; words.next(&word);) {
+    DigestType digest = DigestType::kNone;
+    if (!parse_digest(word, &digest) || !digests->add(digest)) {
+      return refuse(key, "wants None and CRC32C, each at most once", value);
+    }
+  }
+  return {};
+}
+
+Status TargetParser::take_header_digest(const char* key, Text value) {
+  return take_digests(key, value, &settings_.header_digests_);
+}
+
+Status TargetParser::take_data_digest(const char* key, Text value) {
+  return take_digests(key, value, &settings_.data_digests_);
+}
+
+Status TargetParser::take_auth_methods(const char* key, Text value) {
+  WordList words(value);
+  for (Text word; words.next(&word);) {
+    AuthMethod method = AuthMethod::kNone;
+    if (!parse_auth_method(word, &method) || !methods_.add(method)) {
+      return refuse(key, "wants None and CHAP, each at most once", value);
+    }
+  }
+  return {};
+}
+
+Status TargetParser::take_initiator_accounts(const char* key, Text value) {
+  WordList words(value);
+  for (Text word; words.next(&word);) {
+    ChapAccount account;
+    CHISCSI_TRY(parse_chap_account(key, word, &account, &error_));
+    for (const ChapAccount& other : settings_.auth_.initiators) {
+      if (other.name != account.name) continue;
+      error_.at(key).add("two accounts for ").add_quoted(account.name);
+      return Error::kInvalid;
+    }
+    CHISCSI_TRY(settings_.auth_.initiators.append(account));
+  }
+  return {};
+}
+
+Status TargetParser::take_target_account(const char* key, Text value) {
+  return parse_chap_account(key, value, &settings_.auth_.target, &error_);
+}
+
+Status TargetParser::take_challenge_length(const char* key, Text value) {
+  return take_number(key, value, kMinChallengeLength, kMaxChallengeLength,
+                     &settings_.auth_.challenge_length);
+}
+
+Status TargetParser::take_chap_policy(const char* key, Text value) {
+  const bool mutual = value == Text("Mutual");
+  if (!mutual && value != Text("Oneway")) return refuse(key, "wants Oneway or Mutual", value);
+  settings_.auth_.policy = mutual ? ChapPolicy::kMutual : ChapPolicy::kOneway;
+  return {};
+}
+
+Status TargetParser::take_portal_group(const char*, Text value) {
+  PortalGroupSettings group;
+  CHISCSI_TRY(parse_portal_group(value, &group, &error_));
+  return settings_.portal_groups_.append(std::move(group));
+}
+
+Status TargetParser::take_shadow_mode(const char* key, Text value) {
+  return take_flag(key, value, &settings_.shadow_mode_);
+}
+
+Status TargetParser::take_max_commands(const char* key, Text value) {
+  settings_.has_max_commands_ = true;
+  return take_number(key, value, 1, kMaxSessionCommands, &settings_.max_commands_);
+}
+
+Status TargetParser::take_device(const char*, Text value) {
+  TargetDeviceSettings device;
+  CHISCSI_TRY(parse_target_device(value, &device, &error_));
+  return settings_.devices_.append(device);
+}
+
+Status TargetParser::take_acl_enable(const char* key, Text value) {
+  return take_flag(key, value, &settings_.acl_enabled_);
+}
+
+Status TargetParser::take_acl(const char*, Text value) {
+  AccessRule rule;
+  CHISCSI_TRY(parse_access_rule(value, &rule, &error_));
+  CHISCSI_TRY(settings_.acl_lines_.append(value));
+  return settings_.acl_.append(std::move(rule));
+}
+
+Status TargetParser::take_registers_isns(const char* key, Text value) {
+  return take_flag(key, value, &settings_.registers_isns_);
+}
+
+Result<Ref<TargetSettings>> TargetSettings::parse(Text target_name, Bytes buffer,
+                                                  const TargetParseOptions& options,
+                                                  ConfigError* error) {
+  error->clear();
+  auto settings = Ref<TargetSettings>::adopt(make<TargetSettings>(Alloc::kMaySleep));
+  if (!settings) return Error::kNoMemory;
+  TargetParser parser(*settings, options, *error);
+  const Status status = parser.run(target_name, buffer);
+  if (!status.is_ok()) return status.error();
+  return settings;
+}
+
+}  // namespace chiscsi

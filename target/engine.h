@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The engine's upward C interface: what the host's glue calls.
+ *
+ * target/linux/ calls these from module_init, module_exit and from the exported functions of
+ * include/common; the POSIX port calls them from its main program and offers the same exported names.
+ * Each engine_X() is the body of the exported chiscsi_X() and has its contract.
+ */
+#ifndef CHISCSI_TARGET_ENGINE_H
+#define CHISCSI_TARGET_ENGINE_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+#include "common/chiscsi.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct engine_options - settings fixed when the module is loaded.
+ * @workers: full-feature-phase threads; 0: one per CPU
+ * @login_timeout_s: a login not finished after this is dropped; 0: never (Guide: 300)
+ * @abort_timeout_s: how long a storage driver may take to answer an abort before its command is
+ *	orphaned
+ * @max_pending_logins: connections in the login phase at one time
+ */
+struct engine_options {
+	uint32_t workers;
+	uint32_t login_timeout_s;
+	uint32_t abort_timeout_s;
+	uint32_t max_pending_logins;
+};
+
+/** engine_start() - makes the threads. Return: 0 or a negative errno. Context: process. */
+int engine_start(const struct engine_options *options);
+/**
+ * engine_stop() - ends all sessions and threads. Context: process.
+ * Every storage driver has deregistered before: it holds a reference on the module until then.
+ */
+void engine_stop(void);
+
+int engine_target_class_register(chiscsi_target_class *target_class);
+int engine_target_class_deregister(const char *class_name);
+int engine_target_lun_class_register(chiscsi_target_lun_class *lun_class,
+				     const char *target_class_name);
+int engine_target_lun_class_deregister(const char *lun_class_name, const char *target_class_name);
+
+void engine_target_first_login_check_done(unsigned long hndl, unsigned char status_class,
+					  unsigned char status_detail, unsigned int max_cmd);
+void engine_target_login_stage_check_done(unsigned long hndl, unsigned char status_class,
+					  unsigned char status_detail);
+
+int engine_target_add(void *sdev_priv, const char *target_name, const char *target_class_name,
+		      const char *config_buffer, int buflen);
+int engine_target_remove(void *sdev_priv, const char *target_name);
+int engine_target_reconfig(void *sdev_priv, const char *target_name,
+			   const char *target_class_name, const char *config_buffer, int buflen);
+int engine_target_session_abort(unsigned long sess_hdl);
+
+int engine_scsi_cmd_buffer_ready(chiscsi_scsi_command *scmd, unsigned char *sc_xfer_sreq_buf,
+				 unsigned int sc_xfer_sgcnt, unsigned int sc_xfer_offset,
+				 unsigned int sc_xfer_buflen);
+int engine_scsi_cmd_execution_status(chiscsi_scsi_command *scmd, unsigned char *sc_xfer_sreq_buf,
+				     unsigned int sc_xfer_sgcnt, unsigned int sc_xfer_offset,
+				     unsigned int sc_xfer_buflen);
+int engine_scsi_cmd_abort(chiscsi_scsi_command *scmd);
+int engine_scsi_cmd_abort_status(chiscsi_scsi_command *scmd);
+int engine_tmf_execution_done(unsigned long hndl, unsigned char tmf_response,
+			      chiscsi_scsi_command *scmd);
+void engine_iscsi_command_dump(chiscsi_scsi_command *scmd);
+
+int engine_get_target_info(const char *tname, struct chiscsi_target_info *target_info);
+int engine_get_session_info(const char *tname, const char *iname, int sess_info_max,
+			    struct chiscsi_session_info *sess_info);
+int engine_get_connection_info(unsigned long sess_hdl, int conn_idx,
+			       struct chiscsi_connection_info *conninfo);
+int engine_get_perf_info(int ipv6, const unsigned int *ip_addr, unsigned int port,
+			 struct chiscsi_perf_info *pdata);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

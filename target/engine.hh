@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Engine: the composition root. It makes the workers and owns what there is one of.
+//
+// One instance exists between engine_start() and engine_stop(). Objects of the engine hold references
+// to it; only the C interface asks for instance().
+#pragma once
+
+#include <atomic>
+
+#include "target/engine.h"
+#include "target/handle_table.hh"
+#include "target/login/chap.hh"
+#include "target/login_service.hh"
+#include "target/portals.hh"
+#include "target/registry.hh"
+#include "target/session/connection.hh"
+#include "target/session/session.hh"
+#include "target/session/tmf.hh"
+
+namespace chiscsi {
+
+class Engine final : public Acceptor {
+ public:
+  static Result<OwnPtr<Engine>> create(const engine_options& options);
+  explicit Engine(const engine_options& options);
+  ~Engine();
+  // Precondition: the engine is started.
+  static Engine& instance();
+
+  // Acceptor, on the login worker.
+  void on_accept(OwnPtr<Conn> conn) override;
+  // A connection leaves the login phase: for its session, or for good.
+  void login_succeeded(Connection& connection);
+  void login_ended(Connection& connection);
+
+  // The control plane (engine_control.cc). Context: process.
+  Status add_target(void* driver_private, Text name, Text class_name, Bytes config);
+  Status remove_target(void* driver_private, Text name);
+  Status reconfigure_target(void* driver_private, Text name, Text class_name, Bytes config);
+  Status remove_class(Text name);
+
+  Worker& login_worker() { return *login_worker_; }
+  // The worker for a new session: the one with the least to serve.
+  Worker& pick_worker();
+
+  Registry& registry() { return registry_; }
+  HandleTable<Session>& session_handles() { return session_handles_; }
+  HandleTable<LoginCheck>& login_handles() { return login_handles_; }
+  HandleTable<Tmf>& tmf_handles() { return tmf_handles_; }
+  ChallengeRegistry& challenges() { return challenges_; }
+  const AuthSettings& discovery_auth() const { return discovery_auth_; }
+  // A login or a session has ended: whoever waits in a stop looks again. Context: any.
+  void note_progress() { os_event_signal(progress_); }
+  // Never 0. Context: any.
+  uint16_t next_tsih();
+
+  uint64_t login_timeout_ms() const { return options_.login_timeout_s * 1000ull; }
+  uint64_t abort_timeout_ms() const { return options_.abort_timeout_s * 1000ull; }
+
+ private:
+  static constexpr uint32_t kMaxWorkers = 1024;
+  Status start_workers();
+  void end_logins();
+  void end_sessions();
+  static void on_end_logins(WorkerMessage& message);
+  void wait_for_sessions(Target& target);
+
+  const engine_options options_;
+  os_event* progress_ = nullptr;
+  OwnPtr<Worker> login_worker_;
+  OwnPtr<Worker>* workers_ = nullptr;
+  uint32_t worker_count_ = 0;
+  Registry registry_;
+  Portals portals_;
+  HandleTable<Session> session_handles_;
+  HandleTable<LoginCheck> login_handles_;
+  HandleTable<Tmf> tmf_handles_;
+  std::atomic<uint32_t> last_tsih_{0};
+
+  // Login worker's.
+  List<Connection, &Connection::login_node> logins_;
+  ChallengeRegistry challenges_;
+  std::atomic<uint32_t> login_count_{0};
+  bool accepting_ = true;
+  std::atomic<bool> logins_closed_{false};
+  struct EndLogins : WorkerMessage {
+    explicit EndLogins(Handle handler) : WorkerMessage(handler) {}
+    Engine* engine = nullptr;
+  } end_logins_message_{&Engine::on_end_logins};
+
+  AuthSettings discovery_auth_;
+};
+
+}  // namespace chiscsi

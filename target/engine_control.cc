@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The control plane: classes, targets and their settings (Guide 5 and 6).
+//
+// A target starts as a whole or not at all: settings are parsed, portals opened, and only then does
+// it get a name that a login can find. Removal goes the other way and ends in bounded time, whatever
+// the storage driver does. All of it runs in the caller's process context.
+#include "base/lock.hh"
+#include "os/log.h"
+#include "target/config/address.hh"
+#include "target/engine.hh"
+
+namespace chiscsi {
+
+namespace {
+
+constexpr uint32_t kRemoveStepMs = 100;
+// How long a class may take to get its last commands back before its removal is refused.
+constexpr uint32_t kClassWaitMs = 30'000;
+
+bool ends_with_nul(Bytes config) {
+  return config.empty() || config[config.size() - 1] == '\0';
+}
+
+Result<Ref<TargetSettings>> parse_settings(Text name, const TargetClass& target_class,
+                                           Bytes config) {
+  if (!ends_with_nul(config)) {
+    os_log(OS_LOG_ERROR, "target configuration: the buffer does not end with a NUL");
+    return Error::kInvalid;
+  }
+  TargetParseOptions options;
+  options.has_chap_hook = target_class.hooks->fp_chap_info_get != nullptr;
+  ConfigError error;
+  Result<Ref<TargetSettings>> settings = TargetSettings::parse(name, config, options, &error);
+  if (!settings.is_ok()) os_log(OS_LOG_ERROR, "target configuration: %s", error.c_str());
+  return settings;
+}
+
+void log_portal_failure(const os_address& address, Error error) {
+  os_log(OS_LOG_ERROR, "portal %s: cannot listen, error %d", format_ip_and_port(address).c_str(),
+         static_cast<int>(error));
+}
+
+}  // namespace
+
+Status Engine::add_target(void* driver_private, Text name, Text class_name, Bytes config) {
+  Ref<TargetClass> target_class = registry_.find_class(class_name);
+  if (!target_class) return Error::kNoEntry;
+  if (target_class->lun_class_count == 0) return Error::kInvalid;
+  Ref<TargetSettings> settings = CHISCSI_TRY(parse_settings(name, *target_class, config));
+  if (registry_.find_target(settings->name())) return Error::kExists;
+  Ref<Target> target =
+      CHISCSI_TRY(Target::create(settings->name(), driver_private, target_class, settings));
+  os_address failed;
+  const Status opened = portals_.open(*settings, &failed);
+  if (!opened.is_ok()) {
+    log_portal_failure(failed, opened.error());
+    return opened;
+  }
+  const Status added = registry_.add_target(*target);
+  if (!added.is_ok()) {
+    portals_.close(*settings);
+    return added;
+  }
+  os_log(OS_LOG_INFO, "%s: target started", target->name_c_str());
+  return Status();
+}
+
+// In this order: no new login finds it, its portals close, its sessions end, its name is free.
+Status Engine::remove_target(void* driver_private, Text name) {
+  Ref<Target> target = registry_.find_target(name);
+  if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
+  if (!target->mark_removed()) return Error::kBusy;
+  portals_.close(*target->settings());
+  wait_for_sessions(*target);
+  registry_.remove_target(*target);
+  os_log(OS_LOG_INFO, "%s: target removed", target->name_c_str());
+  return Status();
+}
+
+// Every session ends by itself within the limits of flushing and of aborts.
+void Engine::wait_for_sessions(Target& target) {
+  while (true) {
+    {
+      MutexGuard guard(target.mutex());
+      if (target.sessions().empty()) return;
+      target.sessions().for_each(
+          [](SessionEntry& entry) { entry.session->request_end(EndReason::kTargetRemoved); });
+    }
+    os_event_wait(target.session_gone(), kRemoveStepMs);
+  }
+}
+
+Status Engine::reconfigure_target(void* driver_private, Text name, Text class_name, Bytes config) {
+  Ref<Target> target = registry_.find_target(name);
+  if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
+  if (!(target->target_class().name.text() == class_name)) return Error::kInvalid;
+  Ref<TargetSettings> fresh = CHISCSI_TRY(parse_settings(name, target->target_class(), config));
+  Ref<TargetSettings> current = target->settings();
+  ConfigError error;
+  const Status allowed = current->check_reload(*fresh, &error);
+  if (!allowed.is_ok()) {
+    os_log(OS_LOG_ERROR, "%s: %s", target->name_c_str(), error.c_str());
+    return allowed;
+  }
+  os_address failed;
+  const Status opened = portals_.open(*fresh, &failed);
+  if (!opened.is_ok()) {
+    log_portal_failure(failed, opened.error());
+    return opened;
+  }
+  target->replace_settings(fresh);
+  portals_.close(*current);
+  return Status();
+}
+
+Status Engine::remove_class(Text name) {
+  for (uint32_t waited = 0;; waited += kRemoveStepMs) {
+    Ref<TargetClass> target_class = registry_.find_class(name);
+    if (!target_class) return Error::kNoEntry;
+    const uint32_t held = target_class->commands_held.load();
+    if (held == 0 || target_class->target_count != 0) return registry_.remove_class(name);
+    if (waited >= kClassWaitMs) {
+      os_log(OS_LOG_WARNING, "class %s: %u commands are held by storage driver",
+             target_class->name.c_str(), held);
+      return Error::kBusy;
+    }
+    os_event_wait(progress_, kRemoveStepMs);
+  }
+}
+
+}  // namespace chiscsi
+
+using namespace chiscsi;  // NOLINT: this part of the file is the C interface.
+
+namespace {
+
+Bytes config_bytes(const char* buffer, int size) {
+  return {reinterpret_cast<const uint8_t*>(buffer),
+          buffer != nullptr && size > 0 ? static_cast<size_t>(size) : 0};
+}
+
+bool are_names(const char* a, const char* b) { return a != nullptr && b != nullptr; }
+
+constexpr int kBadArgument = -static_cast<int>(Error::kInvalid);
+
+}  // namespace
+
+extern "C" {
+
+int engine_target_class_register(chiscsi_target_class* target_class) {
+  return Engine::instance().registry().add_class(target_class).to_errno();
+}
+
+int engine_target_class_deregister(const char* class_name) {
+  if (class_name == nullptr) return kBadArgument;
+  return Engine::instance().remove_class(class_name).to_errno();
+}
+
+int engine_target_lun_class_register(chiscsi_target_lun_class* lun_class,
+                                     const char* target_class_name) {
+  if (target_class_name == nullptr) return kBadArgument;
+  return Engine::instance().registry().add_lun_class(lun_class, target_class_name).to_errno();
+}
+
+int engine_target_lun_class_deregister(const char* lun_class_name, const char* target_class_name) {
+  if (!are_names(lun_class_name, target_class_name)) return kBadArgument;
+  return Engine::instance()
+      .registry()
+      .remove_lun_class(lun_class_name, target_class_name)
+      .to_errno();
+}
+
+int engine_target_add(void* sdev_priv, const char* target_name, const char* target_class_name,
+                      const char* config_buffer, int buflen) {
+  if (!are_names(target_name, target_class_name)) return kBadArgument;
+  return Engine::instance()
+      .add_target(sdev_priv, target_name, target_class_name, config_bytes(config_buffer, buflen))
+      .to_errno();
+}
+
+int engine_target_remove(void* sdev_priv, const char* target_name) {
+  if (target_name == nullptr) return kBadArgument;
+  return Engine::instance().remove_target(sdev_priv, target_name).to_errno();
+}
+
+int engine_target_reconfig(void* sdev_priv, const char* target_name, const char* target_class_name,
+                           const char* config_buffer, int buflen) {
+  if (!are_names(target_name, target_class_name)) return kBadArgument;
+  return Engine::instance()
+      .reconfigure_target(sdev_priv, target_name, target_class_name,
+                          config_bytes(config_buffer, buflen))
+      .to_errno();
+}
+
+int engine_target_session_abort(unsigned long sess_hdl) {
+  Ref<Session> session = Engine::instance().session_handles().find(sess_hdl);
+  if (!session) return -static_cast<int>(Error::kNoEntry);
+  session->request_end(EndReason::kDriverRequest);
+  return 0;
+}
+
+}  // extern "C"

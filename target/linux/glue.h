@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What module.c starts and ends of the host's own: the parts of include/os that have state.
+ *
+ * Order at load: digest. Order at unload, after engine_stop(): sockets, digest, memory. Each end
+ * function returns when no code of this module runs or will run on behalf of its part.
+ */
+#ifndef CHISCSI_GLUE_H
+#define CHISCSI_GLUE_H
+
+/** os_digest_start() - looks up the hashes; a missing one is not an error. Context: process. */
+void os_digest_start(void);
+/** os_digest_stop() - gives the hashes back. Context: process. */
+void os_digest_stop(void);
+
+/** os_memory_drain() - waits until all deferred frees are done. Context: process. */
+void os_memory_drain(void);
+
+/**
+ * os_socket_drain() - waits until the network refers to no memory and no callback of ours.
+ *
+ * All sockets are closed before. The wait ends by itself, see os_socket_close(); it says so in the
+ * log when it takes long. Context: process.
+ */
+void os_socket_drain(void);
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Load and unload of chiscsi.ko, and its parameters.
+ *
+ * Called by the kernel's module loader, in the process context of modprobe and rmmod. A parameter
+ * out of its range stops the load with one line that names it. Unload runs only when no storage
+ * driver uses the module any more, and returns when nothing of it can run again. Contains nothing
+ * of the target itself: that starts at engine_start().
+ */
+#define pr_fmt(fmt) "chiscsi: " fmt
+
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
+
+#include "target/engine.h"
+#include "target/linux/glue.h"
+
+/**
+ * struct number - the value of a parameter, and what it may be.
+ */
+struct number {
+	unsigned int value;
+	unsigned int min;
+	unsigned int max;
+};
+
+static int number_set(const char *text, const struct kernel_param *parameter)
+{
+	struct number *number = parameter->arg;
+	unsigned int value;
+
+	if (kstrtouint(text, 0, &value) || value < number->min || value > number->max) {
+		pr_err("%s: bad value \"%.32s\", allowed %u-%u\n", parameter->name, text,
+		       number->min, number->max);
+		return -EINVAL;
+	}
+	number->value = value;
+	return 0;
+}
+
+static int number_get(char *text, const struct kernel_param *parameter)
+{
+	const struct number *number = parameter->arg;
+
+	return sysfs_emit(text, "%u\n", number->value);
+}
+
+static const struct kernel_param_ops number_ops = { .set = number_set, .get = number_get };
+
+static struct number workers = { .value = 0, .min = 0, .max = 1024 };
+static struct number login_timeout = { .value = 300, .min = 0, .max = 86400 };
+static struct number abort_timeout = { .value = 30, .min = 1, .max = 3600 };
+static struct number max_pending_logins = { .value = 1024, .min = 1, .max = 65536 };
+
+module_param_cb(workers, &number_ops, &workers, 0444);
+MODULE_PARM_DESC(workers, "threads that serve sessions; 0 (default): one per CPU");
+module_param_cb(login_timeout, &number_ops, &login_timeout, 0444);
+MODULE_PARM_DESC(login_timeout, "seconds until an unfinished login is dropped; 0: never (300)");
+module_param_cb(abort_timeout, &number_ops, &abort_timeout, 0444);
+MODULE_PARM_DESC(abort_timeout, "seconds a storage driver has to answer an abort (30)");
+module_param_cb(max_pending_logins, &number_ops, &max_pending_logins, 0444);
+MODULE_PARM_DESC(max_pending_logins, "connections in the login phase at one time (1024)");
+
+static int __init chiscsi_init(void)
+{
+	const struct engine_options options = {
+		.workers = workers.value,
+		.login_timeout_s = login_timeout.value,
+		.abort_timeout_s = abort_timeout.value,
+		.max_pending_logins = max_pending_logins.value,
+	};
+	int err;
+
+	os_digest_start();
+	err = engine_start(&options);
+	if (!err)
+		return 0;
+	pr_err("cannot start: error %d\n", err);
+	os_socket_drain();
+	os_digest_stop();
+	os_memory_drain();
+	return err;
+}
+
+static void __exit chiscsi_exit(void)
+{
+	/* 1. Nobody makes sockets, commands or memory any more. */
+	engine_stop();
+	/* 2. The network has let go of what was sent. */
+	os_socket_drain();
+	/* 3. What they used. */
+	os_digest_stop();
+	os_memory_drain();
+}
+
+module_init(chiscsi_init);
+module_exit(chiscsi_exit);
+
+MODULE_DESCRIPTION("iSCSI target");
+MODULE_AUTHOR("The chiscsi authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(CHISCSI_API_VERSION_STRING);
+MODULE_SOFTDEP("pre: crc32c md5 sha1 sha256 sha3-256");

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The login phase between the Login state machine, the registry and the driver's hooks.
+#include "target/login_service.hh"
+
+#include "base/lock.hh"
+#include "os/log.h"
+#include "target/engine.hh"
+#include "target/session/connection.hh"
+
+namespace chiscsi {
+
+namespace {
+constexpr uint32_t kMaxLoginData = iscsi::kDefaultMaxRecvDataSegmentLength;
+}  // namespace
+
+LoginCheck::LoginCheck()
+    : answered(&LoginService::on_check_answered),
+      predecessor_gone(&LoginService::on_predecessor_gone) {
+  predecessor_gone.owner = this;
+  waiter.message = &predecessor_gone;
+}
+
+LoginService::LoginService(Engine& engine, Connection& connection)
+    : engine_(engine), connection_(connection) {}
+
+LoginService::~LoginService() { cancel(); }
+
+bool LoginService::start() {
+  const ConnCapabilities transport = connection_.conn().limits();
+  LoginLimits limits;
+  limits.transport.max_recv_data_segment_length = transport.max_recv_data_segment_length;
+  limits.transport.max_send_data_segment_length = transport.max_send_data_segment_length;
+  limits.challenges = &engine_.challenges();
+  login_ = Login::create(*this, limits);
+  data_ = Buffer::allocate(kMaxLoginData);
+  check_ = Ref<LoginCheck>::adopt(make<LoginCheck>(Alloc::kMaySleep));
+  if (!login_ || !data_ || !check_) return false;
+  check_->service = this;
+  check_->worker = &engine_.login_worker();
+  engine_.login_handles().add(*check_);
+  return true;
+}
+
+void LoginService::cancel() {
+  if (check_) {
+    stop_waiting();
+    engine_.login_handles().remove(*check_);
+    check_->service = nullptr;
+    check_.reset();
+  }
+  if (session_) session_->abandon();
+  session_.reset();
+}
+
+void LoginService::stop_waiting() {
+  if (!check_->waiting) return;
+  MutexGuard guard(target_->mutex());
+  // When it is not linked any more its message is on the way and drops the reference.
+  if (!check_->waiter.node.is_linked()) return;
+  check_->waiter.node.unlink();
+  check_->waiting = false;
+  check_->unref();
+}
+
+RxAction LoginService::on_header(RxPdu& pdu, Placement* placement) {
+  // One request at a time; what comes while one is worked on waits in the socket.
+  if (has_request_ || !login_) return RxAction::kPause;
+  const bool is_login = pdu.bhs.opcode() == iscsi::Opcode::kLoginRequest && pdu.bhs.immediate();
+  if (!is_login || pdu.data_size() > kMaxLoginData || pdu.bhs.total_ahs_length != 0) {
+    refusal_ = is_login ? "Login Request with an illegal length" : "not a Login Request";
+    refused_status_ = is_login ? iscsi::LoginStatus::kInitiatorError
+                               : iscsi::LoginStatus::kInvalidDuringLogin;
+    refused_tag_ = pdu.bhs.initiator_task_tag.get();
+    has_request_ = true;
+    return RxAction::kPause;
+  }
+  placement->memory = data_.bytes().first(pdu.data_size());
+  return RxAction::kContinue;
+}
+
+void LoginService::on_pdu(RxPdu& pdu) {
+  request_ = pdu.bhs;
+  data_size_ = pdu.data_size();
+  has_request_ = true;
+}
+
+void LoginService::run() {
+  if (!has_request_ || acting_ || !login_) return;
+  if (refusal_ != nullptr) return act(login_->refuse(refused_tag_, refused_status_, refusal_));
+  act(login_->on_request(request_.as<iscsi::LoginRequest>(), data_.bytes().first(data_size_)));
+}
+
+void LoginService::act(Login::Step step) {
+  switch (step) {
+    case Login::Step::kWait:
+      acting_ = true;  // The answer of the surroundings comes in by a message.
+      return;
+    case Login::Step::kRespond:
+      acting_ = has_request_ = false;
+      send_response(AfterSend::kNothing);
+      return connection_.conn().resume_rx();
+    case Login::Step::kRespondAndEnterFullFeature:
+      acting_ = true;
+      return send_response(AfterSend::kLoginResponse);
+    case Login::Step::kRespondAndClose:
+      acting_ = true;
+      log_refusal();
+      send_response(AfterSend::kNothing);
+      return connection_.close_after_flush();
+    case Login::Step::kDrop:
+      acting_ = true;
+      return connection_.drop("unexpected PDU in the login phase");
+  }
+}
+
+void LoginService::send_response(AfterSend after) {
+  const Bytes data = login_->response_data();
+  OwnPtr<ControlPdu> pdu =
+      connection_.make_control(iscsi::Opcode::kLoginResponse, 0, static_cast<uint32_t>(data.size()));
+  if (!pdu) return;
+  pdu->bhs.as<iscsi::LoginResponse>() = login_->response();
+  pdu->after = after;
+  copy_bytes(pdu->data.bytes(), data);
+  // Before there is a session, the window is that of the login's own CmdSN.
+  auto& numbers = pdu->bhs.as<iscsi::ResponseNumbers>();
+  const uint32_t cmd_sn = login_->session().initial_cmd_sn;
+  numbers.exp_cmd_sn = cmd_sn;
+  numbers.max_cmd_sn = cmd_sn;
+  connection_.queue_control(std::move(pdu));
+}
+
+void LoginService::log_refusal() {
+  os_log_limited(OS_LOG_WARNING, "%s: login of %s at %s refused, status %04x: %s",
+                 connection_.peer_text(), login_->session().initiator_name.c_str(),
+                 login_->session().target_name.c_str(),
+                 static_cast<unsigned>(login_->status()), login_->failure_reason());
+}
+
+void LoginService::response_sent() {
+  Session* session = session_.get();
+  if (session == nullptr) return connection_.drop("no session for the connection");
+  const TargetSettings* settings = login_->settings().get();
+  if (settings != nullptr) {
+    const PortalGroupSettings* group =
+        settings->portal_group_at(connection_.conn().local_address());
+    if (group != nullptr) connection_.set_keepalive(group->timeout_s);
+  }
+  engine_.login_succeeded(connection_);
+  connection_.join(std::move(session_), login_->connection());
+  cancel();
+  connection_.conn().move_to(session->worker());
+}
+
+// --- LoginHost ---
+
+iscsi::LoginStatus LoginService::find_target(Text target_name, TargetLookup* lookup) {
+  target_ = engine_.registry().find_target(target_name);
+  if (!target_) return iscsi::LoginStatus::kNotFound;
+  if (target_->is_removed()) return iscsi::LoginStatus::kTargetRemoved;
+  lookup->settings = target_->settings();
+  const PortalGroupSettings* group =
+      lookup->settings->portal_group_at(connection_.conn().local_address());
+  if (group == nullptr) return iscsi::LoginStatus::kNotFound;
+  if (target_->target_class().default_lun_class() == nullptr) {
+    return iscsi::LoginStatus::kServiceUnavailable;
+  }
+  lookup->portal_group_tag = group->tag;
+  lookup->has_chap_hook = target_->hooks().fp_chap_info_get != nullptr;
+  if (!group->redirects()) return iscsi::LoginStatus::kSuccess;
+  const os_address* portal =
+      lookup->settings->redirect_portal(*group, target_->redirect_turn.fetch_add(1));
+  if (portal == nullptr) return iscsi::LoginStatus::kServiceUnavailable;
+  lookup->redirect = format_ip_and_port(*portal);
+  return iscsi::LoginStatus::kMovedTemporarily;
+}
+
+const AuthSettings& LoginService::discovery_auth() { return engine_.discovery_auth(); }
+
+IscsiName& LoginService::name_for_hook(const SessionParameters& session) {
+  initiator_for_hook_.assign(session.initiator_name.text());
+  return initiator_for_hook_;
+}
+
+CheckResult LoginService::first_login_check(const SessionParameters& session) {
+  if (target_->hooks().fp_first_login_check == nullptr) return CheckResult::kNone;
+  check_->outstanding.store(LoginCheck::Kind::kFirstLogin);
+  target_->hooks().fp_first_login_check(check_->handle.value,
+                                        name_for_hook(session).mutable_c_str(),
+                                        target_->name_for_hook(), &connection_.endpoints);
+  return CheckResult::kPending;
+}
+
+CheckResult LoginService::stage_check(const SessionParameters& session, iscsi::Stage stage) {
+  if (target_->hooks().fp_login_stage_check == nullptr) return CheckResult::kNone;
+  check_->outstanding.store(LoginCheck::Kind::kStage);
+  target_->hooks().fp_login_stage_check(check_->handle.value, static_cast<unsigned char>(stage),
+                                        name_for_hook(session).mutable_c_str(),
+                                        target_->name_for_hook(), &connection_.endpoints);
+  return CheckResult::kPending;
+}
+
+bool LoginService::chap_info(const SessionParameters& session, struct chap_info* info) {
+  if (target_->hooks().fp_chap_info_get == nullptr) return false;
+  target_->hooks().fp_chap_info_get(name_for_hook(session).mutable_c_str(),
+                                    target_->name_for_hook(), info);
+  return true;
+}
+
+bool LoginService::acl_allows(const SessionParameters& session, const TargetSettings& settings) {
+  AccessSubject subject;
+  subject.initiator_name = session.initiator_name.text();
+  subject.initiator = connection_.conn().peer_address();
+  subject.target = connection_.conn().local_address();
+  return settings.may_log_in(subject);
+}
+
+iscsi::LoginStatus LoginService::join(const SessionParameters&, uint16_t, SessionKeys*) {
+  // Sessions have one connection; a TSIH other than 0 would ask for a second one.
+  return iscsi::LoginStatus::kSessionDoesNotExist;
+}
+
+Result<Ref<Session>> LoginService::make_session(const SessionParameters& parameters) {
+  return Session::create(engine_, engine_.pick_worker(), target_, parameters);
+}
+
+AdmitResult LoginService::try_enter() {
+  if (!target_) {
+    session_->enter_discovery();
+    return AdmitResult::admitted(session_->parameters.tsih);
+  }
+  check_->waiter.worker = &engine_.login_worker();
+  check_->ref();
+  check_->waiting = true;
+  const Status status = session_->enter_target(&check_->waiter);
+  if (status.error() == Error::kExists) return AdmitResult::pending();
+  check_->waiting = false;
+  check_->unref();
+  if (status.is_ok()) return AdmitResult::admitted(session_->parameters.tsih);
+  return AdmitResult::refused(iscsi::LoginStatus::kTargetRemoved);
+}
+
+AdmitResult LoginService::admit(const SessionParameters& session, const ConnectionParameters&) {
+  Result<Ref<Session>> made = make_session(session);
+  if (!made.is_ok()) return AdmitResult::refused(iscsi::LoginStatus::kOutOfResources);
+  session_ = made.take();
+  return try_enter();
+}
+
+// --- Answers ---
+
+void LoginService::on_check_answered(WorkerMessage& message) {
+  PostedOnce& posted = PostedOnce::of(message);
+  posted.begin();
+  LoginCheck& check = container_of(posted, &LoginCheck::answered);
+  Ref<LoginCheck> held = Ref<LoginCheck>::adopt(&check);
+  if (check.service != nullptr) check.service->check_answered();
+}
+
+void LoginService::check_answered() {
+  if (connection_.is_ending()) return;
+  if (check_->kind == LoginCheck::Kind::kFirstLogin) {
+    act(login_->first_login_check_done(check_->status_class, check_->status_detail,
+                                       check_->max_commands));
+  } else {
+    act(login_->stage_check_done(check_->status_class, check_->status_detail));
+  }
+}
+
+void LoginService::on_predecessor_gone(WorkerMessage& message) {
+  LoginCheck& check = *static_cast<LoginCheck::PredecessorGone&>(message).owner;
+  Ref<LoginCheck> held = Ref<LoginCheck>::adopt(&check);
+  check.waiting = false;
+  if (check.service != nullptr) check.service->predecessor_gone();
+}
+
+void LoginService::predecessor_gone() {
+  if (connection_.is_ending()) return;
+  const AdmitResult result = try_enter();
+  switch (result.kind) {
+    case AdmitResult::Kind::kAdmitted:
+      return act(login_->admitted(iscsi::LoginStatus::kSuccess, result.tsih));
+    case AdmitResult::Kind::kRefused:
+      return act(login_->admitted(result.status, 0));
+    case AdmitResult::Kind::kPending:
+      return;
+  }
+}
+
+namespace {
+
+void answer_check(unsigned long hndl, LoginCheck::Kind kind, uint8_t status_class,
+                  uint8_t status_detail, uint32_t max_commands) {
+  Ref<LoginCheck> check = Engine::instance().login_handles().find(hndl);
+  LoginCheck::Kind expected = kind;
+  if (!check || !check->outstanding.compare_exchange_strong(expected, LoginCheck::Kind::kNone)) {
+    os_log_limited(OS_LOG_WARNING, "login check of handle %lu: nobody waits for this answer", hndl);
+    return;
+  }
+  check->kind = kind;
+  check->status_class = status_class;
+  check->status_detail = status_detail;
+  check->max_commands = max_commands;
+  Worker& worker = *check->worker;
+  LoginCheck* message_owner = check.release();
+  if (!message_owner->answered.request(worker)) message_owner->unref();
+}
+
+}  // namespace
+
+}  // namespace chiscsi
+
+using namespace chiscsi;  // NOLINT: this part of the file is the C interface.
+
+extern "C" {
+
+void engine_target_first_login_check_done(unsigned long hndl, unsigned char status_class,
+                                          unsigned char status_detail, unsigned int max_cmd) {
+  answer_check(hndl, LoginCheck::Kind::kFirstLogin, status_class, status_detail, max_cmd);
+}
+
+void engine_target_login_stage_check_done(unsigned long hndl, unsigned char status_class,
+                                          unsigned char status_detail) {
+  answer_check(hndl, LoginCheck::Kind::kStage, status_class, status_detail, 0);
+}
+
+}  // extern "C"

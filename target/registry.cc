@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Registration of classes and targets (Guide 5.1, 5.2).
+#include "target/registry.hh"
+
+#include "base/lock.hh"
+
+namespace chiscsi {
+
+namespace {
+
+bool has_mandatory_hooks(const chiscsi_target_lun_class& hooks) {
+  return hooks.fp_scsi_cmd_cdb_rcved != nullptr && hooks.fp_scsi_cmd_data_xfer_status != nullptr &&
+         hooks.fp_scsi_cmd_abort != nullptr;
+}
+
+bool is_good_name(const char* name) {
+  return name != nullptr && name[0] != '\0' && Text(name).size() <= CHISCSI_CLASS_NAME_MAX;
+}
+
+}  // namespace
+
+Status Registry::create() {
+  mutex_ = os_mutex_create();
+  return mutex_ != nullptr ? Status() : Status(Error::kNoMemory);
+}
+
+Registry::~Registry() {
+  if (mutex_ != nullptr) os_mutex_destroy(mutex_);
+}
+
+TargetClass* Registry::class_locked(Text name) {
+  return classes_.find([&](const TargetClass& other) { return other.name.text() == name; });
+}
+
+Target* Registry::target_locked(Text name) {
+  return targets_.find([&](const Target& other) { return other.name() == name; });
+}
+
+Status Registry::add_class(chiscsi_target_class* hooks) {
+  if (hooks == nullptr || !is_good_name(hooks->class_name)) return Error::kInvalid;
+  OwnPtr<TargetClass> fresh = make<TargetClass>(Alloc::kMaySleep);
+  if (!fresh) return Error::kNoMemory;
+  fresh->hooks = hooks;
+  if (!fresh->name.assign(hooks->class_name)) return Error::kNameTooLong;
+  MutexGuard guard(mutex_);
+  if (class_locked(hooks->class_name) != nullptr) return Error::kExists;
+  classes_.push_back(*fresh.release());
+  return Status();
+}
+
+Status Registry::remove_class(Text name) {
+  Ref<TargetClass> gone;
+  MutexGuard guard(mutex_);
+  TargetClass* found = class_locked(name);
+  if (found == nullptr) return Error::kNoEntry;
+  if (found->target_count != 0 || found->commands_held.load() != 0) return Error::kBusy;
+  classes_.remove(*found);
+  gone = Ref<TargetClass>::adopt(found);
+  return Status();
+}
+
+Status Registry::add_lun_class(chiscsi_target_lun_class* hooks, Text target_class_name) {
+  if (hooks == nullptr || !is_good_name(hooks->class_name)) return Error::kInvalid;
+  if (!has_mandatory_hooks(*hooks)) return Error::kInvalid;
+  MutexGuard guard(mutex_);
+  TargetClass* owner = class_locked(target_class_name);
+  if (owner == nullptr) return Error::kNoEntry;
+  for (uint32_t i = 0; i < owner->lun_class_count; ++i) {
+    if (Text(owner->lun_classes[i]->class_name) == hooks->class_name) return Error::kExists;
+  }
+  if (owner->lun_class_count == TargetClass::kMaxLunClasses) return Error::kNoSpace;
+  owner->lun_classes[owner->lun_class_count++] = hooks;
+  return Status();
+}
+
+Status Registry::remove_lun_class(Text name, Text target_class_name) {
+  MutexGuard guard(mutex_);
+  TargetClass* owner = class_locked(target_class_name);
+  if (owner == nullptr) return Error::kNoEntry;
+  uint32_t at = 0;
+  while (at < owner->lun_class_count && !(Text(owner->lun_classes[at]->class_name) == name)) ++at;
+  if (at == owner->lun_class_count) return Error::kNoEntry;
+  if (owner->target_count != 0 || owner->commands_held.load() != 0) return Error::kBusy;
+  for (; at + 1 < owner->lun_class_count; ++at) owner->lun_classes[at] = owner->lun_classes[at + 1];
+  --owner->lun_class_count;
+  return Status();
+}
+
+Ref<TargetClass> Registry::find_class(Text name) {
+  MutexGuard guard(mutex_);
+  return Ref<TargetClass>::share(class_locked(name));
+}
+
+Status Registry::add_target(Target& target) {
+  MutexGuard guard(mutex_);
+  if (target_locked(target.name()) != nullptr) return Error::kExists;
+  // The class may have gone since the caller looked it up.
+  if (class_locked(target.target_class().name.text()) != &target.target_class()) {
+    return Error::kNoEntry;
+  }
+  ++target.target_class().target_count;
+  target.ref();
+  targets_.push_back(target);
+  return Status();
+}
+
+void Registry::remove_target(Target& target) {
+  {
+    MutexGuard guard(mutex_);
+    if (!target.registry_node.is_linked()) return;
+    targets_.remove(target);
+    --target.target_class().target_count;
+  }
+  target.unref();
+}
+
+Ref<Target> Registry::find_target(Text name) {
+  MutexGuard guard(mutex_);
+  return Ref<Target>::share(target_locked(name));
+}
+
+Ref<Target> Registry::next_target(const Ref<Target>& previous) {
+  MutexGuard guard(mutex_);
+  if (!previous) return Ref<Target>::share(targets_.front());
+  if (!previous->registry_node.is_linked()) return Ref<Target>();
+  return Ref<Target>::share(targets_.next(*previous));
+}
+
+}  // namespace chiscsi

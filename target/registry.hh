@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Registry: the target classes, their LUN classes, and the targets that exist.
+//
+// The control plane changes it and the login thread looks names up; the data path never comes here.
+// One mutex, held for list work only: no hook and no wait under it. Context of all: process.
+#pragma once
+
+#include "base/list.hh"
+#include "target/target.hh"
+
+namespace chiscsi {
+
+class Registry {
+ public:
+  Status create();
+  ~Registry();
+
+  Status add_class(chiscsi_target_class* hooks);
+  // kBusy while targets of the class exist or its driver holds commands.
+  Status remove_class(Text name);
+  Status add_lun_class(chiscsi_target_lun_class* hooks, Text target_class_name);
+  Status remove_lun_class(Text name, Text target_class_name);
+  // Empty when there is no such class. While the reference of a target lasts, so does the class.
+  Ref<TargetClass> find_class(Text name);
+
+  // Error::kExists when the name is taken.
+  Status add_target(Target& target);
+  void remove_target(Target& target);
+  Ref<Target> find_target(Text name);
+  // The target after `previous` in the order of their creation; the first one for an empty
+  // `previous`; empty at the end. Targets that come or go meanwhile may be missed, never repeated.
+  Ref<Target> next_target(const Ref<Target>& previous);
+
+ private:
+  TargetClass* class_locked(Text name);
+  Target* target_locked(Text name);
+
+  os_mutex* mutex_ = nullptr;
+  List<TargetClass, &TargetClass::registry_node> classes_;
+  List<Target, &Target::registry_node> targets_;
+};
+
+}  // namespace chiscsi

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// SCSI Data-Out PDUs (RFC 7143 section 11.7): "may this data land here?"
+//
+// Solicited data is looked up by its Target Transfer Tag and must continue its R2T exactly;
+// unsolicited data must continue what the command brought. What has no home is discarded without a
+// word: its command may have been aborted a moment ago. What is wrong for a living command fails it.
+#include "target/rx/rx.hh"
+#include "target/scsi/conclusion.hh"
+#include "target/session/write_data.hh"
+
+namespace chiscsi::rx {
+
+namespace {
+
+using iscsi::DataOut;
+
+RxAction without_home(Connection& connection) {
+  connection.rx.discard = true;
+  return RxAction::kContinue;
+}
+
+RxAction wrong(Connection& connection, Command& command, SenseCode sense) {
+  write_data::fail(command, sense);
+  return without_home(connection);
+}
+
+// Until the PDU is whole the command stays, whatever happens to it.
+void receive_for(Connection& connection, Command& command) {
+  command.receiving = true;
+  connection.rx.command = &command;
+  connection.rx.placed = false;
+}
+
+bool continues_r2t(const R2t& r2t, const DataOut& bhs, uint32_t size, bool final) {
+  if (bhs.buffer_offset.get() != r2t.offset + r2t.received) return false;
+  if (bhs.data_sn.get() != r2t.next_data_sn) return false;
+  if (size == 0 || size > r2t.length - r2t.received) return false;
+  return final == (size == r2t.length - r2t.received);
+}
+
+RxAction begin_solicited(Connection& connection, RxPdu& pdu, Placement* placement) {
+  const auto& bhs = pdu.bhs.as<DataOut>();
+  R2t* r2t = connection.session()->r2ts.find(bhs.target_transfer_tag.get());
+  if (r2t == nullptr) return without_home(connection);
+  Command& command = *r2t->command;
+  const bool same_task = command.initiator_task_tag == bhs.initiator_task_tag.get() &&
+                         equal_bytes(Bytes(command.lun, 8), Bytes(bhs.lun, 8)) &&
+                         command.connection == &connection;
+  if (!same_task) {
+    connection.reject(pdu.bhs, iscsi::RejectReason::kInvalidPduField, "Data-Out of another task");
+    return without_home(connection);
+  }
+  if (!continues_r2t(*r2t, bhs, pdu.data_size(), pdu.bhs.final())) {
+    return wrong(connection, command, kIncorrectAmountOfData);
+  }
+  ++r2t->next_data_sn;
+  receive_for(connection, command);
+  connection.rx.r2t = r2t;
+  const uint32_t offset = bhs.buffer_offset.get();
+  placement->buffers =
+      SgCursor(r2t->phase->list(), offset - r2t->phase->offset, pdu.data_size());
+  return RxAction::kContinue;
+}
+
+uint32_t unsolicited_room(const Command& command) {
+  const uint32_t first_burst = command.session.parameters.first_burst_length;
+  const uint32_t limit =
+      command.expected_length < first_burst ? command.expected_length : first_burst;
+  return limit - command.unsolicited_received;
+}
+
+RxAction begin_unsolicited(Connection& connection, RxPdu& pdu, Placement* placement) {
+  const auto& bhs = pdu.bhs.as<DataOut>();
+  Command* command = connection.session()->tasks.find(bhs.initiator_task_tag.get());
+  if (command == nullptr || !command->unsolicited_open) return without_home(connection);
+  receive_for(connection, *command);
+  if (command->failed || command->conclusion_known || command->silent) return RxAction::kContinue;
+  if (pdu.data_size() > unsolicited_room(*command)) {
+    write_data::fail(*command, kUnexpectedUnsolicitedData);
+    return RxAction::kContinue;
+  }
+  if (bhs.buffer_offset.get() != command->unsolicited_received ||
+      bhs.data_sn.get() != command->unsolicited_data_sn) {
+    write_data::fail(*command, kIncorrectAmountOfData);
+    return RxAction::kContinue;
+  }
+  ++command->unsolicited_data_sn;
+  connection.rx.placed = true;
+  placement->memory =
+      command->unsolicited.bytes().slice(command->unsolicited_received, pdu.data_size());
+  return RxAction::kContinue;
+}
+
+// The PDU is whole, its R2T may have been cancelled while it arrived.
+void complete_solicited(Connection& connection, RxPdu& pdu, R2t& r2t, Command& command) {
+  if (r2t.command != &command) return;
+  if (pdu.data_digest_error) {
+    connection.reject(pdu.bhs, iscsi::RejectReason::kDataDigestError, "data digest error");
+    write_data::fail(command, kProtocolServiceCrcError);
+  } else {
+    write_data::received(r2t, pdu.data_size());
+  }
+}
+
+void complete_unsolicited(Connection& connection, RxPdu& pdu, Command& command) {
+  if (pdu.data_digest_error) {
+    connection.reject(pdu.bhs, iscsi::RejectReason::kDataDigestError, "data digest error");
+    write_data::fail(command, kProtocolServiceCrcError);
+  } else if (connection.rx.placed) {
+    command.unsolicited_received += pdu.data_size();
+    write_data::advance(command);
+  }
+  const bool full = unsolicited_room(command) == 0;
+  if (pdu.bhs.final() || full) write_data::unsolicited_complete(command);
+}
+
+}  // namespace
+
+RxAction begin_data_out(Connection& connection, RxPdu& pdu, Placement* placement) {
+  const bool solicited = pdu.bhs.as<DataOut>().target_transfer_tag.get() != iscsi::kReservedTag;
+  return solicited ? begin_solicited(connection, pdu, placement)
+                   : begin_unsolicited(connection, pdu, placement);
+}
+
+RxAction complete_data_out(Connection& connection, RxPdu& pdu) {
+  Command& command = *std::exchange(connection.rx.command, nullptr);
+  R2t* r2t = std::exchange(connection.rx.r2t, nullptr);
+  command.receiving = false;
+  if (r2t != nullptr) {
+    complete_solicited(connection, pdu, *r2t, command);
+  } else {
+    complete_unsolicited(connection, pdu, command);
+  }
+  command.session.add_work(command);
+  return RxAction::kContinue;
+}
+
+}  // namespace chiscsi::rx

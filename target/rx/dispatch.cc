@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Full feature phase, the way in: which PDUs are legal at all, and who handles them.
+//
+// Everything a header claims is checked here or in the opcode's begin function before any other
+// use. What is wrong in form alone ends in a Reject; what would lose the stream ends the connection.
+#include "target/rx/rx.hh"
+
+namespace chiscsi::rx {
+
+namespace {
+
+using iscsi::Opcode;
+using iscsi::RejectReason;
+
+bool is_numbered(Opcode opcode) {
+  switch (opcode) {
+    case Opcode::kNopOut:
+    case Opcode::kScsiCommand:
+    case Opcode::kTaskManagementRequest:
+    case Opcode::kTextRequest:
+    case Opcode::kLogoutRequest:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool may_carry_data(Opcode opcode) {
+  return opcode == Opcode::kScsiCommand || opcode == Opcode::kDataOut ||
+         opcode == Opcode::kNopOut || opcode == Opcode::kTextRequest;
+}
+
+// Takes no part any more, but stays in the stream until its last byte.
+RxAction discard(Connection& connection) {
+  connection.rx.discard = true;
+  return RxAction::kContinue;
+}
+
+RxAction reject(Connection& connection, const RxPdu& pdu, RejectReason reason, const char* why) {
+  connection.reject(pdu.bhs, reason, why);
+  return discard(connection);
+}
+
+void note_exp_stat_sn(Connection& connection, const RxPdu& pdu) {
+  const Serial claimed(pdu.bhs.as<iscsi::RequestNumbers>().exp_stat_sn.get());
+  if (claimed > connection.exp_stat_sn && claimed <= connection.stat_sn) {
+    connection.exp_stat_sn = claimed;
+  }
+}
+
+// Data for a request that is executed when it is whole.
+RxAction begin_buffered(Connection& connection, RxPdu& pdu, Placement* placement) {
+  if (pdu.data_size() == 0) return RxAction::kContinue;
+  connection.rx.data = Buffer::allocate(pdu.data_size());
+  if (!connection.rx.data) {
+    return reject(connection, pdu, RejectReason::kOutOfResources, "no memory for its data");
+  }
+  placement->memory = connection.rx.data.bytes();
+  return RxAction::kContinue;
+}
+
+void execute(Connection& connection, const iscsi::Bhs& bhs, Bytes data) {
+  switch (bhs.opcode()) {
+    case Opcode::kNopOut:
+      return execute_nop_out(connection, bhs.as<iscsi::NopOut>(), bhs.immediate(), data);
+    case Opcode::kTextRequest:
+      return execute_text(connection, bhs.as<iscsi::TextRequest>(), data);
+    case Opcode::kLogoutRequest:
+      return execute_logout(connection, bhs.as<iscsi::LogoutRequest>());
+    default:
+      return execute_task_management(connection, bhs.as<iscsi::TaskManagementRequest>(),
+                                     bhs.immediate());
+  }
+}
+
+void hold(Connection& connection, const RxPdu& pdu, Buffer data) {
+  HeldPdu* held = make<HeldPdu>(Alloc::kMaySleep).release();
+  if (held == nullptr) return connection.drop("out of memory for a request ahead of its turn");
+  held->cmd_sn = Serial(pdu.bhs.as<iscsi::RequestNumbers>().cmd_sn.get());
+  held->bhs = pdu.bhs;
+  held->data = std::move(data);
+  connection.session()->window.hold(*held);
+}
+
+// A whole request that is neither a SCSI command nor data.
+RxAction complete_buffered(Connection& connection, RxPdu& pdu) {
+  Buffer data = std::move(connection.rx.data);
+  if (pdu.data_digest_error) {
+    connection.reject(pdu.bhs, RejectReason::kDataDigestError, "data digest error");
+    // The hole in the order of commands could never be filled at error recovery level 0.
+    if (!pdu.bhs.immediate()) connection.drop("data digest error in a numbered request", true);
+    return RxAction::kContinue;
+  }
+  Session& session = *connection.session();
+  if (pdu.bhs.immediate()) {
+    execute(connection, pdu.bhs, data.bytes());
+    return RxAction::kContinue;
+  }
+  switch (session.window.accept(Serial(pdu.bhs.as<iscsi::RequestNumbers>().cmd_sn.get()))) {
+    case CommandWindow::Verdict::kExecute:
+      execute(connection, pdu.bhs, data.bytes());
+      run_held(session);
+      break;
+    case CommandWindow::Verdict::kHold:
+      hold(connection, pdu, std::move(data));
+      break;
+    case CommandWindow::Verdict::kIgnore:
+      break;
+  }
+  return RxAction::kContinue;
+}
+
+const char* check_form(const Connection& connection, const RxPdu& pdu) {
+  const Opcode opcode = pdu.bhs.opcode();
+  if (pdu.bhs.total_ahs_length != 0 && opcode != Opcode::kScsiCommand) return "unexpected AHS";
+  if (pdu.data_size() != 0 && !may_carry_data(opcode)) return "unexpected data segment";
+  if (opcode == Opcode::kDataOut && pdu.bhs.immediate()) return "immediate bit on Data-Out";
+  const bool needs_tag = opcode != Opcode::kNopOut && opcode != Opcode::kSnackRequest;
+  if (needs_tag && pdu.bhs.initiator_task_tag.get() == iscsi::kReservedTag) return "reserved tag";
+  static_cast<void>(connection);
+  return nullptr;
+}
+
+RxAction begin_known(Connection& connection, RxPdu& pdu, Placement* placement) {
+  switch (pdu.bhs.opcode()) {
+    case Opcode::kScsiCommand:
+      return begin_scsi_command(connection, pdu, placement);
+    case Opcode::kDataOut:
+      return begin_data_out(connection, pdu, placement);
+    case Opcode::kNopOut:
+    case Opcode::kTextRequest:
+    case Opcode::kLogoutRequest:
+    case Opcode::kTaskManagementRequest:
+      return begin_buffered(connection, pdu, placement);
+    case Opcode::kSnackRequest:
+      return reject(connection, pdu, RejectReason::kSnackReject, "SNACK at error recovery level 0");
+    case Opcode::kLoginRequest:
+      connection.drop("Login Request in full feature phase");
+      return RxAction::kClose;
+    default:
+      return reject(connection, pdu, RejectReason::kCommandNotSupported, "unknown opcode");
+  }
+}
+
+}  // namespace
+
+RxAction begin(Connection& connection, RxPdu& pdu, Placement* placement) {
+  connection.rx.discard = false;
+  if (pdu.data_size() > connection.parameters.max_recv_data_segment_length) {
+    connection.reject(pdu.bhs, RejectReason::kProtocolError, "data segment too long");
+    connection.drop("data segment longer than MaxRecvDataSegmentLength", true);
+    return RxAction::kClose;
+  }
+  if (connection.control_pdus >= Connection::kMaxControlPdus) return RxAction::kPause;
+  if (const char* why = check_form(connection, pdu)) {
+    return reject(connection, pdu, RejectReason::kInvalidPduField, why);
+  }
+  if (is_numbered(pdu.bhs.opcode()) || pdu.bhs.opcode() == Opcode::kDataOut) {
+    note_exp_stat_sn(connection, pdu);
+  }
+  return begin_known(connection, pdu, placement);
+}
+
+RxAction complete(Connection& connection, RxPdu& pdu) {
+  if (connection.rx.discard) return RxAction::kContinue;
+  switch (pdu.bhs.opcode()) {
+    case Opcode::kScsiCommand:
+      return complete_scsi_command(connection, pdu);
+    case Opcode::kDataOut:
+      return complete_data_out(connection, pdu);
+    default:
+      return complete_buffered(connection, pdu);
+  }
+}
+
+void run_held(Session& session) {
+  while (Sequenced* next = session.window.take_next()) {
+    if (next->is_command) {
+      execute_scsi_command(container_of(*next, &Command::sequenced));
+      continue;
+    }
+    OwnPtr<HeldPdu> held(static_cast<HeldPdu*>(next));
+    if (Connection* connection = session.connection()) {
+      execute(*connection, held->bhs, held->data.bytes());
+    }
+  }
+}
+
+}  // namespace chiscsi::rx

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// NOP-Out (RFC 7143 section 11.18): a ping of the initiator is echoed, an answer to ours is noted.
+#include "target/rx/rx.hh"
+
+namespace chiscsi::rx {
+
+namespace {
+
+bool answers_our_ping(const Connection& connection, const iscsi::NopOut& request) {
+  return connection.ping_outstanding &&
+         request.target_transfer_tag.get() == connection.ping_tag;
+}
+
+void echo(Connection& connection, const iscsi::NopOut& request, Bytes data) {
+  const auto size = static_cast<uint32_t>(
+      data.first(connection.parameters.max_send_data_segment_length).size());
+  OwnPtr<ControlPdu> answer =
+      connection.make_control(iscsi::Opcode::kNopIn, request.initiator_task_tag.get(), size);
+  if (!answer) return;
+  auto& bhs = answer->bhs.as<iscsi::NopIn>();
+  __builtin_memcpy(bhs.lun, request.lun, sizeof(bhs.lun));
+  bhs.target_transfer_tag = iscsi::kReservedTag;
+  copy_bytes(answer->data.bytes(), data);
+  connection.queue_control(std::move(answer));
+}
+
+}  // namespace
+
+void execute_nop_out(Connection& connection, const iscsi::NopOut& request, bool immediate,
+                     Bytes data) {
+  static_cast<void>(immediate);
+  if (request.initiator_task_tag.get() != iscsi::kReservedTag) {
+    echo(connection, request, data);
+  } else if (answers_our_ping(connection, request)) {
+    connection.ping_outstanding = false;
+  }
+}
+
+}  // namespace chiscsi::rx

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What a request PDU leads to in full feature phase.
+//
+// Each opcode has a begin (the header is here: check it, say where its data goes) and a complete (the
+// data is here too). Between accept by the command window and execution lies execute_*: it runs
+// when it is the request's turn by CmdSN. All run on the session's worker; those named begin and
+// complete under the transport's lock, so they call no hook: commands go to the session's work list.
+#pragma once
+
+#include "target/session/connection.hh"
+#include "target/session/session.hh"
+
+namespace chiscsi::rx {
+
+// dispatch.cc: for Connection.
+RxAction begin(Connection& connection, RxPdu& pdu, Placement* placement);
+RxAction complete(Connection& connection, RxPdu& pdu);
+
+// A numbered request other than a SCSI command that waits for its turn.
+struct HeldPdu : Sequenced {
+  iscsi::Bhs bhs;
+  Buffer data;
+};
+// Executes what the command window held and whose turn has come.
+void run_held(Session& session);
+
+// scsi_command.cc
+RxAction begin_scsi_command(Connection& connection, RxPdu& pdu, Placement* placement);
+RxAction complete_scsi_command(Connection& connection, RxPdu& pdu);
+// It is the command's turn: it goes to the work list.
+void execute_scsi_command(Command& command);
+
+// data_out.cc
+RxAction begin_data_out(Connection& connection, RxPdu& pdu, Placement* placement);
+RxAction complete_data_out(Connection& connection, RxPdu& pdu);
+
+// The rest: `data` is the data segment.
+void execute_nop_out(Connection& connection, const iscsi::NopOut& request, bool immediate,
+                     Bytes data);
+void execute_text(Connection& connection, const iscsi::TextRequest& request, Bytes data);
+void execute_logout(Connection& connection, const iscsi::LogoutRequest& request);
+void execute_task_management(Connection& connection, const iscsi::TaskManagementRequest& request,
+                             bool immediate);
+
+// Calls fp_tmf_execute() where it is due, and answers functions that are over.
+void run_tmfs(Session& session);
+// A command that a task management function named has ended.
+void tmf_command_ended(Tmf& tmf);
+// The limit of a task management function has passed.
+void tmf_give_up(Tmf& tmf);
+// Forgets the session's task management functions: it ends.
+void drop_tmfs(Session& session);
+
+}  // namespace chiscsi::rx

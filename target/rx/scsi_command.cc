@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// SCSI Command PDUs (RFC 7143 section 11.3): from the header to the session's work list.
+//
+// A command is refused by a Reject only where it cannot become a task; where the task exists but its
+// data is wrong, it becomes a command that ends with CHECK CONDITION.
+#include "target/rx/rx.hh"
+#include "target/scsi/conclusion.hh"
+#include "target/session/write_data.hh"
+
+namespace chiscsi::rx {
+
+namespace {
+
+using iscsi::RejectReason;
+using Verdict = CommandWindow::Verdict;
+
+constexpr uint32_t kMaxImmediateCommands = 32;
+constexpr uint64_t kUnsolicitedWaitMs = 60'000;
+
+RxAction skip(Connection& connection) {
+  connection.rx.discard = true;
+  return RxAction::kContinue;
+}
+
+RxAction reject_command(Connection& connection, const RxPdu& pdu, RejectReason reason,
+                        const char* why) {
+  connection.reject(pdu.bhs, reason, why);
+  return skip(connection);
+}
+
+void read_header(Command& command, Connection& connection, const RxPdu& pdu) {
+  const auto& bhs = pdu.bhs.as<iscsi::ScsiCommand>();
+  command.connection = &connection;
+  command.initiator_task_tag = bhs.initiator_task_tag.get();
+  command.expected_length = bhs.expected_data_transfer_length.get();
+  command.flags = bhs.flags;
+  command.immediate = pdu.bhs.immediate();
+  command.sequenced.cmd_sn = Serial(bhs.cmd_sn.get());
+  command.sequenced.is_command = true;
+  __builtin_memcpy(command.lun, bhs.lun, sizeof(command.lun));
+  __builtin_memcpy(command.cdb, bhs.cdb, sizeof(command.cdb));
+}
+
+// How much data may come without an R2T, immediate data included.
+uint32_t unsolicited_limit(const Session& session, const Command& command) {
+  const uint32_t first_burst = session.parameters.first_burst_length;
+  return command.expected_length < first_burst ? command.expected_length : first_burst;
+}
+
+bool takes_unsolicited(const Session& session, const Command& command, const RxPdu& pdu) {
+  const bool open = !pdu.bhs.final() && !session.parameters.initial_r2t;
+  return command.is_write() && command.expected_length != 0 && (open || pdu.data_size() != 0);
+}
+
+// Whether immediate data and the F bit agree with what was negotiated.
+bool unsolicited_data_allowed(const Session& session, const Command& command, const RxPdu& pdu) {
+  if (pdu.data_size() == 0) return true;
+  return command.is_write() && session.parameters.immediate_data &&
+         pdu.data_size() <= unsolicited_limit(session, command);
+}
+
+RxAction prepare_unsolicited(Connection& connection, Command& command, const RxPdu& pdu,
+                             Placement* placement) {
+  Session& session = *connection.session();
+  if (!unsolicited_data_allowed(session, command, pdu)) {
+    write_data::fail(command, kUnexpectedUnsolicitedData);
+  }
+  if (command.failed || !takes_unsolicited(session, command, pdu)) return RxAction::kContinue;
+  command.unsolicited =
+      session.worker().bounce_pool().take(unsolicited_limit(session, command));
+  if (!command.unsolicited) {
+    connection.drop("out of memory for unsolicited data");
+    return RxAction::kClose;
+  }
+  command.unsolicited_open = !pdu.bhs.final() && !session.parameters.initial_r2t &&
+                             pdu.data_size() < unsolicited_limit(session, command);
+  placement->memory = command.unsolicited.bytes().first(pdu.data_size());
+  return RxAction::kContinue;
+}
+
+// Takes a command from the pool. Null: the PDU was answered, or is to be ignored.
+Command* admit(Connection& connection, RxPdu& pdu, RxAction* action) {
+  Session& session = *connection.session();
+  const auto& bhs = pdu.bhs.as<iscsi::ScsiCommand>();
+  *action = RxAction::kContinue;
+  if (session.is_discovery()) {
+    *action = reject_command(connection, pdu, RejectReason::kProtocolError,
+                             "SCSI command in a discovery session");
+    return nullptr;
+  }
+  if (!pdu.bhs.immediate() && session.window.peek(Serial(bhs.cmd_sn.get())) == Verdict::kIgnore) {
+    *action = skip(connection);
+    return nullptr;
+  }
+  if (pdu.bhs.immediate() && session.immediate_commands >= kMaxImmediateCommands) {
+    *action = reject_command(connection, pdu, RejectReason::kImmediateCommandReject,
+                             "too many immediate commands");
+    return nullptr;
+  }
+  if (session.tasks.find(bhs.initiator_task_tag.get()) != nullptr) {
+    *action = reject_command(connection, pdu, RejectReason::kTaskInProgress, "task in progress");
+    return nullptr;
+  }
+  Command* command = session.new_command();
+  if (command == nullptr) *action = RxAction::kPause;
+  return command;
+}
+
+bool is_bidirectional(const Command& command) { return command.is_read() && command.is_write(); }
+
+}  // namespace
+
+RxAction begin_scsi_command(Connection& connection, RxPdu& pdu, Placement* placement) {
+  RxAction action;
+  Command* command = admit(connection, pdu, &action);
+  if (command == nullptr) return action;
+  Session& session = *connection.session();
+  command->set_state(CommandState::kReceiving);
+  read_header(*command, connection, pdu);
+  session.commands.push_back(*command);
+  session.tasks.add(*command);
+  if (command->immediate) {
+    ++session.immediate_commands;
+  } else {
+    command->counted = true;
+    session.window.command_started();
+  }
+  connection.rx.command = command;
+  if (is_bidirectional(*command) || pdu.bhs.total_ahs_length != 0) {
+    // Neither bidirectional commands nor CDBs over 16 bytes can be passed on; they become tasks all
+    // the same, so that the order of commands has no hole.
+    write_data::fail(*command, kInvalidFieldInCdb);
+  }
+  return prepare_unsolicited(connection, *command, pdu, placement);
+}
+
+RxAction complete_scsi_command(Connection& connection, RxPdu& pdu) {
+  Command& command = *std::exchange(connection.rx.command, nullptr);
+  Session& session = *connection.session();
+  if (pdu.data_digest_error) {
+    connection.reject(pdu.bhs, RejectReason::kDataDigestError, "data digest error");
+    connection.drop("data digest error in a SCSI command", true);
+    return RxAction::kContinue;
+  }
+  if (!command.failed && command.unsolicited) {
+    command.unsolicited_received = pdu.data_size();
+    if (command.unsolicited_open) session.watch(command, kUnsolicitedWaitMs);
+  }
+  if (command.immediate) {
+    execute_scsi_command(command);
+    return RxAction::kContinue;
+  }
+  switch (session.window.accept(command.sequenced.cmd_sn)) {
+    case Verdict::kExecute:
+      execute_scsi_command(command);
+      run_held(session);
+      break;
+    case Verdict::kHold:
+      command.set_state(CommandState::kHeld);
+      session.window.hold(command.sequenced);
+      break;
+    case Verdict::kIgnore:
+      session.free_command(command);
+      break;
+  }
+  return RxAction::kContinue;
+}
+
+void execute_scsi_command(Command& command) {
+  command.set_state(CommandState::kReady);
+  ++(command.is_write() ? command.session.counters.write_commands
+                        : command.session.counters.read_commands);
+  command.session.add_work(command);
+}
+
+}  // namespace chiscsi::rx

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Task management (RFC 7143 sections 4.2.3.3 and 11.5; Guide 7.3.6).
+//
+// The commands that a function names are aborted first: those the driver has not seen end here, from
+// those that lent us buffers the driver takes them back by fp_scsi_cmd_abort(). Then the driver is
+// told by fp_tmf_execute() and ends the rest. The response leaves when all of them have ended and the
+// driver has answered, or when the limit has passed.
+#include "base/lock.hh"
+#include "os/log.h"
+#include "target/engine.hh"
+#include "target/rx/rx.hh"
+#include "target/scsi/driver_port.hh"
+#include "target/session/write_data.hh"
+
+namespace chiscsi {
+
+namespace {
+void on_tmf_answered(WorkerMessage& message);
+}  // namespace
+
+Tmf::Tmf(Ref<Session> owner) : session(std::move(owner)), answered(&on_tmf_answered) {}
+Tmf::~Tmf() = default;
+
+namespace rx {
+
+namespace {
+
+constexpr uint8_t kFunctionMask = 0x7f;
+
+void respond(Connection& connection, uint32_t initiator_task_tag, uint8_t response) {
+  OwnPtr<ControlPdu> answer =
+      connection.make_control(iscsi::Opcode::kTaskManagementResponse, initiator_task_tag);
+  if (!answer) return;
+  answer->bhs.as<iscsi::TaskManagementResponse>().response = response;
+  connection.queue_control(std::move(answer));
+}
+
+bool names_lun(uint8_t function) {
+  return function == ISCSI_TMF_FUNCTION_ABORT_TASK_SET ||
+         function == ISCSI_TMF_FUNCTION_CLEAR_TASK_SET ||
+         function == ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET;
+}
+
+bool is_target_reset(uint8_t function) {
+  return function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||
+         function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET;
+}
+
+// A command whose execution has not ended and that no other function has named before.
+bool can_be_named(const Command& command) {
+  return !command.silent && command.tmf == nullptr && command.state != CommandState::kResponding;
+}
+
+void name(Tmf& tmf, Command& command) {
+  ++tmf.commands_left;
+  command.tmf = &tmf;
+  command.silent = true;
+  write_data::cancel(command);
+  command.tx_node.unlink();
+  // One that lent us buffers, or that the driver never saw, is ended by us; the driver ends the
+  // others when it is told of the function.
+  const bool lent = !command.phases.empty();
+  if (lent) {
+    driver_port::abort(command, SC_FLAG_TMF_ABORT);
+  } else {
+    command.session.add_work(command);
+  }
+}
+
+void name_commands(Tmf& tmf, const iscsi::TaskManagementRequest& request) {
+  const Bytes lun(request.lun, sizeof(request.lun));
+  const Serial cmd_sn(request.cmd_sn.get());
+  tmf.session->commands.for_each([&](Command& command) {
+    const bool on_lun = is_target_reset(tmf.function) || equal_bytes(lun, Bytes(command.lun, 8));
+    const bool earlier = command.immediate || command.sequenced.cmd_sn < cmd_sn ||
+                         command.sequenced.cmd_sn == cmd_sn;
+    if (on_lun && earlier && can_be_named(command)) name(tmf, command);
+  });
+}
+
+void finish(Tmf& tmf) {
+  Session& session = *tmf.session;
+  const uint8_t response = tmf.response.load();
+  tmf.session_node.unlink();
+  session.engine().tmf_handles().remove(tmf);
+  session.commands.for_each([&](Command& command) {
+    if (command.tmf == &tmf) command.tmf = nullptr;
+  });
+  if (Connection* connection = session.connection()) {
+    respond(*connection, tmf.initiator_task_tag, response);
+    if (tmf.function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET && response == 0) {
+      connection->close_after_flush();
+    }
+  }
+  tmf.unref();
+}
+
+void finish_if_over(Tmf& tmf) {
+  if (tmf.waits_for_driver && tmf.done.load()) tmf.waits_for_driver = false;
+  if (!tmf.waits_for_driver && tmf.commands_left == 0) finish(tmf);
+}
+
+Tmf* start(Session& session, const iscsi::TaskManagementRequest& request, uint8_t function) {
+  Tmf* tmf = make<Tmf>(Alloc::kMaySleep, Ref<Session>::share(&session)).release();
+  if (tmf == nullptr) return nullptr;
+  tmf->initiator_task_tag = request.initiator_task_tag.get();
+  tmf->function = function;
+  tmf->response = ISCSI_RESPONSE_TMF_COMPLETE;
+  tmf->deadline_ms = os_now_ms() + session.engine().abort_timeout_ms();
+  session.engine().tmf_handles().add(*tmf);
+  session.tmfs.push_back(*tmf);
+  session.watch_soon();
+  return tmf;
+}
+
+// Leaves the hook call to the work list's end of pass: no hook is called under the transport's lock.
+void tell_driver_later(Tmf& tmf, bool immediate, uint32_t lun, Command* command) {
+  tmf.waits_for_driver = true;
+  tmf.call.wanted = true;
+  tmf.call.immediate = immediate;
+  tmf.call.lun = lun;
+  tmf.call.command = command;
+}
+
+// ABORT TASK of a command that is not there (RFC 7143 section 11.6.1).
+uint8_t absent_task_response(Session& session, const iscsi::TaskManagementRequest& request) {
+  const Serial referenced(request.ref_cmd_sn.get());
+  const bool in_window = !session.window.is_past(referenced) &&
+                         referenced <= session.window.max_cmd_sn() &&
+                         referenced < Serial(request.cmd_sn.get());
+  return in_window ? ISCSI_RESPONSE_TMF_COMPLETE : ISCSI_RESPONSE_TMF_INVALID_TASK;
+}
+
+void abort_task(Connection& connection, const iscsi::TaskManagementRequest& request,
+                bool immediate) {
+  Session& session = *connection.session();
+  Command* command = session.tasks.find(request.referenced_task_tag.get());
+  if (command == nullptr || !equal_bytes(Bytes(command->lun, 8), Bytes(request.lun, 8))) {
+    return respond(connection, request.initiator_task_tag.get(),
+                   absent_task_response(session, request));
+  }
+  if (!can_be_named(*command)) {
+    return respond(connection, request.initiator_task_tag.get(), ISCSI_RESPONSE_TMF_COMPLETE);
+  }
+  Tmf* tmf = start(session, request, ISCSI_TMF_FUNCTION_ABORT_TASK);
+  if (tmf == nullptr) return connection.drop("out of memory for a task management function");
+  if (command->driver_saw) tell_driver_later(*tmf, immediate, command->scsi.sc_lun, command);
+  name(*tmf, *command);
+}
+
+void abort_set(Connection& connection, const iscsi::TaskManagementRequest& request,
+               uint8_t function, bool immediate) {
+  Session& session = *connection.session();
+  Tmf* tmf = start(session, request, function);
+  if (tmf == nullptr) return connection.drop("out of memory for a task management function");
+  tell_driver_later(*tmf, immediate, driver_port::decode_lun(request.lun), nullptr);
+  name_commands(*tmf, request);
+}
+
+void call_driver(Tmf& tmf) {
+  Session& session = *tmf.session;
+  chiscsi_target_lun_class& hooks = *session.lun_class();
+  tmf.call.wanted = false;
+  chiscsi_scsi_command* scmd = nullptr;
+  if (tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK) {
+    // It may have ended since: then the driver has nothing to abort.
+    const bool alive = tmf.call.command != nullptr && tmf.call.command->tmf == &tmf;
+    if (!alive) {
+      tmf.done = true;
+      return;
+    }
+    scmd = &tmf.call.command->scsi;
+  }
+  int rc = -static_cast<int>(Error::kNotSupported);
+  if (hooks.fp_tmf_execute != nullptr) {
+    rc = hooks.fp_tmf_execute(session.driver_session, tmf.handle.value, tmf.call.immediate,
+                              tmf.function, tmf.call.lun, scmd);
+  }
+  if (rc >= 0) return;
+  // The driver does not take part: its commands are aborted one by one.
+  if (rc != -static_cast<int>(Error::kNotSupported)) {
+    tmf.response = ISCSI_RESPONSE_TMF_FUNCTION_REJECTED;
+  }
+  tmf.done = true;
+  session.commands.for_each([&](Command& command) {
+    if (command.tmf == &tmf) driver_port::abort(command, SC_FLAG_TMF_ABORT);
+  });
+}
+
+}  // namespace
+
+void execute_task_management(Connection& connection, const iscsi::TaskManagementRequest& request,
+                             bool immediate) {
+  const uint8_t function = request.function & kFunctionMask;
+  const uint32_t tag = request.initiator_task_tag.get();
+  if (connection.session()->is_discovery()) {
+    return connection.reject(reinterpret_cast<const iscsi::Bhs&>(request),
+                             iscsi::RejectReason::kProtocolError, "TMF in a discovery session");
+  }
+  if (function == ISCSI_TMF_FUNCTION_ABORT_TASK) {
+    abort_task(connection, request, immediate);
+  } else if (names_lun(function) || is_target_reset(function)) {
+    abort_set(connection, request, function, immediate);
+  } else if (function == ISCSI_TMF_FUNCTION_TASK_REASSIGN) {
+    respond(connection, tag, ISCSI_RESPONSE_TMF_NO_TASK_FAILOVER);
+  } else {
+    respond(connection, tag, ISCSI_RESPONSE_TMF_NOT_SUPPORTED);
+  }
+}
+
+void run_tmfs(Session& session) {
+  session.tmfs.for_each([](Tmf& tmf) {
+    if (tmf.call.wanted) call_driver(tmf);
+    finish_if_over(tmf);
+  });
+}
+
+void tmf_command_ended(Tmf& tmf) {
+  if (tmf.commands_left != 0) --tmf.commands_left;
+}
+
+void tmf_give_up(Tmf& tmf) {
+  os_log_limited(OS_LOG_WARNING,
+                 "task management function %u, itt 0x%x: %u commands held by storage driver",
+                 tmf.function, tmf.initiator_task_tag, tmf.commands_left);
+  if (!tmf.done.load()) tmf.response = ISCSI_RESPONSE_TMF_FUNCTION_REJECTED;
+  tmf.done = true;
+  tmf.commands_left = 0;
+  finish_if_over(tmf);
+}
+
+void drop_tmfs(Session& session) {
+  while (Tmf* tmf = session.tmfs.pop_front()) {
+    session.engine().tmf_handles().remove(*tmf);
+    session.commands.for_each([&](Command& command) {
+      if (command.tmf == tmf) command.tmf = nullptr;
+    });
+    tmf->unref();
+  }
+}
+
+}  // namespace rx
+
+namespace {
+void on_tmf_answered(WorkerMessage& message) {
+  PostedOnce& posted = PostedOnce::of(message);
+  posted.begin();
+  Tmf& tmf = container_of(posted, &Tmf::answered);
+  // The reference that the driver's call took for this message.
+  Ref<Tmf> held = Ref<Tmf>::adopt(&tmf);
+  if (tmf.session_node.is_linked()) rx::finish_if_over(tmf);
+}
+}  // namespace
+
+}  // namespace chiscsi
+
+using namespace chiscsi;  // NOLINT: this part of the file is the C interface.
+
+extern "C" int engine_tmf_execution_done(unsigned long hndl, unsigned char tmf_response,
+                                         chiscsi_scsi_command*) {
+  // The command may be gone by now and is not looked at.
+  Ref<Tmf> tmf = Engine::instance().tmf_handles().find(hndl);
+  if (!tmf) return -static_cast<int>(Error::kStale);
+  if (tmf->claimed.exchange(true)) return -static_cast<int>(Error::kInvalid);
+  tmf->response = tmf_response;
+  tmf->done = true;
+  if (tmf->answered.request(tmf->session->worker())) static_cast<void>(tmf.release());
+  return 0;
+}

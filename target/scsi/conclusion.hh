@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Conclusion: the last word on a command, as the fields of its SCSI Response.
+//
+// Whatever ends a command (the driver's status, a refusal of ours, a broken data transfer) goes
+// through here: status, sense and residual are computed once and the response is queued.
+#pragma once
+
+#include "target/session/command.hh"
+
+namespace chiscsi {
+
+inline constexpr SenseCode kUnexpectedUnsolicitedData{0x0b, 0x0c, 0x0c};
+inline constexpr SenseCode kIncorrectAmountOfData{0x0b, 0x0c, 0x0d};
+inline constexpr SenseCode kAbortedCommand{0x0b, 0x00, 0x00};
+inline constexpr SenseCode kInvalidFieldInCdb{0x05, 0x24, 0x00};
+inline constexpr SenseCode kProtocolServiceCrcError{0x0b, 0x47, 0x05};
+
+inline constexpr uint8_t kScsiGood = 0x00;
+inline constexpr uint8_t kScsiCheckCondition = 0x02;
+inline constexpr uint8_t kScsiBusy = 0x08;
+inline constexpr uint8_t kScsiTaskSetFull = 0x28;
+
+// Takes status, sense and residual from the public structure, as the driver left it.
+void conclude_as_driver_said(Command& command);
+// CHECK CONDITION with a sense of ours, or a bare status.
+void conclude_with_sense(Command& command, SenseCode sense);
+void conclude_with_status(Command& command, uint8_t status);
+
+}  // namespace chiscsi

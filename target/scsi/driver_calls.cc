@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The driver's side of the driver port: the bodies of the exported calls on commands.
+//
+// They run in whatever context the driver is in, check the call against the command, record it
+// under the session's driver lock and post the command to its worker. The log lines are those of
+// the Guide's appendix D, which operators search for.
+#include "base/lock.hh"
+#include "os/log.h"
+#include "target/engine.h"
+#include "target/scsi/driver_port.hh"
+#include "target/session/session.hh"
+
+namespace chiscsi {
+
+namespace driver_port {
+
+namespace {
+
+std::atomic<uint64_t> refused_count{0};
+
+constexpr int kInvalid = -static_cast<int>(Error::kInvalid);
+constexpr int kStale = -static_cast<int>(Error::kStale);
+constexpr int kNoMemory = -static_cast<int>(Error::kNoMemory);
+
+// A list that a driver wants to lend.
+struct Loan {
+  const char* call;
+  chiscsi_sgvec* elements;
+  uint32_t count;
+  uint32_t offset;
+  uint32_t length;
+};
+
+int refuse(const char* call, const chiscsi_scsi_command* scsi, const char* why) {
+  refused_count.fetch_add(1, std::memory_order_relaxed);
+  os_log_limited(OS_LOG_WARNING, "%s: sc 0x%lx refused, %s", call,
+                 reinterpret_cast<unsigned long>(scsi), why);
+  return kInvalid;
+}
+
+int refuse_stale(const char* call, const Command& command) {
+  refused_count.fetch_add(1, std::memory_order_relaxed);
+  os_log_limited(OS_LOG_WARNING, "%s: itt 0x%x, command is not with the storage driver", call,
+                 command.initiator_task_tag);
+  return kStale;
+}
+
+int refuse_loan(const Command& command, const Loan& loan, const char* what, const char* after) {
+  refused_count.fetch_add(1, std::memory_order_relaxed);
+  os_log_limited(OS_LOG_ERROR, "%s: itt 0x%x, %s, %u+%u/%u%s", loan.call,
+                 command.initiator_task_tag, what, loan.offset, loan.length,
+                 command.expected_length, after);
+  return kInvalid;
+}
+
+// Every element can be reached by us, and together they are as long as the loan says.
+int check_elements(const Command& command, const Loan& loan) {
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < loan.count; ++i) {
+    const chiscsi_sgvec& element = loan.elements[i];
+    total += element.sg_length;
+    if (element.sg_page != nullptr || element.sg_addr != nullptr) continue;
+    refused_count.fetch_add(1, std::memory_order_relaxed);
+    os_log_limited(OS_LOG_ERROR,
+                   "No DDP: sgcnt %u sgl 0x%lx, sg_flag 0x%x, sg_addr NULL, Cannot copy data!",
+                   loan.count, reinterpret_cast<unsigned long>(loan.elements), element.sg_flag);
+    return kInvalid;
+  }
+  return total >= loan.length ? 0 : refuse_loan(command, loan, "sgl shorter than buflen", "");
+}
+
+int check_loan(const Command& command, const Loan& loan) {
+  if (loan.elements == nullptr) return refuse_loan(command, loan, "data buf NULL", "");
+  if (loan.count == 0) return refuse_loan(command, loan, "sg 0, exp. sgl", "");
+  return check_elements(command, loan);
+}
+
+bool is_multi_phase(const Command& command) {
+  const unsigned int property = command.session.lun_class()->property;
+  return (property & (1u << LUN_CLASS_MULTI_PHASE_DATA_BIT)) != 0;
+}
+
+// Offset and length against what was lent before and what the initiator expects.
+int check_extent(const Command& command, const Loan& loan) {
+  if (loan.offset != command.driver.next_offset) {
+    refused_count.fetch_add(1, std::memory_order_relaxed);
+    os_log_limited(OS_LOG_ERROR, "%s: itt 0x%x, buf off %u+%u, exp %u+%u", loan.call,
+                   command.initiator_task_tag, loan.offset, loan.length,
+                   command.driver.next_offset, loan.length);
+    return kInvalid;
+  }
+  const uint64_t end = static_cast<uint64_t>(loan.offset) + loan.length;
+  const unsigned int flags = command.scsi.sc_flag;
+  const char* what = nullptr;
+  if (end > command.expected_length && (flags & SC_FLAG_XFER_OVERFLOW) == 0) what = "overflow";
+  if (end < command.expected_length && (flags & SC_FLAG_XFER_UNDERFLOW) == 0 &&
+      !is_multi_phase(command) && command.scsi.sc_status == 0) {
+    what = "underflow";
+  }
+  if (what == nullptr) return 0;
+  refused_count.fetch_add(1, std::memory_order_relaxed);
+  os_log_limited(OS_LOG_ERROR, "%s: itt 0x%x, buf %s, %u!=%u+%u.", loan.call,
+                 command.initiator_task_tag, what, command.expected_length, loan.offset,
+                 loan.length);
+  return kInvalid;
+}
+
+BufferPhase* take_phase(Command& command) {
+  if (!command.driver.inline_phase_used) {
+    command.driver.inline_phase_used = true;
+    return &command.inline_phase;
+  }
+  BufferPhase* phase = make<BufferPhase>(Alloc::kAtomic).release();
+  if (phase != nullptr) phase->command = &command;
+  return phase;
+}
+
+// Read data ends the command's execution with the list that completes it.
+bool completes_read(const Command& command, const Loan& loan) {
+  const unsigned int kLast = SC_FLAG_XFER_OVERFLOW | SC_FLAG_XFER_UNDERFLOW;
+  const uint64_t end = static_cast<uint64_t>(loan.offset) + loan.length;
+  return end >= command.expected_length || (command.scsi.sc_flag & kLast) != 0 ||
+         command.scsi.sc_status != 0 || !is_multi_phase(command);
+}
+
+int lend(Command& command, const Loan& loan, bool may_complete) {
+  const int bad = check_loan(command, loan);
+  if (bad != 0) return bad;
+  SpinGuard guard(command.session.driver_lock);
+  if (command.driver.access != DriverAccess::kOpen) return refuse_stale(loan.call, command);
+  const int bad_extent = check_extent(command, loan);
+  if (bad_extent != 0) return bad_extent;
+  BufferPhase* phase = take_phase(command);
+  if (phase == nullptr) return kNoMemory;
+  phase->elements = loan.elements;
+  phase->count = loan.count;
+  phase->offset = loan.offset;
+  phase->length = loan.length;
+  phase->pulled = phase->done = 0;
+  command.driver.lent.push_back(*phase);
+  command.driver.next_offset += loan.length;
+  ++command.driver.outstanding;
+  if (may_complete && completes_read(command, loan)) {
+    command.driver.access = DriverAccess::kEnded;
+    command.driver.ended = true;
+  }
+  command.event.request(command.session.worker());
+  return 0;
+}
+
+// The end of execution without (more) data, or the answer to an abort.
+int finish(Command& command, const char* call) {
+  SpinGuard guard(command.session.driver_lock);
+  switch (command.driver.access) {
+    case DriverAccess::kOpen:
+      command.driver.access = DriverAccess::kEnded;
+      command.driver.ended = true;
+      break;
+    case DriverAccess::kAborting:
+      command.driver.access = DriverAccess::kEnded;
+      command.driver.answered = true;
+      break;
+    default:
+      return refuse_stale(call, command);
+  }
+  command.event.request(command.session.worker());
+  return 0;
+}
+
+bool abort_is_pending(Command& command) {
+  SpinGuard guard(command.session.driver_lock);
+  return command.driver.access == DriverAccess::kAborting;
+}
+
+}  // namespace
+
+uint64_t refused_calls() { return refused_count.load(std::memory_order_relaxed); }
+
+}  // namespace driver_port
+
+}  // namespace chiscsi
+
+using namespace chiscsi;               // NOLINT: this part of the file is the C interface.
+using namespace chiscsi::driver_port;  // NOLINT
+
+extern "C" {
+
+int engine_scsi_cmd_buffer_ready(chiscsi_scsi_command* scmd, unsigned char* sc_xfer_sreq_buf,
+                                 unsigned int sc_xfer_sgcnt, unsigned int sc_xfer_offset,
+                                 unsigned int sc_xfer_buflen) {
+  constexpr const char* kCall = "chiscsi_scsi_cmd_buffer_ready";
+  if (!Command::is_live_pointer(scmd)) return refuse(kCall, scmd, "not a command");
+  Command& command = Command::of(*scmd);
+  if (!command.is_write()) return refuse(kCall, scmd, "not a write command");
+  auto* elements = reinterpret_cast<chiscsi_sgvec*>(sc_xfer_sreq_buf);
+  return lend(command, {kCall, elements, sc_xfer_sgcnt, sc_xfer_offset, sc_xfer_buflen}, false);
+}
+
+int engine_scsi_cmd_execution_status(chiscsi_scsi_command* scmd, unsigned char* sc_xfer_sreq_buf,
+                                     unsigned int sc_xfer_sgcnt, unsigned int sc_xfer_offset,
+                                     unsigned int sc_xfer_buflen) {
+  constexpr const char* kCall = "chiscsi_scsi_cmd_execution_status";
+  if (!Command::is_live_pointer(scmd)) return refuse(kCall, scmd, "not a command");
+  Command& command = Command::of(*scmd);
+  const bool brings_data = command.is_read() && sc_xfer_sreq_buf != nullptr && sc_xfer_buflen != 0;
+  if (!brings_data || abort_is_pending(command)) return finish(command, kCall);
+  auto* elements = reinterpret_cast<chiscsi_sgvec*>(sc_xfer_sreq_buf);
+  return lend(command, {kCall, elements, sc_xfer_sgcnt, sc_xfer_offset, sc_xfer_buflen}, true);
+}
+
+int engine_scsi_cmd_abort_status(chiscsi_scsi_command* scmd) {
+  constexpr const char* kCall = "chiscsi_scsi_cmd_abort_status";
+  if (!Command::is_live_pointer(scmd)) return refuse(kCall, scmd, "not a command");
+  Command& command = Command::of(*scmd);
+  if (!abort_is_pending(command)) return refuse_stale(kCall, command);
+  return finish(command, kCall);
+}
+
+int engine_scsi_cmd_abort(chiscsi_scsi_command* scmd) {
+  constexpr const char* kCall = "chiscsi_scsi_cmd_abort";
+  if (!Command::is_live_pointer(scmd)) return refuse(kCall, scmd, "not a command");
+  Command& command = Command::of(*scmd);
+  SpinGuard guard(command.session.driver_lock);
+  if (command.driver.access != DriverAccess::kOpen) return refuse_stale(kCall, command);
+  command.driver.access = DriverAccess::kEnded;
+  command.driver.abort_asked = true;
+  command.event.request(command.session.worker());
+  return 0;
+}
+
+void engine_iscsi_command_dump(chiscsi_scsi_command* scmd) {
+  if (!Command::is_live_pointer(scmd)) {
+    refuse("chiscsi_iscsi_command_dump", scmd, "not a command");
+    return;
+  }
+  const Command& command = Command::of(*scmd);
+  os_log(OS_LOG_INFO,
+         "sc 0x%lx: itt 0x%x, cmdsn %u, lun %u, opcode 0x%x, flag 0x%x, xfer_len %u, state %d, "
+         "status 0x%x, response 0x%x, sense %x/%x/%x, residual %u",
+         reinterpret_cast<unsigned long>(scmd), scmd->sc_itt, scmd->sc_CmdSN, scmd->sc_lun,
+         command.cdb[0], scmd->sc_flag, scmd->sc_xfer_len, static_cast<int>(command.state),
+         scmd->sc_status, scmd->sc_response, scmd->sc_sense_key, scmd->sc_sense_asc,
+         scmd->sc_sense_ascq, scmd->sc_xfer_residualcount);
+}
+
+}  // extern "C"

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The worker's side of the driver port: handing over, taking back, aborting.
+#include "target/scsi/driver_port.hh"
+
+#include "base/lock.hh"
+#include "os/log.h"
+#include "target/engine.hh"
+#include "target/scsi/conclusion.hh"
+#include "target/session/connection.hh"
+#include "target/session/session.hh"
+#include "target/session/write_data.hh"
+#include "target/tx/zero_copy.hh"
+
+namespace chiscsi::driver_port {
+
+namespace {
+
+// What the driver has said, taken out of the guarded part at once.
+struct Said {
+  PhaseList lent;
+  bool ended = false;
+  bool answered = false;
+  bool abort_asked = false;
+};
+
+void take_said(Command& command, Said& said) {
+  SpinGuard guard(command.session.driver_lock);
+  said.lent.splice_back(command.driver.lent);
+  said.ended = std::exchange(command.driver.ended, false);
+  said.answered = std::exchange(command.driver.answered, false);
+  said.abort_asked = std::exchange(command.driver.abort_asked, false);
+}
+
+void prepare_public_part(Command& command) {
+  chiscsi_scsi_command& scsi = command.scsi;
+  Session& session = command.session;
+  scsi.sc_tclass_sess_priv = session.driver_session;
+  scsi.sc_ieps = &session.endpoints;
+  // Handles travel as pointers in these two fields and are never dereferenced.
+  scsi.sc_sess = reinterpret_cast<void*>(session.handle.value);
+  scsi.sc_conn = reinterpret_cast<void*>(session.handle.value);
+  scsi.sc_flag = command.is_write() ? SC_FLAG_WRITE : SC_FLAG_READ;
+  if (command.immediate) scsi.sc_flag |= SC_FLAG_IMMEDIATE_CMD;
+  scsi.sc_attribute = command.flags & iscsi::kCommandAttributeMask;
+  scsi.sc_cmdlen = sizeof(command.cdb);
+  scsi.sc_cmd = command.cdb;
+  scsi.sc_CmdSN = command.sequenced.cmd_sn.value();
+  scsi.sc_itt = command.initiator_task_tag;
+  scsi.sc_xfer_len = command.expected_length;
+}
+
+// fp_scsi_cmd_cdb_rcved() has returned an error: the command is ours again, unless the driver had
+// ended it before.
+void take_back_refused(Command& command, int error) {
+  {
+    SpinGuard guard(command.session.driver_lock);
+    if (command.driver.access != DriverAccess::kOpen) return;
+    command.driver.access = DriverAccess::kEnded;
+  }
+  const bool busy = error == -static_cast<int>(Error::kBusy) ||
+                    error == -static_cast<int>(Error::kNoMemory);
+  if (busy) {
+    conclude_with_status(command, kScsiBusy);
+  } else {
+    conclude_with_sense(command, kAbortedCommand);
+  }
+}
+
+void take_phases(Command& command, PhaseList& lent) {
+  while (BufferPhase* phase = lent.pop_front()) {
+    const uint32_t room =
+        command.expected_length > phase->offset ? command.expected_length - phase->offset : 0;
+    phase->wire_length = phase->length < room ? phase->length : room;
+    command.data_total += phase->wire_length;
+    command.phases.push_back(*phase);
+    if (command.state != CommandState::kAtDriver) continue;
+    if (command.is_write()) {
+      if (phase->wire_length == 0) command.session.add_work(command);
+    } else if (command.connection != nullptr) {
+      zero_copy::begin(*phase);
+      command.connection->queue(command);
+    }
+  }
+  if (command.is_write()) write_data::advance(command);
+}
+
+void finish_driver_abort(Command& command) {
+  write_data::cancel(command);
+  command.driver_abort = true;
+  if (command.scsi.sc_status == kScsiGood) {
+    conclude_with_sense(command, kAbortedCommand);
+  } else {
+    conclude_as_driver_said(command);
+  }
+}
+
+void conclude_after_driver(Command& command) {
+  if (command.is_write()) write_data::cancel(command);
+  if (command.failed) {
+    conclude_with_sense(command, command.failure);
+  } else {
+    conclude_as_driver_said(command);
+  }
+}
+
+// The driver has answered an abort, or needs not to be asked: nothing is lent any more.
+void finish_abort(Command& command) {
+  if (command.failed && !command.silent) {
+    conclude_with_sense(command, command.failure);
+  } else {
+    command.silent = true;
+    command.conclusion_known = command.response_queued = true;
+    command.set_state(CommandState::kResponding);
+  }
+}
+
+void free_phase(Command& command, BufferPhase& phase) {
+  zero_copy::end(phase);
+  phase.node.unlink();
+  SpinGuard guard(command.session.driver_lock);
+  --command.driver.outstanding;
+  if (phase.is_inline) {
+    command.driver.inline_phase_used = false;
+  } else {
+    os_free(&phase);
+  }
+}
+
+void drop_phases(Command& command) {
+  command.phases.for_each([&](BufferPhase& phase) { free_phase(command, phase); });
+}
+
+// Calls fp_scsi_cmd_abort(), once nothing of ours touches a lent buffer any more.
+void ask_driver_to_abort(Command& command) {
+  command.set_state(CommandState::kAborting);
+  drop_phases(command);
+  if ((command.scsi.sc_flag & SC_FLAG_SESS_ABORT) == 0) command.scsi.sc_flag |= SC_FLAG_TMF_ABORT;
+  command.session.watch(command, command.session.engine().abort_timeout_ms());
+  chiscsi_target_lun_class& hooks = *command.session.lun_class();
+  if (hooks.fp_scsi_cmd_abort != nullptr) hooks.fp_scsi_cmd_abort(&command.scsi);
+}
+
+// Whether the driver owes an answer before the command can end; takes its right to do more.
+bool close_driver_access(Command& command, bool session_ends) {
+  SpinGuard guard(command.session.driver_lock);
+  const bool lent = command.driver.outstanding != 0;
+  if (command.driver.access == DriverAccess::kEnded && lent && session_ends) {
+    command.driver.access = DriverAccess::kAborting;
+    return true;
+  }
+  if (command.driver.access != DriverAccess::kOpen) return false;
+  command.driver.access = DriverAccess::kAborting;
+  return true;
+}
+
+void notify_driver_abort_status(Command& command) {
+  chiscsi_target_lun_class& hooks = *command.session.lun_class();
+  if (!command.driver_abort || hooks.fp_scsi_cmd_abort_status == nullptr) return;
+  const BufferPhase* phase = command.phases.front();
+  hooks.fp_scsi_cmd_abort_status(
+      command.scsi.sc_lun, command.scsi.sc_CmdSN, command.scsi.sc_itt,
+      phase != nullptr ? phase->count : 0,
+      phase != nullptr ? reinterpret_cast<unsigned char*>(phase->elements) : nullptr,
+      command.scsi.sc_sdev_hdl);
+}
+
+void clean_up(Command& command) {
+  chiscsi_target_lun_class& hooks = *command.session.lun_class();
+  notify_driver_abort_status(command);
+  drop_phases(command);
+  {
+    SpinGuard guard(command.session.driver_lock);
+    command.driver.access = DriverAccess::kNone;
+  }
+  if (hooks.fp_scsi_cmd_cleanup != nullptr) hooks.fp_scsi_cmd_cleanup(&command.scsi);
+  command.session.target()->target_class().commands_held.fetch_sub(1);
+}
+
+}  // namespace
+
+// The single-level forms of SAM-5 section 4.7: peripheral, flat and extended flat addressing.
+uint32_t decode_lun(const uint8_t* lun) {
+  constexpr uint32_t kNoLun = 0xffffffff;
+  for (int i = 4; i < 8; ++i) {
+    if (lun[i] != 0) return kNoLun;
+  }
+  const uint8_t method = lun[0] >> 6;
+  const bool one_level = lun[2] == 0 && lun[3] == 0;
+  if (method == 0 && lun[0] == 0 && one_level) return lun[1];
+  if (method == 1 && one_level) return ((lun[0] & 0x3fu) << 8) | lun[1];
+  if (lun[0] == 0xd2) return (static_cast<uint32_t>(lun[1]) << 16) | (lun[2] << 8) | lun[3];
+  return kNoLun;
+}
+
+void deliver(Command& command) {
+  if (command.failed) return conclude_with_sense(command, command.failure);
+  Session& session = command.session;
+  prepare_public_part(command);
+  command.scsi.sc_lun = decode_lun(command.lun);
+  command.set_state(CommandState::kAtDriver);
+  command.driver_saw = true;
+  session.ref();  // The driver's hold on the command keeps the session's memory.
+  session.target()->target_class().commands_held.fetch_add(1);
+  {
+    SpinGuard guard(session.driver_lock);
+    command.driver.access = DriverAccess::kOpen;
+  }
+  const int rc = session.lun_class()->fp_scsi_cmd_cdb_rcved(&command.scsi);
+  if (rc < 0) take_back_refused(command, rc);
+}
+
+void on_event(Command& command) {
+  Said said;
+  take_said(command, said);
+  const bool active = command.state == CommandState::kAtDriver;
+  take_phases(command, said.lent);
+  if (command.state == CommandState::kAborting || command.state == CommandState::kOrphaned) {
+    if (said.answered) finish_abort(command);
+  } else if (active && said.abort_asked) {
+    finish_driver_abort(command);
+  } else if (active && said.ended) {
+    conclude_after_driver(command);
+  }
+  Session& session = command.session;
+  session.ref();
+  session.add_work(command);
+  session.run_work();
+  session.unref();
+}
+
+void give_back_complete_phases(Command& command) {
+  chiscsi_target_lun_class& hooks = *command.session.lun_class();
+  while (BufferPhase* phase = command.phases.front()) {
+    if (command.state == CommandState::kAborting || command.state == CommandState::kOrphaned) return;
+    if (phase->done < phase->wire_length || phase->in_network.load()) return;
+    chiscsi_sgvec* elements = phase->elements;
+    const uint32_t count = phase->count, offset = phase->offset, length = phase->length;
+    free_phase(command, *phase);
+    hooks.fp_scsi_cmd_data_xfer_status(&command.scsi, reinterpret_cast<unsigned char*>(elements),
+                                       count, offset, length);
+  }
+}
+
+void abort(Command& command, unsigned int flag) {
+  command.silent = true;
+  command.scsi.sc_flag |= flag;
+  write_data::cancel(command);
+  command.tx_node.unlink();
+  command.session.add_work(command);
+}
+
+bool end_if_over(Command& command) {
+  // No PDU refers to the buffers any more: the network is asked to let go of them.
+  if (command.silent && command.pdus_in_flight == 0) {
+    command.phases.for_each([](BufferPhase& phase) { zero_copy::end(phase); });
+  }
+  if (command.buffers_busy() || command.event.is_pending()) return false;
+  const bool giving_up = command.silent || command.failed;
+  const bool session_ends = (command.scsi.sc_flag & SC_FLAG_SESS_ABORT) != 0;
+  if (giving_up && (command.state == CommandState::kAtDriver ||
+                    (command.state == CommandState::kResponding && command.silent))) {
+    if (close_driver_access(command, session_ends)) {
+      ask_driver_to_abort(command);
+      return false;
+    }
+    if (command.state == CommandState::kAtDriver) return false;  // Its event is on the way.
+  }
+  if (command.silent && command.state == CommandState::kResponding) {
+    command.conclusion_known = command.response_queued = true;
+  }
+  const bool never_delivered = command.state == CommandState::kReady && command.silent;
+  const bool over = command.state == CommandState::kResponding && command.response_queued &&
+                    !command.tx_node.is_linked();
+  if (!over && !never_delivered) return false;
+  if (command.is_read() && !command.phases.empty() && !command.silent) return false;
+
+  Session& session = command.session;
+  const bool held_session = command.driver_saw;
+  if (command.driver_saw) clean_up(command);
+  session.free_command(command);
+  if (held_session) session.unref();
+  return true;
+}
+
+void give_up(Command& command) {
+  if (command.state != CommandState::kAborting) return;
+  os_log_limited(OS_LOG_WARNING, "sc 0x%lx, itt 0x%x, held by storage driver",
+                 reinterpret_cast<unsigned long>(&command.scsi), command.initiator_task_tag);
+  command.set_state(CommandState::kOrphaned);
+}
+
+}  // namespace chiscsi::driver_port

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Command: one SCSI command from its PDU to its cleanup.
+//
+// The public chiscsi_scsi_command lies inside. A command belongs to its session's worker; the few
+// fields that a storage driver's calls change are grouped apart and guarded by the session's driver
+// lock (DriverPort). Commands come from a pool of their session and are reused oldest first, so that
+// a late call for a dead command finds a dead command.
+#pragma once
+
+#include <cstdint>
+
+#include "base/alloc.hh"
+#include "base/list.hh"
+#include "common/chiscsi_scsi_command.h"
+#include "iscsi/bhs.hh"
+#include "os/socket.h"
+#include "target/session/command_window.hh"
+#include "target/session/tx_item.hh"
+#include "transport/sg_cursor.hh"
+#include "transport/worker.hh"
+
+namespace chiscsi {
+
+class Connection;
+class Session;
+struct Command;
+struct Tmf;
+
+struct SenseCode {
+  uint8_t key;
+  uint8_t asc;
+  uint8_t ascq;
+};
+
+enum class CommandState : uint8_t {
+  kFree,
+  kReceiving,   // The command PDU is arriving.
+  kHeld,        // Waits in the command window for its CmdSN.
+  kReady,       // Waits for the end of the receive pass to be handed over.
+  kAtDriver,    // The storage driver has it.
+  kResponding,  // Execution has ended; data, status or buffers are still with us.
+  kAborting,    // fp_scsi_cmd_abort() was called; the driver owes an answer.
+  kOrphaned,    // The answer did not come in time. Only the driver's call brings it back.
+};
+inline constexpr int kCommandStates = 8;
+// Whether a command may go from one state to the other.
+bool command_transition_allowed(CommandState from, CommandState to);
+
+// A buffer list that the driver lent us: from its call until fp_scsi_cmd_data_xfer_status().
+struct BufferPhase {
+  Command* command = nullptr;
+  ListNode node;
+  chiscsi_sgvec* elements = nullptr;
+  uint32_t count = 0;
+  uint32_t offset = 0;       // Into the command's data.
+  uint32_t length = 0;       // As the driver gave it.
+  uint32_t wire_length = 0;  // What of it goes over the wire.
+  uint32_t pulled = 0;       // Of a read: bytes in PDUs that the transport has pulled.
+  uint32_t done = 0;         // Bytes accepted by the network, or received.
+  bool is_inline = false;    // The member of Command; else from the heap.
+  bool notice_held = false;  // The notice was started and not yet put.
+  std::atomic<bool> in_network{false};  // The network still refers to the memory.
+  os_send_notice notice;
+
+  SgList list() const { return {elements, count}; }
+};
+using PhaseList = List<BufferPhase, &BufferPhase::node>;
+
+// What a storage driver may do with a command right now. Guarded by the driver lock.
+enum class DriverAccess : uint8_t {
+  kNone,     // Nothing: not handed over yet, or given back.
+  kOpen,     // Lend buffers, end it, abort it.
+  kEnded,    // Its final status was taken.
+  kAborting  // Answer the abort.
+};
+
+struct Command : TxItem {
+  explicit Command(Session& owner);
+  ~Command();
+
+  static Command& of(TxItem& item) { return static_cast<Command&>(item); }
+  // The command of a public structure; the caller has checked is_live_pointer().
+  static Command& of(chiscsi_scsi_command& scsi);
+  // Whether `scsi` is one of ours, as far as its own memory can tell.
+  static bool is_live_pointer(const chiscsi_scsi_command* scsi);
+
+  // Makes a free command ready for its next life.
+  void reset();
+  void set_state(CommandState next);
+  bool is_write() const { return (flags & iscsi::kCommandWrite) != 0; }
+  bool is_read() const { return (flags & iscsi::kCommandRead) != 0; }
+  // True while memory of the driver may be read or written on behalf of this command: a PDU of it
+  // is being sent or received, or the network still refers to a buffer.
+  bool buffers_busy();
+  // True when there is a PDU of this command to be pulled.
+  bool has_tx_work();
+
+  chiscsi_scsi_command scsi;
+  Session& session;
+
+  // Worker-owned.
+  CommandState state = CommandState::kFree;
+  Connection* connection = nullptr;
+  uint32_t initiator_task_tag = iscsi::kReservedTag;
+  uint32_t expected_length = 0;  // Expected Data Transfer Length.
+  uint8_t lun[8] = {};
+  uint8_t flags = 0;
+  bool immediate = false;
+  bool counted = false;            // Occupies a place of the command window.
+  bool driver_saw = false;         // fp_scsi_cmd_cdb_rcved() was called.
+  bool silent = false;             // Aborted: no response, no data to the initiator.
+  bool conclusion_known = false;   // The response's fields below are final.
+  bool response_queued = false;    // The status has left in a PDU, or is pulled.
+  bool driver_abort = false;       // chiscsi_scsi_cmd_abort() was called for it.
+  bool own_failure = false;        // We end it: the sense below counts, not the driver's.
+  bool failed = false;             // `failure` is to be its answer.
+  bool receiving = false;          // A data segment is being placed for it right now.
+  uint32_t pdus_in_flight = 0;     // Pulled by the transport and not sent yet.
+  Tmf* tmf = nullptr;              // The task management function that waits for it.
+  Sequenced sequenced;
+  ListNode table_node;    // In the task table, by Initiator Task Tag.
+  ListNode session_node;  // In the session's list of live commands, or its free list.
+  ListNode work_node;     // In the session's list of commands with hooks to call.
+  uint64_t deadline_ms = 0;  // Of a wait for data or for the driver; 0 when there is none.
+
+  // Unsolicited data, kept until the driver has lent buffers.
+  Buffer unsolicited;
+  uint32_t unsolicited_received = 0;
+  uint32_t unsolicited_placed = 0;
+  uint32_t unsolicited_data_sn = 0;
+  bool unsolicited_open = false;  // More unsolicited Data-Out PDUs are to come.
+
+  // Data transfer.
+  PhaseList phases;               // Lent to us, in order of their offset.
+  uint32_t solicited_to = 0;      // Everything before was solicited, or came unsolicited.
+  uint32_t r2ts_outstanding = 0;
+  uint32_t r2t_sn = 0;
+  uint32_t data_sn = 0;           // Of Data-In PDUs.
+  uint32_t burst_sent = 0;        // Bytes of the current Data-In sequence.
+  uint32_t data_total = 0;        // Bytes of all phases that go over the wire.
+  BufferPhase inline_phase;
+
+  // The response.
+  SenseCode failure{};
+  uint8_t response_code = 0;
+  uint8_t scsi_status = 0;
+  uint8_t residual_flags = 0;
+  uint32_t residual_count = 0;
+  uint16_t sense_size = 0;
+  uint8_t sense[2 + SCSI_SENSE_BUFFERSIZE];
+
+  // Guarded by the driver lock.
+  struct {
+    DriverAccess access = DriverAccess::kNone;
+    PhaseList lent;           // Not yet seen by the worker.
+    uint32_t next_offset = 0;
+    uint32_t outstanding = 0; // Lists lent and not given back.
+    bool inline_phase_used = false;
+    bool ended = false;       // Final status, for the worker to take.
+    bool answered = false;    // The abort was answered, for the worker to take.
+    bool abort_asked = false; // chiscsi_scsi_cmd_abort(), for the worker to take.
+  } driver;
+  PostedOnce event;  // Asks the worker to look at `driver`.
+
+  uint8_t cdb[16] = {};
+  uint32_t magic;
+};
+
+}  // namespace chiscsi

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Connection: what is the same in all phases; the send queue, the end, and the timers.
+//
+// Its owner is the engine's list of logins until the session has taken it over. on_closed() is the
+// last event of its transport; the connection is destroyed there and nowhere else.
+#include "target/session/connection.hh"
+
+#include "os/log.h"
+#include "target/engine.hh"
+#include "target/login_service.hh"
+#include "target/rx/rx.hh"
+#include "target/session/session.hh"
+#include "target/tx/tx.hh"
+
+namespace chiscsi {
+
+namespace {
+
+// RFC 7143 section 11.9.1: seconds in the parameters of an asynchronous message.
+constexpr uint16_t kAsyncTime2Wait = 2;
+constexpr uint64_t kMsPerSecond = 1000;
+
+void copy_endpoint(tcp_endpoint* to, const os_address& from) {
+  __builtin_memcpy(to->ip, from.ip, sizeof(to->ip));
+  to->port = from.port;
+}
+
+}  // namespace
+
+TextSession::TextSession(Connection& connection, const DiscoveryContext& context,
+                         const TextLimits& limits)
+    : view(connection), exchange(view, connection.parameters, context, limits) {}
+
+Connection::Connection(Engine& engine, OwnPtr<Conn> conn)
+    : engine_(engine), conn_(std::move(conn)) {
+  describe_peer();
+}
+
+Connection::~Connection() {
+  while (TxItem* item = tx_queue.pop_front()) {
+    if (item->kind == TxKind::kControl) destroy(static_cast<ControlPdu*>(item));
+  }
+}
+
+void Connection::describe_peer() {
+  peer_text_ = format_ip_and_port(conn_->peer_address());
+  endpoints.f_ipv6 = conn_->local_address().is_ipv6;
+  copy_endpoint(&endpoints.iaddr, conn_->peer_address());
+  copy_endpoint(&endpoints.taddr, conn_->local_address());
+}
+
+void Connection::start(Worker& worker) {
+  worker_ = &worker;
+  last_receive_ms = os_now_ms();
+  login_ = make<LoginService>(Alloc::kMaySleep, engine_, *this);
+  conn_->start(worker, *this);
+  if (!login_ || !login_->start()) return drop("out of memory for a login");
+  if (const uint64_t limit = engine_.login_timeout_ms()) worker.arm(timer_, limit);
+}
+
+void Connection::join(Ref<Session> session, const ConnectionParameters& agreed) {
+  session_ = std::move(session);
+  parameters = agreed;
+  phase_ = ConnectionPhase::kMoving;
+  timer_.disarm();
+}
+
+void Connection::queue(TxItem& item) {
+  if (!item.tx_node.is_linked()) tx_queue.push_back(item);
+  conn_->kick_tx();
+}
+
+void Connection::queue_control(OwnPtr<ControlPdu> pdu) {
+  ++control_pdus;
+  queue(*pdu.release());
+}
+
+OwnPtr<ControlPdu> Connection::make_control(iscsi::Opcode opcode, uint32_t initiator_task_tag,
+                                            uint32_t data_size) {
+  OwnPtr<ControlPdu> pdu = make<ControlPdu>(Alloc::kMaySleep);
+  if (pdu && data_size != 0) pdu->data = Buffer::allocate(data_size);
+  if (!pdu || (data_size != 0 && !pdu->data)) {
+    drop("out of memory for a response");
+    return OwnPtr<ControlPdu>();
+  }
+  pdu->bhs.opcode_byte = static_cast<uint8_t>(opcode);
+  pdu->bhs.flags = iscsi::kFinalBit;
+  pdu->bhs.initiator_task_tag = initiator_task_tag;
+  pdu->data_size = data_size;
+  return pdu;
+}
+
+void Connection::reject(const iscsi::Bhs& bhs, iscsi::RejectReason reason, const char* why) {
+  os_log_limited(OS_LOG_WARNING, "%s: opcode 0x%x rejected, reason 0x%x: %s", peer_text(),
+                 bhs.opcode_byte & iscsi::kOpcodeMask, static_cast<unsigned>(reason), why);
+  OwnPtr<ControlPdu> pdu =
+      make_control(iscsi::Opcode::kReject, iscsi::kReservedTag, iscsi::kBhsSize);
+  if (!pdu) return;
+  pdu->bhs.as<iscsi::Reject>().reason = static_cast<uint8_t>(reason);
+  copy_bytes(pdu->data.bytes(), Bytes(reinterpret_cast<const uint8_t*>(&bhs), sizeof(bhs)));
+  queue_control(std::move(pdu));
+}
+
+void Connection::drop(const char* why, bool flush) {
+  if (ending_) return;
+  ending_ = true;
+  os_log_limited(OS_LOG_WARNING, "%s: connection dropped: %s", peer_text(), why);
+  conn_->close(CloseReason::kLocal, flush);
+}
+
+void Connection::close_after_flush() {
+  if (ending_) return;
+  ending_ = true;
+  if (phase_ == ConnectionPhase::kFullFeature) phase_ = ConnectionPhase::kLeaving;
+  conn_->close(CloseReason::kLocal, true);
+}
+
+void Connection::leave() {
+  logged_out_ = true;
+  close_after_flush();
+}
+
+void Connection::announce_end() {
+  OwnPtr<ControlPdu> pdu =
+      make_control(iscsi::Opcode::kAsyncMessage, iscsi::kReservedTag);
+  if (!pdu) return;
+  auto& bhs = pdu->bhs.as<iscsi::AsyncMessage>();
+  bhs.async_event = static_cast<uint8_t>(iscsi::AsyncEvent::kDropAllConnections);
+  bhs.parameter2 = kAsyncTime2Wait;
+  queue_control(std::move(pdu));
+}
+
+void Connection::command_freed() {
+  if (!paused_) return;
+  paused_ = false;
+  conn_->resume_rx();
+}
+
+RxAction Connection::on_header(RxPdu& pdu, Placement* placement) {
+  if (ending_) return RxAction::kClose;
+  last_receive_ms = os_now_ms();
+  switch (phase_) {
+    case ConnectionPhase::kLogin:
+      return login_->on_header(pdu, placement);
+    case ConnectionPhase::kFullFeature: {
+      const RxAction action = rx::begin(*this, pdu, placement);
+      if (action == RxAction::kPause) paused_ = true;
+      return action;
+    }
+    case ConnectionPhase::kMoving:
+      return RxAction::kPause;
+    default:
+      return RxAction::kClose;
+  }
+}
+
+RxAction Connection::on_pdu(RxPdu& pdu) {
+  last_receive_ms = os_now_ms();
+  if (phase_ == ConnectionPhase::kLogin) {
+    login_->on_pdu(pdu);
+  } else {
+    rx::complete(*this, pdu);
+  }
+  return ending_ ? RxAction::kClose : RxAction::kContinue;
+}
+
+void Connection::on_header_digest_error() { drop("header digest error"); }
+
+void Connection::on_pass_end() {
+  if (phase_ == ConnectionPhase::kLogin) return login_->run();
+  if (session_) session_->run_work();
+}
+
+bool Connection::next_pdu(TxPdu* pdu) {
+  while (TxItem* item = tx_queue.front()) {
+    if (item->kind == TxKind::kCommand) {
+      Command& command = Command::of(*item);
+      if (!command.has_tx_work()) {
+        tx_queue.remove(*item);
+        continue;
+      }
+      tx::fill_command(*this, command, pdu);
+      if (!command.has_tx_work()) tx_queue.remove(*item);
+      return true;
+    }
+    tx_queue.remove(*item);
+    if (item->kind == TxKind::kR2t) {
+      tx::fill_r2t(*this, R2t::of(*item), pdu);
+    } else {
+      fill_control(*static_cast<ControlPdu*>(item), pdu);
+    }
+    return true;
+  }
+  return false;
+}
+
+void Connection::fill_control(ControlPdu& control, TxPdu* pdu) {
+  pdu->bhs = control.bhs;
+  pdu->memory = control.data.bytes().first(control.data_size);
+  pdu->data_size = control.data_size;
+  pdu->item = static_cast<TxItem*>(&control);
+  pdu->mark = tx::kOther;
+  tx::stamp(*this, pdu->bhs, control.stat_sn);
+}
+
+void Connection::pdu_sent(TxPdu& pdu) {
+  auto* item = static_cast<TxItem*>(pdu.item);
+  if (item == nullptr) return;
+  if (item->kind == TxKind::kCommand) {
+    tx::command_pdu_sent(Command::of(*item), pdu);
+    if (session_) session_->run_work();
+    return;
+  }
+  OwnPtr<ControlPdu> control(static_cast<ControlPdu*>(item));
+  --control_pdus;
+  if (control->after == AfterSend::kLoginResponse) login_->response_sent();
+  command_freed();
+}
+
+void Connection::on_moved() {
+  worker_ = &session_->worker();
+  login_.reset();
+  conn_->set_digests(parameters.header_digest == DigestType::kCrc32c,
+                     parameters.data_digest == DigestType::kCrc32c);
+  phase_ = ConnectionPhase::kFullFeature;
+  session_->endpoints = endpoints;
+  session_->connection_arrived(*this);
+  if (keepalive_s_ != 0) worker_->arm(timer_, keepalive_s_ * kMsPerSecond / 2);
+}
+
+void Connection::on_timer(Timer& timer) {
+  Connection& connection = container_of(timer, &Connection::timer_);
+  if (connection.phase_ == ConnectionPhase::kLogin) {
+    connection.drop("login not finished in time");
+  } else {
+    connection.keepalive();
+  }
+}
+
+// Without a sign of life for half of the limit a ping goes out; without one for all of it, the
+// connection is lost.
+void Connection::keepalive() {
+  const uint64_t limit = keepalive_s_ * kMsPerSecond;
+  const uint64_t silence = os_now_ms() - last_receive_ms;
+  if (silence >= limit) return drop("no sign of life from the initiator");
+  if (silence >= limit / 2 && !ping_outstanding) {
+    OwnPtr<ControlPdu> ping = make_control(iscsi::Opcode::kNopIn, iscsi::kReservedTag);
+    if (!ping) return;
+    if (++ping_tag == iscsi::kReservedTag) ping_tag = 1;
+    ping->bhs.as<iscsi::NopIn>().target_transfer_tag = ping_tag;
+    ping->stat_sn = StatSnUse::kPeek;
+    ping_outstanding = true;
+    queue_control(std::move(ping));
+  }
+  worker_->arm(timer_, limit / 4 + 1);
+}
+
+void Connection::on_closed(CloseReason reason) {
+  if (!ending_) {
+    os_log_limited(OS_LOG_INFO, "%s: connection closed by %s", peer_text(),
+                   reason == CloseReason::kPeerClosed ? "the initiator" : "the network");
+  }
+  ending_ = true;
+  timer_.disarm();
+  if (phase_ == ConnectionPhase::kLogin) {
+    if (login_) login_->cancel();
+    engine_.login_ended(*this);
+  } else if (phase_ == ConnectionPhase::kMoving) {
+    session_->abandon();
+  } else {
+    // Commands still in the send queue belong to the session.
+    while (TxItem* item = tx_queue.pop_front()) {
+      if (item->kind == TxKind::kControl) destroy(static_cast<ControlPdu*>(item));
+    }
+    if (rx.command != nullptr) rx.command->receiving = false;
+    conn_.reset();
+    if (logged_out_) session_->end(EndReason::kLogout);
+    session_->connection_lost(*this);
+  }
+  destroy(this);
+}
+
+}  // namespace chiscsi

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Connection: one iSCSI connection, from accept to close.
+//
+// It starts in the login phase on the login worker, where a LoginService answers its requests, and
+// moves to its session's worker for full feature phase, where rx/ and tx/ do. It owns its
+// Conn (the transport), its send queue and its status numbers. Only the worker it is on touches it.
+#pragma once
+
+#include <cstdint>
+
+#include "base/alloc.hh"
+#include "base/ref.hh"
+#include "base/serial.hh"
+#include "common/chiscsi.h"
+#include "target/config/address.hh"
+#include "target/login/parameters.hh"
+#include "target/discovery_view.hh"
+#include "target/login/text_request.hh"
+#include "target/session/r2t.hh"
+#include "target/session/tx_item.hh"
+#include "transport/conn.hh"
+
+namespace chiscsi {
+
+class Engine;
+class LoginService;
+class Session;
+struct Command;
+
+enum class ConnectionPhase : uint8_t {
+  kLogin,        // On the login worker.
+  kMoving,       // The login has succeeded; nothing is received until the move is complete.
+  kFullFeature,  // On the session's worker.
+  kLeaving,      // Logout was answered or the end was decided: nothing is received any more.
+};
+
+// An open text exchange with the view of the targets that it answers from.
+struct TextSession {
+  TextSession(Connection& connection, const DiscoveryContext& context, const TextLimits& limits);
+  DiscoveryView view;
+  TextExchange exchange;
+};
+
+class Connection final : public ConnUser {
+ public:
+  // At most this many control PDUs wait to be sent before receiving pauses.
+  static constexpr uint32_t kMaxControlPdus = 64;
+
+  Connection(Engine& engine, OwnPtr<Conn> conn);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Starts the login phase on `worker`, which is the caller's.
+  void start(Worker& worker);
+  // The login has succeeded: goes over to `session` and its worker, which owns it from then on.
+  void join(Ref<Session> session, const ConnectionParameters& parameters);
+
+  // Puts an item at the end of the send queue, unless it is there. Items are served in order.
+  void queue(TxItem& item);
+  void queue_control(OwnPtr<ControlPdu> pdu);
+  // A control PDU with room for `data_size` bytes, opcode and tag filled; empty without memory, in
+  // which case the connection is being dropped.
+  OwnPtr<ControlPdu> make_control(iscsi::Opcode opcode, uint32_t initiator_task_tag,
+                                  uint32_t data_size = 0);
+  void reject(const iscsi::Bhs& bhs, iscsi::RejectReason reason, const char* why);
+  // Ends the connection with a log line that names it and the cause. With `flush`, what is queued is
+  // sent first. Never calls back before it returns.
+  void drop(const char* why, bool flush = false);
+  // Ends the connection quietly, after what is queued was sent; nothing more is received.
+  void close_after_flush();
+  // The same after a logout was answered.
+  void leave();
+  // Queues the asynchronous message that all connections are about to be dropped.
+  void announce_end();
+  bool is_ending() const { return ending_; }
+  // A command or a control PDU has ended: goes on if receiving had paused for want of it.
+  void command_freed();
+  // The time-out of the portal group; 0: no check.
+  void set_keepalive(uint32_t seconds) { keepalive_s_ = seconds; }
+
+  // ConnUser.
+  RxAction on_header(RxPdu& pdu, Placement* placement) override;
+  RxAction on_pdu(RxPdu& pdu) override;
+  void on_header_digest_error() override;
+  void on_pass_end() override;
+  bool next_pdu(TxPdu* pdu) override;
+  void pdu_sent(TxPdu& pdu) override;
+  void on_moved() override;
+  void on_closed(CloseReason reason) override;
+
+  Conn& conn() { return *conn_; }
+  Engine& engine() { return engine_; }
+  Session* session() { return session_.get(); }
+  LoginService* login() { return login_.get(); }
+  ConnectionPhase phase() const { return phase_; }
+  const char* peer_text() const { return peer_text_.c_str(); }
+
+  // Immutable in full feature phase, but for the peer's MaxRecvDataSegmentLength (Text Request).
+  ConnectionParameters parameters;
+  chiscsi_tcp_endpoints endpoints{};
+
+  // Worker-owned.
+  Serial stat_sn;            // Of the next status.
+  Serial exp_stat_sn;        // As the initiator last acknowledged.
+  TxQueue tx_queue;
+  uint32_t control_pdus = 0;
+  uint64_t last_receive_ms = 0;
+  bool ping_outstanding = false;
+  uint32_t ping_tag = 0;
+
+  // The PDU that is being received: what on_header() prepared for on_pdu().
+  struct {
+    Command* command = nullptr;
+    R2t* r2t = nullptr;
+    Buffer data;
+    bool placed = false;   // The data of an unsolicited Data-Out has a place.
+    bool discard = false;  // Takes no part in anything but the stream.
+  } rx;
+
+  Ref<Session> session_;
+  ListNode session_node;  // In the session's connections.
+  ListNode login_node;    // In the engine's list of pending logins.
+  OwnPtr<TextSession> text;  // While a text exchange is open.
+
+ private:
+  friend class LoginService;
+  static void on_timer(Timer& timer);
+  void keepalive();
+  void fill_control(ControlPdu& control, TxPdu* pdu);
+  void describe_peer();
+
+  Engine& engine_;
+  OwnPtr<Conn> conn_;
+  OwnPtr<LoginService> login_;
+  Worker* worker_ = nullptr;
+  ConnectionPhase phase_ = ConnectionPhase::kLogin;
+  Timer timer_{&Connection::on_timer};
+  AddressText peer_text_;
+  uint32_t keepalive_s_ = 0;
+  bool ending_ = false;
+  bool paused_ = false;
+  bool logged_out_ = false;
+};
+
+}  // namespace chiscsi

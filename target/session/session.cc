@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Session: admission, work on commands, and the one way to its end.
+//
+// The end, in this order:
+//   1. end(): the state changes, the connection closes; nothing new is accepted.
+//   2. connection_lost(): no PDU refers to a command any more; every command is aborted.
+//   3. run_work(), sweep(): commands end, or are orphaned when the driver's time is up.
+//   4. finish_end(): fp_session_removed(), out of the target's list, waiters, own reference.
+#include "target/session/session.hh"
+
+#include "base/lock.hh"
+#include "os/log.h"
+#include "target/engine.hh"
+#include "target/rx/rx.hh"
+#include "target/scsi/driver_port.hh"
+#include "target/session/connection.hh"
+#include "target/session/write_data.hh"
+
+namespace chiscsi {
+
+namespace {
+
+constexpr uint64_t kSweepMs = 500;
+constexpr uint32_t kImmediateReserve = 34;
+
+const char* text_of(EndReason reason) {
+  switch (reason) {
+    case EndReason::kLogout:
+      return "logout";
+    case EndReason::kReinstated:
+      return "session reinstatement";
+    case EndReason::kTargetRemoved:
+      return "target removed";
+    case EndReason::kDriverRequest:
+      return "aborted by storage driver";
+    case EndReason::kTargetReset:
+      return "target reset";
+    case EndReason::kShutdown:
+      return "shutdown";
+    default:
+      return "connection lost";
+  }
+}
+
+bool same_port(const Session& a, const Session& b) {
+  return equal_bytes(Bytes(a.parameters.isid, 6), Bytes(b.parameters.isid, 6)) &&
+         a.parameters.portal_group_tag == b.parameters.portal_group_tag &&
+         a.parameters.initiator_name.text() == b.parameters.initiator_name.text();
+}
+
+}  // namespace
+
+Session::Session(Engine& engine, Worker& worker, Ref<Target> target)
+    : engine_(engine), worker_(worker), target_(std::move(target)) {
+  entry.session = this;
+  if (target_) lun_class_ = target_->target_class().default_lun_class();
+  worker_.load.fetch_add(1, std::memory_order_relaxed);
+}
+
+Session::~Session() {
+  worker_.load.fetch_sub(1, std::memory_order_relaxed);
+  if (driver_lock != nullptr) os_spinlock_destroy(driver_lock);
+}
+
+Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target> target,
+                                     const SessionParameters& parameters) {
+  auto session =
+      Ref<Session>::adopt(make<Session>(Alloc::kMaySleep, engine, worker, std::move(target)));
+  if (!session) return Error::kNoMemory;
+  session->driver_lock = os_spinlock_create();
+  if (session->driver_lock == nullptr) return Error::kNoMemory;
+  session->parameters = parameters;
+  session->window.start(Serial(parameters.initial_cmd_sn), parameters.max_commands);
+  session->pool_.set_limit(parameters.max_commands + kImmediateReserve);
+  return session;
+}
+
+Status Session::enter_target(SessionEndWaiter* waiter) {
+  MutexGuard guard(target_->mutex());
+  if (target_->is_removed()) return Error::kShutdown;
+  SessionEntry* older = target_->sessions().find(
+      [&](const SessionEntry& other) { return same_port(*other.session, *this); });
+  if (older != nullptr) {
+    older->session->end_waiters.push_back(*waiter);
+    older->session->request_end(EndReason::kReinstated);
+    return Error::kExists;
+  }
+  target_->sessions().push_back(entry);
+  publish();
+  return Status();
+}
+
+void Session::enter_discovery() { publish(); }
+
+void Session::publish() {
+  parameters.tsih = engine_.next_tsih();
+  ref();
+  self_held_ = true;
+  engine_.session_handles().add(*this);
+}
+
+void Session::abandon() {
+  if (!std::exchange(self_held_, false)) return;
+  leave_target();
+  unref();
+}
+
+void Session::connection_arrived(Connection& connection) {
+  connection_ = &connection;
+  state_ = SessionState::kActive;
+  if (target_ && target_->hooks().fp_session_added != nullptr) {
+    driver_session = target_->hooks().fp_session_added(
+        handle.value, parameters.isid, parameters.initiator_name.mutable_c_str(),
+        target_->name_for_hook());
+  }
+  driver_knows = target_.get() != nullptr;
+  os_log(OS_LOG_INFO, "%s: session %lu of %s, tsih %u, from %s",
+         target_ ? target_->name_c_str() : "discovery", handle.value,
+         parameters.initiator_name.c_str(), parameters.tsih, connection.peer_text());
+  if (end_requested_.load() != 0) end_message_.request(worker_);
+}
+
+void Session::request_end(EndReason reason) {
+  uint32_t none = 0;
+  end_requested_.compare_exchange_strong(none, static_cast<uint32_t>(reason));
+  ref();  // The message's.
+  if (!end_message_.request(worker_)) unref();
+}
+
+void Session::on_end_message(WorkerMessage& message) {
+  PostedOnce& posted = PostedOnce::of(message);
+  posted.begin();
+  Session& session = container_of(posted, &Session::end_message_);
+  // A session that has not got its connection yet ends when that arrives.
+  if (session.state_ == SessionState::kActive) {
+    session.end(static_cast<EndReason>(session.end_requested_.load()));
+  }
+  session.unref();
+}
+
+void Session::end(EndReason reason) {
+  if (state_ != SessionState::kActive) return;
+  state_ = SessionState::kEnding;
+  end_reason_ = reason;
+  end_requested_.store(static_cast<uint32_t>(reason));
+  os_log(OS_LOG_INFO, "%s: session %lu of %s ends: %s",
+         target_ ? target_->name_c_str() : "discovery", handle.value,
+         parameters.initiator_name.c_str(), text_of(reason));
+  if (connection_ == nullptr) return abort_all_commands();
+  if (reason == EndReason::kTargetRemoved || reason == EndReason::kShutdown) {
+    connection_->announce_end();
+  }
+  connection_->close_after_flush();
+}
+
+void Session::connection_lost(Connection& connection) {
+  if (connection_ != &connection) return;
+  end(EndReason::kConnectionLost);
+  connection_ = nullptr;
+  abort_all_commands();
+}
+
+void Session::abort_all_commands() {
+  Ref<Session> keep = Ref<Session>::share(this);
+  rx::drop_tmfs(*this);
+  while (Sequenced* held = window.drop_any()) {
+    if (!held->is_command) destroy(static_cast<rx::HeldPdu*>(held));
+  }
+  commands.for_each([&](Command& command) {
+    command.connection = nullptr;
+    command.pdus_in_flight = 0;
+    command.receiving = false;
+    if (command.state == CommandState::kReceiving || command.state == CommandState::kHeld) {
+      command.set_state(CommandState::kReady);
+    }
+    driver_port::abort(command, SC_FLAG_SESS_ABORT);
+  });
+  run_work();
+  watch_soon();
+}
+
+Command* Session::new_command() { return pool_.take(); }
+
+void Session::free_command(Command& command) {
+  tasks.remove(command);
+  window.remove(command.sequenced);
+  command.work_node.unlink();
+  command.tx_node.unlink();
+  command.session_node.unlink();
+  write_data::cancel(command);
+  write_data::release_unsolicited(command);
+  if (command.counted) window.command_ended();
+  if (command.immediate && immediate_commands != 0) --immediate_commands;
+  if (command.tmf != nullptr) rx::tmf_command_ended(*command.tmf);
+  command.tmf = nullptr;
+  command.set_state(CommandState::kFree);
+  pool_.give_back(command);
+  // A pause for want of a command ends here.
+  if (connection_ != nullptr) connection_->command_freed();
+}
+
+void Session::add_work(Command& command) {
+  if (!command.work_node.is_linked()) work_.push_back(command);
+}
+
+void Session::run_command(Command& command) {
+  if (command.state == CommandState::kReady && !command.silent) driver_port::deliver(command);
+  if (command.driver_saw) driver_port::give_back_complete_phases(command);
+  driver_port::end_if_over(command);
+}
+
+void Session::run_work() {
+  if (working_) return;
+  Ref<Session> keep = Ref<Session>::share(this);
+  working_ = true;
+  while (Command* command = work_.pop_front()) run_command(*command);
+  rx::run_tmfs(*this);
+  while (Command* command = work_.pop_front()) run_command(*command);
+  rx::run_tmfs(*this);
+  working_ = false;
+  if (state_ == SessionState::kEnding && connection_ == nullptr && commands_are_over()) {
+    finish_end();
+  }
+}
+
+void Session::watch(Command& command, uint64_t limit_ms) {
+  command.deadline_ms = os_now_ms() + limit_ms;
+  watch_soon();
+}
+
+void Session::watch_soon() {
+  if (!sweep_timer_.is_armed()) worker_.arm(sweep_timer_, kSweepMs);
+}
+
+void Session::on_sweep(Timer& timer) { container_of(timer, &Session::sweep_timer_).sweep(); }
+
+void Session::sweep() {
+  Ref<Session> keep = Ref<Session>::share(this);
+  const uint64_t now = os_now_ms();
+  bool watched = state_ == SessionState::kEnding;
+  commands.for_each([&](Command& command) {
+    if (command.deadline_ms == 0) return;
+    watched = true;
+    if (now < command.deadline_ms) return;
+    command.deadline_ms = 0;
+    if (command.state == CommandState::kAborting) {
+      driver_port::give_up(command);
+    } else if (connection_ != nullptr) {
+      connection_->drop("write data did not come in time");
+    }
+  });
+  tmfs.for_each([&](Tmf& tmf) {
+    watched = true;
+    if (now >= tmf.deadline_ms) rx::tmf_give_up(tmf);
+  });
+  if (watched && state_ != SessionState::kEnded) worker_.arm(sweep_timer_, kSweepMs);
+  run_work();
+}
+
+// All that are left are the driver's alone; their memory waits for it.
+bool Session::commands_are_over() {
+  const auto unfinished = [](const Command& command) {
+    return command.state != CommandState::kOrphaned;
+  };
+  return commands.find(unfinished) == nullptr;
+}
+
+void Session::tell_driver_of_end() {
+  if (!driver_knows || target_->hooks().fp_session_removed == nullptr) return;
+  target_->hooks().fp_session_removed(handle.value, parameters.initiator_name.mutable_c_str(),
+                                      target_->name_for_hook());
+}
+
+void Session::leave_target() {
+  engine_.session_handles().remove(*this);
+  if (!target_) return;
+  MutexGuard guard(target_->mutex());
+  entry.node.unlink();
+  while (SessionEndWaiter* waiter = end_waiters.pop_front()) waiter->worker->post(*waiter->message);
+  os_event_signal(target_->session_gone());
+}
+
+void Session::finish_end() {
+  state_ = SessionState::kEnded;
+  sweep_timer_.disarm();
+  tell_driver_of_end();
+  leave_target();
+  Engine& engine = engine_;
+  if (std::exchange(self_held_, false)) unref();
+  engine.note_progress();
+}
+
+}  // namespace chiscsi

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Tmf: one task management function from its request to its response.
+//
+// The response leaves when every command it names has ended and the storage driver has answered,
+// or when the limit for that has passed. The driver answers from any context by the handle; `done` and
+// `response` are then its, everything else belongs to the session's worker.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/list.hh"
+#include "base/ref.hh"
+#include "target/handle_table.hh"
+#include "transport/worker.hh"
+
+namespace chiscsi {
+
+class Session;
+struct Command;
+
+struct Tmf : RefCounted<Tmf> {
+  explicit Tmf(Ref<Session> owner);
+  ~Tmf();
+
+  Handle handle;
+  Ref<Session> session;
+
+  // Worker-owned.
+  ListNode session_node;
+  uint32_t initiator_task_tag = 0;
+  uint8_t function = 0;
+  uint32_t commands_left = 0;  // Of those it names, how many have not ended.
+  bool waits_for_driver = false;
+  uint64_t deadline_ms = 0;
+  // The call of fp_tmf_execute() that is still to be made.
+  struct {
+    bool wanted = false;
+    bool immediate = false;
+    uint32_t lun = 0;
+    Command* command = nullptr;  // Compared, and used only while it is named by this function.
+  } call;
+
+  // The driver's answer.
+  std::atomic<bool> claimed{false};  // Somebody has answered: who comes later is refused.
+  std::atomic<bool> done{false};     // `response` is valid.
+  std::atomic<uint8_t> response{0};
+  PostedOnce answered;
+};
+using TmfList = List<Tmf, &Tmf::session_node>;
+
+}  // namespace chiscsi

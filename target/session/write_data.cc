@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Placing and soliciting the data of a write (RFC 7143 sections 4.2.4.2 and 11.8).
+#include "target/session/write_data.hh"
+
+#include "target/scsi/driver_port.hh"
+#include "target/session/connection.hh"
+#include "target/session/session.hh"
+
+namespace chiscsi::write_data {
+
+namespace {
+
+// How long the peer may take for a byte of solicited or unsolicited data.
+constexpr uint64_t kDataWaitMs = 60'000;
+
+BufferPhase* phase_at(Command& command, uint32_t offset) {
+  return command.phases.find([&](const BufferPhase& phase) {
+    return offset >= phase.offset && offset - phase.offset < phase.wire_length;
+  });
+}
+
+void note_progress(Command& command, BufferPhase& phase, uint32_t count) {
+  phase.done += count;
+  command.session.counters.write_bytes += count;
+  if (phase.done >= phase.wire_length) command.session.add_work(command);
+}
+
+// Copies what came unsolicited to the lists that cover it.
+void place_unsolicited(Command& command) {
+  while (command.unsolicited_placed < command.unsolicited_received) {
+    const uint32_t offset = command.unsolicited_placed;
+    BufferPhase* phase = phase_at(command, offset);
+    if (phase == nullptr) return;
+    const uint32_t in_phase = phase->wire_length - (offset - phase->offset);
+    const uint32_t waiting = command.unsolicited_received - offset;
+    const uint32_t count = waiting < in_phase ? waiting : in_phase;
+    SgCursor cursor(phase->list(), offset - phase->offset, count);
+    cursor.copy_in(Bytes(command.unsolicited.data() + offset, count));
+    command.unsolicited_placed += count;
+    note_progress(command, *phase, count);
+  }
+}
+
+bool send_r2t(Command& command, BufferPhase& phase) {
+  R2t* r2t = command.session.r2ts.take();
+  if (r2t == nullptr) return false;
+  const uint32_t left = phase.wire_length - (command.solicited_to - phase.offset);
+  const uint32_t burst = command.session.parameters.max_burst_length;
+  r2t->command = &command;
+  r2t->phase = &phase;
+  r2t->offset = command.solicited_to;
+  r2t->length = left < burst ? left : burst;
+  r2t->r2t_sn = command.r2t_sn++;
+  command.solicited_to += r2t->length;
+  ++command.r2ts_outstanding;
+  command.connection->queue(*r2t);
+  command.session.watch(command, kDataWaitMs);
+  return true;
+}
+
+void solicit(Command& command) {
+  if (command.unsolicited_open || command.connection == nullptr) return;
+  if (command.solicited_to < command.unsolicited_received) {
+    command.solicited_to = command.unsolicited_received;
+  }
+  const uint32_t limit = command.session.parameters.max_outstanding_r2t;
+  while (command.r2ts_outstanding < limit) {
+    BufferPhase* phase = phase_at(command, command.solicited_to);
+    if (phase == nullptr) return;
+    if (!send_r2t(command, *phase)) return command.connection->drop("out of memory for an R2T");
+  }
+}
+
+}  // namespace
+
+void advance(Command& command) {
+  if (command.state != CommandState::kAtDriver || command.failed) return;
+  place_unsolicited(command);
+  solicit(command);
+}
+
+void received(R2t& r2t, uint32_t count) {
+  Command& command = *r2t.command;
+  BufferPhase& phase = *r2t.phase;
+  r2t.received += count;
+  command.deadline_ms = 0;
+  note_progress(command, phase, count);
+  if (r2t.received == r2t.length) {
+    command.session.r2ts.give_back(r2t);
+    --command.r2ts_outstanding;
+    solicit(command);
+  }
+  if (command.r2ts_outstanding != 0) command.session.watch(command, kDataWaitMs);
+}
+
+void unsolicited_complete(Command& command) {
+  command.unsolicited_open = false;
+  command.deadline_ms = 0;
+  if (command.conclusion_known && !command.response_queued && command.connection != nullptr) {
+    command.connection->queue(command);
+  } else {
+    advance(command);
+  }
+}
+
+void fail(Command& command, SenseCode sense) {
+  if (command.failed || command.conclusion_known) return;
+  command.failed = true;
+  command.failure = sense;
+  cancel(command);
+  // Before the driver has seen the command, its delivery becomes the answer.
+  if (command.state == CommandState::kAtDriver) command.session.add_work(command);
+}
+
+void cancel(Command& command) {
+  if (command.r2ts_outstanding == 0) return;
+  R2tPool& pool = command.session.r2ts;
+  pool.for_each([&](R2t& r2t) {
+    if (r2t.command == &command) pool.give_back(r2t);
+  });
+  command.r2ts_outstanding = 0;
+}
+
+void release_unsolicited(Command& command) {
+  if (command.unsolicited) {
+    command.session.worker().bounce_pool().give_back(std::move(command.unsolicited));
+  }
+}
+
+}  // namespace chiscsi::write_data

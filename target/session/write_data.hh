@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The data of a write: from unsolicited data and R2Ts into the buffers that the driver lends.
+//
+// Every byte is placed at most once, in order, inside the list it belongs to. Unsolicited data waits
+// in a buffer of ours until there is a list for it; solicited data goes straight to the driver's
+// memory. On the session's worker; calls no hook.
+#pragma once
+
+#include "target/session/command.hh"
+#include "target/session/r2t.hh"
+
+namespace chiscsi::write_data {
+
+// The driver has lent buffers, or unsolicited data has come: places what can be placed and asks
+// for what is missing.
+void advance(Command& command);
+// `count` more bytes have been received for `r2t`, straight into its phase.
+void received(R2t& r2t, uint32_t count);
+// Unsolicited data is over (F bit).
+void unsolicited_complete(Command& command);
+// The transfer is broken: the command will end with `sense`.
+void fail(Command& command, SenseCode sense);
+// Forgets all R2Ts; what still comes for them is discarded.
+void cancel(Command& command);
+// Gives the buffer for unsolicited data back.
+void release_unsolicited(Command& command);
+
+}  // namespace chiscsi::write_data

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Target: creation and its settings snapshot.
+#include "target/target.hh"
+
+#include "base/lock.hh"
+
+namespace chiscsi {
+
+Target::Target(Ref<TargetClass> target_class, Ref<TargetSettings> settings, void* driver_private)
+    : class_(std::move(target_class)),
+      driver_private_(driver_private),
+      settings_(std::move(settings)) {}
+
+Target::~Target() {
+  if (session_gone_ != nullptr) os_event_destroy(session_gone_);
+  if (mutex_ != nullptr) os_mutex_destroy(mutex_);
+}
+
+Result<Ref<Target>> Target::create(Text name, void* driver_private, Ref<TargetClass> target_class,
+                                   Ref<TargetSettings> settings) {
+  auto target = Ref<Target>::adopt(make<Target>(Alloc::kMaySleep, std::move(target_class),
+                                                std::move(settings), driver_private));
+  if (!target) return Error::kNoMemory;
+  if (!target->name_.assign(name)) return Error::kNameTooLong;
+  target->mutex_ = os_mutex_create();
+  target->session_gone_ = os_event_create();
+  if (target->mutex_ == nullptr || target->session_gone_ == nullptr) return Error::kNoMemory;
+  return target;
+}
+
+Ref<TargetSettings> Target::settings() const {
+  MutexGuard guard(mutex_);
+  return settings_;
+}
+
+void Target::replace_settings(Ref<TargetSettings> settings) {
+  MutexGuard guard(mutex_);
+  std::swap(settings_, settings);
+}
+
+}  // namespace chiscsi

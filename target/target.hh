@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// TargetClass and Target: what a storage driver registered and what it serves.
+//
+// The login thread and the control plane use them; the data path holds references and never looks
+// anything up. Target's mutex guards its settings and its list of sessions; hooks are called with
+// no lock held. Lock order: docs/locking.md.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/alloc.hh"
+#include "base/list.hh"
+#include "base/ref.hh"
+#include "base/text.hh"
+#include "common/chiscsi.h"
+#include "os/thread.h"
+#include "target/config/target_settings.hh"
+
+namespace chiscsi {
+
+// A storage driver's target class with its LUN classes (Guide 5.1, 5.2).
+struct TargetClass : RefCounted<TargetClass> {
+  static constexpr uint32_t kMaxLunClasses = 8;
+
+  FixedText<CHISCSI_CLASS_NAME_MAX> name;
+  chiscsi_target_class* hooks = nullptr;
+  // Commands that the driver holds, in all sessions; the class cannot go before they did.
+  std::atomic<uint32_t> commands_held{0};
+
+  // Guarded by the registry's mutex; constant while a target of the class exists.
+  chiscsi_target_lun_class* lun_classes[kMaxLunClasses] = {};
+  uint32_t lun_class_count = 0;
+  uint32_t target_count = 0;
+  ListNode registry_node;
+
+  // The class that serves the LUNs of targets without TargetDevice lines; or nullptr.
+  chiscsi_target_lun_class* default_lun_class() const {
+    return lun_class_count != 0 ? lun_classes[0] : nullptr;
+  }
+};
+
+// One place in a target's list of sessions; a member of Session. The list knows sessions by what
+// identifies the initiator port, so that reinstatement finds its predecessor (RFC 7143 6.3.5).
+struct SessionEntry {
+  ListNode node;
+  class Session* session = nullptr;
+};
+using SessionList = List<SessionEntry, &SessionEntry::node>;
+
+class Target : public RefCounted<Target> {
+ public:
+  static Result<Ref<Target>> create(Text name, void* driver_private, Ref<TargetClass> target_class,
+                                    Ref<TargetSettings> settings);
+  Target(Ref<TargetClass> target_class, Ref<TargetSettings> settings, void* driver_private);
+  ~Target();
+
+  Text name() const { return name_.text(); }
+  const char* name_c_str() const { return name_.c_str(); }
+  // For hooks, whose prototypes lack const.
+  char* name_for_hook() { return name_.mutable_c_str(); }
+  TargetClass& target_class() const { return *class_; }
+  const chiscsi_target_class& hooks() const { return *class_->hooks; }
+  void* driver_private() const { return driver_private_; }
+
+  Ref<TargetSettings> settings() const;
+  void replace_settings(Ref<TargetSettings> settings);
+
+  // A target that is being removed takes no sessions any more.
+  bool is_removed() const { return removed_.load(std::memory_order_acquire); }
+  // False when somebody else removes it already.
+  bool mark_removed() { return !removed_.exchange(true, std::memory_order_acq_rel); }
+
+  // Guards the settings and the list of sessions. Sleeps.
+  os_mutex* mutex() const { return mutex_; }
+  // In full feature phase or on their way out of it. Guarded by mutex().
+  SessionList& sessions() { return sessions_; }
+  // Signalled when a session has left the list.
+  os_event* session_gone() const { return session_gone_; }
+
+  // Turns for redirection to several portals.
+  std::atomic<uint32_t> redirect_turn{0};
+  ListNode registry_node;  // Guarded by the registry's mutex.
+
+ private:
+  FixedText<iscsi::kMaxNameLength> name_;
+  Ref<TargetClass> class_;
+  void* driver_private_;
+  os_mutex* mutex_ = nullptr;
+  os_event* session_gone_ = nullptr;
+  Ref<TargetSettings> settings_;
+  SessionList sessions_;
+  std::atomic<bool> removed_{false};
+};
+
+}  // namespace chiscsi

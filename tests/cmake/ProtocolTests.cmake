@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Protocol tests: every tests/protocol/*_test.cc, one program each, against an engine that runs in
+# the same process and listens on the loop-back address. They use the raw initiator of
+# tests/host/initiator.hh and the scripted storage driver of tests/host/fake_driver.hh.
+
+add_library(chiscsi_protocol STATIC EXCLUDE_FROM_ALL
+  host/initiator.cc host/fake_driver.cc host/protocol_fixture.cc)
+target_link_libraries(chiscsi_protocol
+  PUBLIC chiscsi_target GTest::gtest PRIVATE chiscsi_warnings)
+
+file(GLOB protocol_tests CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tests/protocol/*_test.cc)
+foreach(test IN LISTS protocol_tests)
+  get_filename_component(name ${test} NAME_WE)
+  chiscsi_test_program(protocol_${name} LABEL protocol
+    SOURCES ${test} LIBRARIES chiscsi_protocol)
+endforeach()

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Unit tests: every tests/unit/**/*_test.cc. One program per folder, named after its path, so
+# that a folder whose sources do not compile takes no other folder's tests with it. base/ and os/ are
+# linked with the POSIX port alone, offload/ also with the offload sources, all others with the
+# engine. Each test case becomes one ctest test.
+
+find_package(GTest REQUIRED)
+include(GoogleTest)
+enable_testing()
+
+function(chiscsi_test_program name)
+  cmake_parse_arguments(arg "" "LABEL" "SOURCES;LIBRARIES" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE
+    ${arg_LIBRARIES} chiscsi_warnings GTest::gtest GTest::gtest_main)
+  set_property(GLOBAL APPEND PROPERTY CHISCSI_TEST_PROGRAMS ${name})
+  # Listing the cases waits until ctest runs: the build itself runs nothing. Limits only catch hangs.
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+    PROPERTIES TIMEOUT 300 LABELS ${arg_LABEL})
+endfunction()
+
+add_library(chiscsi_api_only INTERFACE)
+target_include_directories(chiscsi_api_only INTERFACE
+  ${CHISCSI_ROOT}/include/common ${CHISCSI_ROOT}/api-ddk)
+target_link_libraries(chiscsi_api_only INTERFACE Threads::Threads)
+
+file(GLOB_RECURSE unit_tests CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tests/unit/*_test.cc)
+set(unit_programs "")
+foreach(test IN LISTS unit_tests)
+  file(RELATIVE_PATH name ${CHISCSI_ROOT}/tests ${test})
+  get_filename_component(name ${name} DIRECTORY)
+  string(MAKE_C_IDENTIFIER ${name} name)
+  list(APPEND ${name}_sources ${test})
+  list(APPEND unit_programs ${name})
+endforeach()
+list(REMOVE_DUPLICATES unit_programs)
+
+foreach(name IN LISTS unit_programs)
+  if(name MATCHES "^unit_(base|os)$")
+    set(libraries chiscsi_host)
+  elseif(name STREQUAL unit_api_ddk)
+    set(libraries chiscsi_api_only)  # They bring a host and a target of their own.
+  elseif(name MATCHES "^unit_offload" AND TARGET chiscsi_offload)
+    set(libraries chiscsi_offload)
+  else()
+    set(libraries chiscsi_engine)
+  endif()
+  chiscsi_test_program(${name} LABEL unit SOURCES ${${name}_sources} LIBRARIES ${libraries})
+endforeach()

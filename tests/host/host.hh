@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The POSIX port of include/os: what a test may ask of its host beyond the contract.
+//
+// The port enforces the contract's rules about contexts: a call that may sleep, made under a
+// spinlock, in a notify callback or inside a HostAtomicSection, ends the program with a message.
+// Hooks that make the host unpleasant (failing allocations, short sends, one-byte reads, late
+// notices, a clock that jumps) are process-wide and off at the start. All may be called at any time
+// from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+// ---- Memory ----
+
+// The n-th allocation from now on fails, once; 1 is the next one, 0 switches the hook off.
+void host_fail_allocation_at(uint64_t n);
+// Attempts to allocate since the program started.
+uint64_t host_allocation_count();
+// Blocks of os_alloc() that were not freed yet, and their bytes.
+uint64_t host_live_allocations();
+uint64_t host_live_bytes();
+
+// ---- Context ----
+
+// While one lives, this thread counts as softirq context: what may sleep is refused.
+class HostAtomicSection {
+ public:
+  HostAtomicSection();
+  ~HostAtomicSection();
+  HostAtomicSection(const HostAtomicSection&) = delete;
+  HostAtomicSection& operator=(const HostAtomicSection&) = delete;
+};
+
+// Ends the program when the caller is in atomic context. For code that stands in for the kernel.
+void host_might_sleep(const char* what);
+
+// ---- Time ----
+
+// Moves os_now_ms() ahead; waits whose limit has passed by that end at once.
+void host_advance_clock(uint64_t milliseconds);
+
+// ---- Log ----
+
+// Lines up to this level go to stderr. At the start: CHISCSI_LOG from the environment, or 4.
+void host_set_log_level(int level);
+
+// Collects all lines of any level while it lives, instead of printing them.
+class HostLogCapture {
+ public:
+  HostLogCapture();
+  ~HostLogCapture();
+  HostLogCapture(const HostLogCapture&) = delete;
+  HostLogCapture& operator=(const HostLogCapture&) = delete;
+  std::vector<std::string> lines() const;
+  bool contains(const std::string& part) const;
+};
+
+// ---- Digests ----
+
+// The algorithm counts as missing (as MD5 does on a FIPS host) until `missing` is false again.
+void host_set_hash_missing(int algorithm, bool missing);
+// Computes CRC32C without the CPU's instruction for it.
+uint32_t host_crc32c_by_table(uint32_t crc, const void* data, size_t size);
+
+// ---- Sockets ----
+
+// os_socket_read() hands over at most this many bytes in one piece; 0: no limit.
+void host_set_read_piece(size_t bytes);
+// os_socket_send() accepts at most this many bytes; writable is reported a moment later. 0: no
+// limit.
+void host_set_send_limit(size_t bytes);
+// Sends with a notice keep their reference for so long, and the port then ends the program when the
+// memory has changed meanwhile: what a zero-copy send would have put on the wire. 0: copy at once.
+void host_set_notice_delay(uint32_t milliseconds);
+// Returns when the network refers to no memory any more, as the kernel's module does at its end.
+void host_drain_sockets();
+// Sockets that exist.
+size_t host_open_sockets();

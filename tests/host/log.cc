@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Log lines and random numbers of the POSIX port. Lines go to stderr up to a level, or to the one
+// HostLogCapture that is alive. Lines of os_log_limited() are never dropped here: a test that
+// counts lines has to see all of them.
+#include "os/log.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+
+#include "host.hh"
+#include "internal.hh"
+
+namespace {
+
+int level_from_environment() {
+  const char* text = getenv("CHISCSI_LOG");
+  return text == nullptr ? OS_LOG_WARNING : atoi(text);
+}
+
+std::atomic<int>& log_level() {
+  static std::atomic<int> level{level_from_environment()};
+  return level;
+}
+
+// Never destroyed: threads may log until the process is gone.
+struct Captured {
+  std::mutex lock;
+  int captures = 0;
+  std::vector<std::string> lines;
+};
+Captured& captured() {
+  static auto* instance = new Captured;
+  return *instance;
+}
+
+void log_line(int level, const char* format, va_list arguments) {
+  char line[1024];
+  vsnprintf(line, sizeof(line), format, arguments);
+  Captured& capture = captured();
+  std::lock_guard guard(capture.lock);
+  if (capture.captures != 0) {
+    capture.lines.emplace_back(line);
+  } else if (level <= log_level()) {
+    fprintf(stderr, "chiscsi: %s\n", line);
+  }
+}
+
+}  // namespace
+
+void host_set_log_level(int level) { log_level() = level; }
+
+HostLogCapture::HostLogCapture() {
+  std::lock_guard guard(captured().lock);
+  if (captured().captures++ == 0) captured().lines.clear();
+}
+HostLogCapture::~HostLogCapture() {
+  std::lock_guard guard(captured().lock);
+  --captured().captures;
+}
+std::vector<std::string> HostLogCapture::lines() const {
+  std::lock_guard guard(captured().lock);
+  return captured().lines;
+}
+bool HostLogCapture::contains(const std::string& part) const {
+  for (const std::string& line : lines()) {
+    if (line.find(part) != std::string::npos) return true;
+  }
+  return false;
+}
+
+void os_log(int level, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  log_line(level, format, arguments);
+  va_end(arguments);
+}
+
+void os_log_limited(int level, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  log_line(level, format, arguments);
+  va_end(arguments);
+}
+
+void os_random(void* buffer, size_t size) {
+  auto* next = static_cast<unsigned char*>(buffer);
+  while (size != 0) {
+    const ssize_t got = getrandom(next, size, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) abort();
+    next += got;
+    size -= static_cast<size_t>(got);
+  }
+}
+
+void os_check_failed(const char* condition, const char* file, int line) {
+  fprintf(stderr, "chiscsi: check failed: %s at %s:%d\n", condition, file, line);
+  fflush(stderr);
+}
+
+void host_contract_broken(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fputs("host contract broken: ", stderr);
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+  va_end(arguments);
+  fflush(stderr);
+  abort();
+}

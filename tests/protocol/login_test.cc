@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Login, discovery, logout and the life of sessions as an initiator sees them (RFC 7143 sections 6
+// and 11.12 to 11.15), and the hooks of the target class that go with them (Guide 5.1).
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "protocol_fixture.hh"
+
+namespace chiscsi::test {
+namespace {
+
+using namespace iscsi;
+
+class LoginProtocol : public ProtocolTest {};
+
+TEST_F(LoginProtocol, ReachesFullFeaturePhase) {
+  start();
+  Initiator initiator(port);
+  const LoginResult result = initiator.login();
+  EXPECT_TRUE(result.in_full_feature);
+  EXPECT_NE(result.tsih, 0);
+  EXPECT_EQ(result.key("TargetPortalGroupTag"), "1");
+  EXPECT_TRUE(initiator.ping());
+  EXPECT_CLEAN(initiator);
+  EXPECT_EQ(driver.count("first_login iqn.2026-11.org.example:initiator"), 1u);
+  EXPECT_EQ(driver.count("session_added"), 1u);
+}
+
+TEST_F(LoginProtocol, NegotiatesOperationalKeys) {
+  start();
+  Initiator initiator(port);
+  LoginOptions login;
+  login.keys = {{"HeaderDigest", "None"},       {"DataDigest", "None"},
+                {"InitialR2T", "No"},           {"ImmediateData", "Yes"},
+                {"MaxBurstLength", "16776192"}, {"FirstBurstLength", "262144"},
+                {"MaxOutstandingR2T", "16"},    {"MaxRecvDataSegmentLength", "262144"},
+                {"ErrorRecoveryLevel", "0"},    {"MaxConnections", "1"},
+                {"DataPDUInOrder", "Yes"},      {"DataSequenceInOrder", "Yes"},
+                {"DefaultTime2Wait", "2"},      {"DefaultTime2Retain", "0"}};
+  const LoginResult result = initiator.login(login);
+  ASSERT_TRUE(result.in_full_feature);
+  EXPECT_EQ(result.key("InitialR2T"), "No");
+  EXPECT_EQ(result.key("ImmediateData"), "Yes");
+  EXPECT_EQ(result.key("MaxBurstLength"), "262144");
+  EXPECT_EQ(result.key("FirstBurstLength"), "65536");
+  EXPECT_EQ(result.key("MaxOutstandingR2T"), "1");
+  EXPECT_EQ(result.key("MaxRecvDataSegmentLength"), "65536");
+  EXPECT_EQ(result.key("DefaultTime2Retain"), "0");
+}
+
+TEST_F(LoginProtocol, AnswersUnknownKeysWithNotUnderstood) {
+  start();
+  Initiator initiator(port);
+  LoginOptions login;
+  login.keys = {{"X-org.example.Colour", "blue"}};
+  const LoginResult result = initiator.login(login);
+  EXPECT_TRUE(result.in_full_feature);
+  EXPECT_EQ(result.key("X-org.example.Colour"), "NotUnderstood");
+}
+
+TEST_F(LoginProtocol, StartsInTheSecurityStage) {
+  start();
+  Initiator initiator(port);
+  LoginOptions login;
+  login.first_stage = Stage::kSecurity;
+  login.keys = {{"AuthMethod", "CHAP,None"}};
+  const LoginResult result = initiator.login(login);
+  EXPECT_TRUE(result.in_full_feature);
+  EXPECT_EQ(result.key("AuthMethod"), "None");
+  EXPECT_EQ(driver.count("stage 0"), 1u);
+  EXPECT_EQ(driver.count("stage 1"), 1u);
+}
+
+TEST_F(LoginProtocol, UnknownTargetIsNotFound) {
+  start();
+  Initiator initiator(port);
+  LoginOptions login;
+  login.target_name = "iqn.2026-11.org.example:nobody";
+  EXPECT_EQ(initiator.login(login).status, static_cast<uint16_t>(LoginStatus::kNotFound));
+  EXPECT_TRUE(initiator.closed_by_target());
+}
+
+TEST_F(LoginProtocol, MissingInitiatorNameIsNamed) {
+  start();
+  Initiator initiator(port);
+  Pdu pdu;
+  auto& request = pdu.as<LoginRequest>();
+  request.opcode_byte = static_cast<uint8_t>(Opcode::kLoginRequest) | kImmediateBit;
+  request.flags = kLoginTransit | 1 << 2 | 3;
+  pdu.set_keys({{"TargetName", kTargetName}, {"SessionType", "Normal"}});
+  ASSERT_TRUE(initiator.send(pdu));
+  const auto answer = initiator.receive();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->as<LoginResponse>().status_class, 2);
+  EXPECT_EQ(answer->as<LoginResponse>().status_detail, 7);
+}
+
+TEST_F(LoginProtocol, UnsupportedVersionIsRefused) {
+  start();
+  Initiator initiator(port);
+  Pdu pdu;
+  auto& request = pdu.as<LoginRequest>();
+  request.opcode_byte = static_cast<uint8_t>(Opcode::kLoginRequest) | kImmediateBit;
+  request.flags = kLoginTransit | 1 << 2 | 3;
+  request.version_min = request.version_max = 9;
+  pdu.set_keys({{"InitiatorName", "iqn.2026-11.org.example:i"}, {"TargetName", kTargetName}});
+  ASSERT_TRUE(initiator.send(pdu));
+  const auto answer = initiator.receive();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->as<LoginResponse>().status_class, 2);
+  EXPECT_EQ(answer->as<LoginResponse>().status_detail, 5);
+}
+
+TEST_F(LoginProtocol, OtherPdusBeforeLoginEndTheConnection) {
+  start();
+  Initiator initiator(port);
+  initiator.send(initiator.make_command(test_unit_ready_cdb(), 0, 0));
+  EXPECT_TRUE(initiator.closed_by_target());
+  EXPECT_EQ(driver.count("cdb"), 0u);
+}
+
+TEST_F(LoginProtocol, LoginMayArriveByteByByte) {
+  start();
+  Initiator initiator(port);
+  Pdu pdu;
+  auto& request = pdu.as<LoginRequest>();
+  request.opcode_byte = static_cast<uint8_t>(Opcode::kLoginRequest) | kImmediateBit;
+  request.flags = kLoginTransit | 1 << 2 | 3;
+  request.isid[0] = 0x80;
+  pdu.set_keys({{"InitiatorName", "iqn.2026-11.org.example:i"},
+                {"TargetName", kTargetName},
+                {"SessionType", "Normal"}});
+  ASSERT_TRUE(initiator.send(pdu, 1));
+  const auto answer = initiator.receive();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->as<LoginResponse>().status_class, 0);
+}
+
+TEST_F(LoginProtocol, TheStorageDriverMayRefuse) {
+  driver.login_status = 0x0202;
+  start();
+  Initiator initiator(port);
+  EXPECT_EQ(initiator.login().status, 0x0202);
+  EXPECT_EQ(driver.count("session_added"), 0u);
+}
+
+TEST_F(LoginProtocol, TheStorageDriverMayRefuseAStage) {
+  driver.stage_status = 0x0301;
+  start();
+  Initiator initiator(port);
+  EXPECT_EQ(initiator.login().status, 0x0301);
+}
+
+TEST_F(LoginProtocol, TheStorageDriverMayAnswerInlineOrInSoftirq) {
+  for (const Answers how : {Answers::kInline, Answers::kSoftirq}) {
+    driver.answers = how;
+    if (how == Answers::kInline) start();
+    auto initiator = log_in();
+    ASSERT_TRUE(initiator);
+    EXPECT_EQ(initiator->logout(), 0);
+  }
+}
+
+TEST_F(LoginProtocol, ClassWithoutLoginHooksWorks) {
+  driver.with_login_hooks = false;
+  auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator);
+  EXPECT_TRUE(initiator->no_data(test_unit_ready_cdb()).good());
+}
+
+TEST_F(LoginProtocol, UnansweredLoginIsDroppedAtItsLimit) {
+  options.login_timeout_s = 1;
+  driver.answer_login = false;
+  start();
+  Initiator initiator(port);
+  EXPECT_FALSE(initiator.login().answered);
+  EXPECT_FALSE(initiator.connected());
+}
+
+TEST_F(LoginProtocol, SilentConnectionIsDroppedAtItsLimit) {
+  options.login_timeout_s = 1;
+  start();
+  Initiator initiator(port);
+  EXPECT_TRUE(initiator.closed_by_target());
+}
+
+TEST_F(LoginProtocol, ManySilentConnectionsDoNotStopALogin) {
+  start();
+  std::vector<std::unique_ptr<Initiator>> silent;
+  for (int i = 0; i < 40; ++i)
+    silent.push_back(std::make_unique<Initiator>(port));
+  EXPECT_TRUE(log_in());
+}
+
+TEST_F(LoginProtocol, DigestsAreNegotiated) {
+  start();
+  LoginOptions login;
+  login.keys = {{"HeaderDigest", "CRC32C"}, {"DataDigest", "CRC32C,None"}};
+  auto initiator = log_in(login);
+  ASSERT_TRUE(initiator);
+  EXPECT_TRUE(initiator->header_digest);
+  EXPECT_TRUE(initiator->ping(pattern(101)));
+  EXPECT_CLEAN(*initiator);
+}
+
+// ---- Discovery ----
+
+TEST_F(LoginProtocol, SendTargetsListsTheTarget) {
+  start();
+  LoginOptions login;
+  login.session_type = "Discovery";
+  login.target_name = "";
+  auto initiator = log_in(login);
+  ASSERT_TRUE(initiator);
+  const KeyList targets = initiator->send_targets();
+  ASSERT_EQ(targets.size(), 2u);
+  EXPECT_EQ(targets[0].first, "TargetName");
+  EXPECT_EQ(targets[0].second, kTargetName);
+  EXPECT_EQ(targets[1].first, "TargetAddress");
+  EXPECT_EQ(targets[1].second, "127.0.0.1:" + std::to_string(port) + ",1");
+  EXPECT_EQ(driver.count("session_added"), 0u);
+  EXPECT_EQ(initiator->logout(), 0);
+  EXPECT_TRUE(initiator->closed_by_target());
+}
+
+TEST_F(LoginProtocol, TheStorageDriverMayHideATarget) {
+  driver.hide_targets = true;
+  start();
+  LoginOptions login;
+  login.session_type = "Discovery";
+  login.target_name = "";
+  auto initiator = log_in(login);
+  ASSERT_TRUE(initiator);
+  EXPECT_TRUE(initiator->send_targets().empty());
+}
+
+TEST_F(LoginProtocol, DiscoverySessionTakesNoCommands) {
+  start();
+  LoginOptions login;
+  login.session_type = "Discovery";
+  login.target_name = "";
+  auto initiator = log_in(login);
+  ASSERT_TRUE(initiator);
+  initiator->send(initiator->make_command(test_unit_ready_cdb(), 0, 0));
+  const auto answer = initiator->receive();
+  EXPECT_TRUE(!answer || answer->opcode() == Opcode::kReject);
+  EXPECT_EQ(driver.count("cdb"), 0u);
+}
+
+TEST_F(LoginProtocol, SendTargetsInANormalSessionNamesItsOwnTarget) {
+  auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator);
+  const KeyList targets = initiator->send_targets("");
+  ASSERT_FALSE(targets.empty());
+  EXPECT_EQ(targets[0].second, kTargetName);
+}
+
+// ---- The end of sessions ----
+
+TEST_F(LoginProtocol, LogoutEndsTheSession) {
+  auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator);
+  EXPECT_EQ(initiator->logout(), 0);
+  EXPECT_TRUE(initiator->closed_by_target());
+  EXPECT_TRUE(driver.wait_for("session_removed"));
+}
+
+TEST_F(LoginProtocol, LogoutOfAnUnknownConnectionIsRefused) {
+  auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator);
+  Pdu request = initiator->make(Opcode::kLogoutRequest, true);
+  request.as<LogoutRequest>().reason = kFinalBit | 1;
+  request.as<LogoutRequest>().cid = 77;
+  ASSERT_TRUE(initiator->send(request));
+  const auto answer = initiator->receive_for(request.task_tag());
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->as<LogoutResponse>().response, 1);
+  EXPECT_TRUE(initiator->ping());
+}
+
+TEST_F(LoginProtocol, ClosedConnectionEndsTheSession) {
+  auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator);
+  initiator->disconnect();
+  EXPECT_TRUE(driver.wait_for("session_removed"));
+}
+
+TEST_F(LoginProtocol, ResetConnectionEndsTheSession) {
+  auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator);
+  initiator->disconnect_with_reset();
+  EXPECT_TRUE(driver.wait_for("session_removed"));
+}
+
+TEST_F(LoginProtocol, SameIsidReinstatesTheSession) {
+  auto first = start_and_log_in();
+  ASSERT_TRUE(first);
+  auto second = log_in();
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(first->closed_by_target());
+  EXPECT_TRUE(second->ping());
+  EXPECT_TRUE(driver.wait_for("session_removed"));
+  // The old session is gone for the driver before the new one is there.
+  const auto calls = driver.calls();
+  const auto removed = std::find_if(calls.begin(), calls.end(), [](const std::string& call) {
+    return call.rfind("session_removed", 0) == 0;
+  });
+  const auto added = std::find_if(removed, calls.end(), [](const std::string& call) {
+    return call.rfind("session_added", 0) == 0;
+  });
+  EXPECT_NE(added, calls.end());
+}
+
+TEST_F(LoginProtocol, OtherIsidIsAnotherSession) {
+  auto first = start_and_log_in();
+  ASSERT_TRUE(first);
+  LoginOptions login;
+  login.isid[5] = 2;
+  auto second = log_in(login);
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(first->ping());
+  EXPECT_TRUE(second->ping());
+  EXPECT_EQ(driver.count("session_added"), 2u);
+}
+
+TEST_F(LoginProtocol, UnknownTsihIsRefused) {
+  start();
+  Initiator initiator(port);
+  LoginOptions login;
+  login.tsih = 0x7777;
+  EXPECT_EQ(initiator.login(login).status,
+            static_cast<uint16_t>(LoginStatus::kSessionDoesNotExist));
+}
+
+TEST_F(LoginProtocol, TheStorageDriverMayAbortASession) {
+  auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator);
+  ASSERT_EQ(chiscsi_target_session_abort(driver.last_session()), 0);
+  EXPECT_TRUE(initiator->closed_by_target());
+  EXPECT_TRUE(driver.wait_for("session_removed"));
+  EXPECT_LT(chiscsi_target_session_abort(driver.last_session()), 0);
+}
+
+TEST_F(LoginProtocol, RemovingTheTargetEndsItsSessions) {
+  auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator);
+  remove_target();
+  EXPECT_EQ(driver.count("session_removed"), 1u);
+  EXPECT_TRUE(initiator->closed_by_target());
+}
+
+// ---- Information calls ----
+
+TEST_F(LoginProtocol, InformationCallsDescribeTheSession) {
+  auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator);
+  char target[] = "iqn.2026-11.org.example:target";
+  char name[] = "iqn.2026-11.org.example:initiator";
+  chiscsi_target_info info = {};
+  ASSERT_EQ(chiscsi_get_target_info(target, &info), 0);
+  EXPECT_STREQ(info.name, kTargetName);
+  EXPECT_EQ(info.sess_keys.max_burst, 262144u);
+  chiscsi_session_info session = {};
+  ASSERT_EQ(chiscsi_get_session_info(target, name, 1, &session), 1);
+  EXPECT_STREQ(session.peer_name, name);
+  EXPECT_EQ(session.conn_cnt, 1);
+  EXPECT_EQ(session.hndl, driver.last_session());
+  chiscsi_connection_info connection = {};
+  ASSERT_EQ(chiscsi_get_connection_info(session.hndl, 0, &connection), 0);
+  EXPECT_EQ(connection.tcp_endpoints.taddr.port, port);
+  EXPECT_EQ(connection.offloaded, 0);
+  EXPECT_EQ(chiscsi_get_session_info(name, name, 1, &session), -ENOENT);
+}
+
+}  // namespace
+}  // namespace chiscsi::test
