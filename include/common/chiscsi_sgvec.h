@@ -23,7 +23,8 @@ extern "C" {
  * struct chiscsi_sgvec - One contiguous piece of a data buffer.
  * @sg_flag: 0 or ISCSI_SG_SBUF_DMABLE
  * @sg_page: "struct page *" of the memory, NULL if it is not page based
- * @sg_addr: kernel virtual address of the first byte, NULL if there is none
+ * @sg_addr: kernel virtual address of the first byte, in any mapping of the page;
+ *	NULL if there is none
  * @sg_dma_addr: bus address of the first byte; read only with
  *	ISCSI_SG_SBUF_DMABLE
  * @sg_offset: bytes from the start of @sg_page to the first byte; read only

@@ -8,47 +8,30 @@
 
 namespace chiscsi {
 
-namespace discovery_detail {
-
-// Writes a record for each target that is asked for.
-class RecordWriter final : public TargetVisitor {
- public:
-  // An empty `only` means all targets.
-  RecordWriter(Text only, const os_address& arrived_at, TextWriter& answer)
-      : only_(only), arrived_at_(arrived_at), answer_(answer) {}
-
-  bool visit(const TargetSettings& settings) override {
-    if (!only_.empty() && settings.name() != only_) return true;
-    answer_.pair("TargetName", settings.name());
-    for (const PortalGroupSettings& group : settings.portal_groups()) {
-      if (settings.is_local(group)) write_addresses(group);
-    }
-    return answer_.is_complete() && only_.empty();
+bool TargetVisitor::visit(const TargetSettings& settings) {
+  if (!only_.empty() && settings.name() != only_) return true;
+  answer_.pair("TargetName", settings.name());
+  for (const PortalGroupSettings& group : settings.portal_groups()) {
+    if (settings.is_local(group)) write_addresses(group);
   }
+  return answer_.is_complete() && only_.empty();
+}
 
- private:
-  void write_addresses(const PortalGroupSettings& group) {
-    for (const os_address& portal : group.portals) {
-      os_address address = portal;
-      if (is_wildcard(portal)) {
-        // The one address of this family that is known to reach us, if there is one.
-        if (arrived_at_.is_ipv6 != portal.is_ipv6) continue;
-        __builtin_memcpy(address.ip, arrived_at_.ip, sizeof(address.ip));
-      }
-      answer_.begin("TargetAddress");
-      answer_.add(format_ip_and_port(address).text());
-      answer_.add(",");
-      answer_.add(DecimalText(group.tag).text());
-      answer_.end();
+void TargetVisitor::write_addresses(const PortalGroupSettings& group) {
+  for (const os_address& portal : group.portals) {
+    os_address address = portal;
+    if (is_wildcard(portal)) {
+      // The one address of this family that is known to reach us, if there is one.
+      if (arrived_at_.is_ipv6 != portal.is_ipv6) continue;
+      __builtin_memcpy(address.ip, arrived_at_.ip, sizeof(address.ip));
     }
+    answer_.begin("TargetAddress");
+    answer_.add(format_ip_and_port(address).text());
+    answer_.add(",");
+    answer_.add(DecimalText(group.tag).text());
+    answer_.end();
   }
-
-  const Text only_;
-  const os_address arrived_at_;
-  TextWriter& answer_;
-};
-
-}  // namespace discovery_detail
+}
 
 SendTargetsResult answer_send_targets(Text value, const DiscoveryContext& context,
                                       TargetDirectory& directory, TextWriter& answer) {
@@ -64,8 +47,8 @@ SendTargetsResult answer_send_targets(Text value, const DiscoveryContext& contex
     const bool foreign = !context.discovery_session && value != context.session_target;
     if (foreign) return SendTargetsResult::kAnswered;
   }
-  discovery_detail::RecordWriter writer(only, context.arrived_at, answer);
-  directory.enumerate(writer);
+  TargetVisitor visitor(only, context.arrived_at, answer);
+  directory.enumerate(visitor);
   return answer.is_complete() ? SendTargetsResult::kAnswered : SendTargetsResult::kTooLong;
 }
 

@@ -15,13 +15,23 @@
 
 namespace chiscsi {
 
-// Takes one target after the other; false: stop.
+// Takes one target after the other and writes the records that were asked for.
 class TargetVisitor {
  public:
-  virtual bool visit(const TargetSettings& settings) = 0;
+  // `only`: the one target that is wanted; empty: all of them.
+  TargetVisitor(Text only, const os_address& arrived_at, TextWriter& answer)
+      : only_(only), arrived_at_(arrived_at), answer_(answer) {}
+  TargetVisitor(const TargetVisitor&) = delete;
+  TargetVisitor& operator=(const TargetVisitor&) = delete;
 
- protected:
-  ~TargetVisitor() = default;
+  // False: nothing more is wanted, or nothing more fits.
+  bool visit(const TargetSettings& settings);
+
+ private:
+  void write_addresses(const PortalGroupSettings& group);
+  const Text only_;
+  const os_address arrived_at_;
+  TextWriter& answer_;
 };
 
 class TargetDirectory {

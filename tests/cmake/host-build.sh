@@ -31,6 +31,13 @@ first_of() {
 	echo "${1}"
 }
 
+# host_lock DIR: waits for another run that uses this build folder. The lock goes with the process.
+host_lock() {
+	mkdir -p "$1"
+	exec 9>"$1/lock"
+	if command -v flock >/dev/null 2>&1; then flock 9; fi
+}
+
 # host_configure DIR COMPILER [CMAKE OPTION...]: silent unless it fails.
 host_configure() {
 	dir=$1 cxx=$2
@@ -43,7 +50,7 @@ host_configure() {
 	command -v ninja >/dev/null 2>&1 && generator=Ninja
 	# A folder made with another compiler or generator is made anew.
 	if [ -f "$dir/made-by" ] && [ "$(cat "$dir/made-by")" != "$cxx $generator" ]; then
-		rm -rf "$dir"
+		rm -rf "$dir/CMakeCache.txt" "$dir/CMakeFiles" "$dir/build.ninja"
 	fi
 	mkdir -p "$dir" && echo "$cxx $generator" >"$dir/made-by"
 	if ! cmake -S "$root/tests" -B "$dir" -G "$generator" -DCMAKE_CXX_COMPILER="$cxx" \
