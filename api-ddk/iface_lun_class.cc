@@ -124,9 +124,10 @@ bool Lun::is_idle() {
   return tasks_.empty();
 }
 
+// The first wait may end at once, for a signal from an earlier moment without commands.
 bool Lun::wait_idle(u32 milliseconds) {
-  if (is_idle()) return true;
-  iface_os_event_wait(idle_, milliseconds);
+  for (u32 i = 0; i < 2 && !is_idle(); ++i)
+    iface_os_event_wait(idle_, milliseconds);
   return is_idle();
 }
 

@@ -63,15 +63,12 @@ void find_chap_secrets(char*, char*, chap_info* chap) {
   if (rules.chap_mutual_required) chap->flag |= CHAP_FLAG_MUTUAL_REQUIRED;
 }
 
-unsigned long add_session(unsigned long, unsigned char[6], char* initiator_name, char*) {
-  const unsigned long session = __atomic_add_fetch(&g_sessions, 1UL, __ATOMIC_RELAXED);
-  iface_os_log(IFACE_OS_INFO, "session %lu of %s", session, initiator_name);
-  return session;
+unsigned long add_session(unsigned long, unsigned char[6], char*, char*) {
+  return __atomic_add_fetch(&g_sessions, 1UL, __ATOMIC_RELAXED);
 }
 
-void remove_session(unsigned long, char* initiator_name, char*) {
-  iface_os_log(IFACE_OS_INFO, "session of %s ended", initiator_name);
-}
+// Nothing was kept for the session but its number.
+void remove_session(unsigned long, char*, char*) {}
 
 int is_visible(unsigned long, char* initiator_name, char*, chiscsi_tcp_endpoint*) {
   return is_admitted(initiator_name) ? 1 : 0;

@@ -4,7 +4,8 @@
 namespace iface {
 namespace {
 
-constexpr u8 kDpoFua = 0x1a;  // DPO, FUA, FUA_NV of a media access CDB
+constexpr u8 kDpoFua = 0x1a;     // DPO, FUA, FUA_NV of a media access CDB
+constexpr u8 kDpoBytchk = 0x16;  // DPO, BYTCHK of WRITE AND VERIFY: the check cannot fail here
 constexpr u8 kServiceAction = 0x1f;
 constexpr u8 kGroup = 0x1f;  // group number: accepted, no groups are counted
 
@@ -366,6 +367,8 @@ constexpr Command kCommands[] = {
     // READ(10), WRITE(10)
     {0x28, kNoAction, kPlain, 10, {0x28, kDpoFua, BE32, kGroup, BE16}, access<extent10, kRead>},
     {0x2a, kNoAction, kPlain, 10, {0x2a, kDpoFua, BE32, kGroup, BE16}, access<extent10, kWrite>},
+    // WRITE AND VERIFY(10)
+    {0x2e, kNoAction, kPlain, 10, {0x2e, kDpoBytchk, BE32, kGroup, BE16}, access<extent10, kWrite>},
     // SYNCHRONIZE CACHE(10)
     {0x35, kNoAction, kPlain, 10, {0x35, 0x06, BE32, kGroup, BE16}, synchronize_cache<extent10>},
     // MODE SENSE(10)
@@ -373,6 +376,8 @@ constexpr Command kCommands[] = {
     // READ(16), WRITE(16)
     {0x88, kNoAction, kPlain, 16, {0x88, kDpoFua, BE64, BE32, kGroup}, access<extent16, kRead>},
     {0x8a, kNoAction, kPlain, 16, {0x8a, kDpoFua, BE64, BE32, kGroup}, access<extent16, kWrite>},
+    // WRITE AND VERIFY(16)
+    {0x8e, kNoAction, kPlain, 16, {0x8e, kDpoBytchk, BE64, BE32, kGroup}, access<extent16, kWrite>},
     // SYNCHRONIZE CACHE(16)
     {0x91, kNoAction, kPlain, 16, {0x91, 0x06, BE64, BE32, kGroup}, synchronize_cache<extent16>},
     // READ CAPACITY(16)
@@ -384,6 +389,8 @@ constexpr Command kCommands[] = {
     // READ(12), WRITE(12)
     {0xa8, kNoAction, kPlain, 12, {0xa8, kDpoFua, BE32, BE32, kGroup}, access<extent12, kRead>},
     {0xaa, kNoAction, kPlain, 12, {0xaa, kDpoFua, BE32, BE32, kGroup}, access<extent12, kWrite>},
+    // WRITE AND VERIFY(12)
+    {0xae, kNoAction, kPlain, 12, {0xae, kDpoBytchk, BE32, BE32, kGroup}, access<extent12, kWrite>},
 };
 #undef BE64
 #undef BE32
@@ -504,7 +511,8 @@ Transfer fit_transfer(const Plan& plan, u32 expected, bool is_write) {
   u64 length = plan.kind == Plan::Kind::kNothing || plan.failed() ? 0 : plan.length;
   // With no data expected there is no direction to be wrong about.
   if (length != 0 && expected != 0 && wants_write != is_write) {
-    transfer.sense = kWrongDirection;
+    // Nothing can move. A read is done all the same; a write that wrote nothing has failed.
+    if (wants_write) transfer.sense = kWrongDirection;
     length = 0;
   }
   transfer.length = static_cast<u32>(min(length, static_cast<u64>(expected)));

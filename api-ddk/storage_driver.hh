@@ -83,7 +83,7 @@ struct Transfer {
   u32 length = 0;    // bytes to move
   u32 flag = 0;      // SC_FLAG_XFER_OVERFLOW, SC_FLAG_XFER_UNDERFLOW or 0
   u32 residual = 0;  // bytes
-  Sense sense;       // set if the directions contradict each other
+  Sense sense;       // set if a write cannot be done because of the direction
 };
 Transfer fit_transfer(const Plan& plan, u32 expected, bool is_write);
 

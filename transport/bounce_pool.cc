@@ -8,8 +8,8 @@ namespace chiscsi {
 namespace {
 
 template <typename Shelf>
-Buffer take_from(Shelf& shelf, uint32_t size) {
-  if (shelf.count == 0) return Buffer::allocate(size);
+Buffer take_from(Shelf& shelf) {
+  if (shelf.count == 0) return Buffer();
   return std::move(shelf.buffers[--shelf.count]);
 }
 
@@ -23,9 +23,15 @@ bool put_on(Shelf& shelf, Buffer& buffer) {
 }  // namespace
 
 Buffer BouncePool::take(uint32_t size) {
-  if (size <= kSmall) return take_from(small_, kSmall);
-  if (size <= kLarge) return take_from(large_, kLarge);
-  return Buffer::allocate(size);
+  if (size <= kSmall) return take_from(small_);
+  if (size <= kLarge) return take_from(large_);
+  return Buffer();
+}
+
+Buffer BouncePool::take_or_allocate(uint32_t size) {
+  if (Buffer kept = take(size)) return kept;
+  if (size <= kSmall) return Buffer::allocate(kSmall);
+  return Buffer::allocate(size <= kLarge ? kLarge : size);
 }
 
 void BouncePool::give_back(Buffer buffer) {

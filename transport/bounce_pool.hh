@@ -14,9 +14,11 @@ namespace chiscsi {
 
 class BouncePool {
  public:
-  // A buffer of at least `size` bytes, not zeroed when it is reused: its user copies out only what
-  // was received into it. Empty without memory.
+  // A kept buffer of at least `size` bytes, or an empty one when there is none. It is not zeroed: its
+  // user copies out only what was received into it. Context: any on the worker.
   Buffer take(uint32_t size);
+  // The same from the heap when none is kept; empty without memory. Context: may sleep.
+  Buffer take_or_allocate(uint32_t size);
   void give_back(Buffer buffer);
 
  private:

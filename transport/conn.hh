@@ -71,8 +71,8 @@ enum class CloseReason : uint8_t { kNone, kPeerClosed, kTransportError, kProtoco
 
 class ConnUser {
  public:
-  // The header is complete and right. Called with the transport's lock held: may allocate, must not
-  // call a storage driver or use the Conn but for close(). Says where the data goes.
+  // The header is complete and right. Called with the transport's lock held: must not sleep, call a
+  // storage driver or use the Conn but for close() and kick_tx(). Says where the data goes.
   virtual RxAction on_header(RxPdu& pdu, Placement* placement) = 0;
   // The PDU is complete. Same context as on_header().
   virtual RxAction on_pdu(RxPdu& pdu) = 0;

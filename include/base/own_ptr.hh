@@ -58,6 +58,10 @@ class Buffer {
   static Buffer allocate(size_t size) {
     return Buffer(static_cast<uint8_t*>(os_alloc(size, OS_ALLOC_SLEEP)), size);
   }
+  // The same for a small buffer in any context.
+  static Buffer allocate_atomic(size_t size) {
+    return Buffer(static_cast<uint8_t*>(os_alloc(size, OS_ALLOC_ATOMIC)), size);
+  }
   Buffer(Buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {

@@ -34,7 +34,7 @@ inline constexpr uint32_t kMaxConfigBytes = 256 * 1024;
 class ConfigText {
  public:
   ConfigText() = default;
-  ConfigText(ConfigText&&) = default;
+  ConfigText(ConfigText&& other) noexcept { *this = static_cast<ConfigText&&>(other); }
   ConfigText& operator=(ConfigText&& other) noexcept;
   ~ConfigText() { wipe(); }
   // Errors: kNoMemory. Context: process.

@@ -52,58 +52,38 @@ void note_exp_stat_sn(Connection& connection, const RxPdu& pdu) {
 // Data for a request that is executed when it is whole.
 RxAction begin_buffered(Connection& connection, RxPdu& pdu, Placement* placement) {
   if (pdu.data_size() == 0) return RxAction::kContinue;
-  connection.rx.data = Buffer::allocate(pdu.data_size());
-  if (!connection.rx.data) {
-    return reject(connection, pdu, RejectReason::kOutOfResources, "no memory for its data");
-  }
-  placement->memory = connection.rx.data.bytes();
+  Buffer memory = take_rx_memory(connection, pdu.data_size());
+  if (!memory) return RxAction::kPause;
+  connection.rx.data = std::move(memory);
+  placement->memory = connection.rx.data.bytes().first(pdu.data_size());
   return RxAction::kContinue;
-}
-
-void execute(Connection& connection, const iscsi::Bhs& bhs, Bytes data) {
-  switch (bhs.opcode()) {
-    case Opcode::kNopOut:
-      return execute_nop_out(connection, bhs.as<iscsi::NopOut>(), bhs.immediate(), data);
-    case Opcode::kTextRequest:
-      return execute_text(connection, bhs.as<iscsi::TextRequest>(), data);
-    case Opcode::kLogoutRequest:
-      return execute_logout(connection, bhs.as<iscsi::LogoutRequest>());
-    default:
-      return execute_task_management(connection, bhs.as<iscsi::TaskManagementRequest>(),
-                                     bhs.immediate());
-  }
-}
-
-void hold(Connection& connection, const RxPdu& pdu, Buffer data) {
-  HeldPdu* held = make<HeldPdu>(Alloc::kMaySleep).release();
-  if (held == nullptr) return connection.drop("out of memory for a request ahead of its turn");
-  held->cmd_sn = Serial(pdu.bhs.as<iscsi::RequestNumbers>().cmd_sn.get());
-  held->bhs = pdu.bhs;
-  held->data = std::move(data);
-  connection.session()->window.hold(*held);
 }
 
 // A whole request that is neither a SCSI command nor data.
 RxAction complete_buffered(Connection& connection, RxPdu& pdu) {
-  Buffer data = std::move(connection.rx.data);
+  Session& session = *connection.session();
+  OwnPtr<HeldPdu> request = make<HeldPdu>(Alloc::kAtomic);
+  if (!request) return RxAction::kPause;
+  request->cmd_sn = Serial(pdu.bhs.as<iscsi::RequestNumbers>().cmd_sn.get());
+  request->bhs = pdu.bhs;
+  request->data = std::move(connection.rx.data);
   if (pdu.data_digest_error) {
     connection.reject(pdu.bhs, RejectReason::kDataDigestError, "data digest error");
     // The hole in the order of commands could never be filled at error recovery level 0.
     if (!pdu.bhs.immediate()) connection.drop("data digest error in a numbered request", true);
     return RxAction::kContinue;
   }
-  Session& session = *connection.session();
   if (pdu.bhs.immediate()) {
-    execute(connection, pdu.bhs, data.bytes());
+    session.add_request(*request.release());
     return RxAction::kContinue;
   }
-  switch (session.window.accept(Serial(pdu.bhs.as<iscsi::RequestNumbers>().cmd_sn.get()))) {
+  switch (session.window.accept(request->cmd_sn)) {
     case CommandWindow::Verdict::kExecute:
-      execute(connection, pdu.bhs, data.bytes());
+      session.add_request(*request.release());
       run_held(session);
       break;
     case CommandWindow::Verdict::kHold:
-      hold(connection, pdu, std::move(data));
+      session.window.hold(*request.release());
       break;
     case CommandWindow::Verdict::kIgnore:
       break;
@@ -174,17 +154,42 @@ RxAction complete(Connection& connection, RxPdu& pdu) {
   }
 }
 
+Buffer take_rx_memory(Connection& connection, uint32_t size) {
+  if (connection.rx.spare.size() >= size) return std::move(connection.rx.spare);
+  Buffer memory = connection.session()->worker().bounce_pool().take(size);
+  if (!memory) connection.rx.wanted = size;
+  return memory;
+}
+
 void run_held(Session& session) {
   while (Sequenced* next = session.window.take_next()) {
     if (next->is_command) {
       execute_scsi_command(container_of(*next, &Command::sequenced));
-      continue;
-    }
-    OwnPtr<HeldPdu> held(static_cast<HeldPdu*>(next));
-    if (Connection* connection = session.connection()) {
-      execute(*connection, held->bhs, held->data.bytes());
+    } else {
+      session.add_request(*next);
     }
   }
+}
+
+void execute(Session& session, OwnPtr<HeldPdu> request) {
+  Connection* connection = session.connection();
+  if (connection == nullptr || connection->is_ending()) return;
+  const iscsi::Bhs& bhs = request->bhs;
+  const Bytes data = Bytes(request->data.bytes()).first(bhs.data_segment_length.get());
+  switch (bhs.opcode()) {
+    case Opcode::kNopOut:
+      return execute_nop_out(*connection, bhs.as<iscsi::NopOut>(), std::move(request->data));
+    case Opcode::kTextRequest:
+      execute_text(*connection, bhs.as<iscsi::TextRequest>(), data);
+      break;
+    case Opcode::kLogoutRequest:
+      execute_logout(*connection, bhs.as<iscsi::LogoutRequest>());
+      break;
+    default:
+      execute_task_management(*connection, bhs.as<iscsi::TaskManagementRequest>(),
+                              bhs.immediate());
+  }
+  session.worker().bounce_pool().give_back(std::move(request->data));
 }
 
 }  // namespace chiscsi::rx

@@ -5,7 +5,8 @@
 // Each opcode has a begin (the header is here: check it, say where its data goes) and a complete (the
 // data is here too). Between accept by the command window and execution lies execute_*: it runs
 // when it is the request's turn by CmdSN. All run on the session's worker; those named begin and
-// complete under the transport's lock, so they call no hook: commands go to the session's work list.
+// complete under the transport's lock, so they neither sleep nor call a hook: commands and requests
+// go to the session's work, which run_work() does when the lock is gone.
 #pragma once
 
 #include "target/session/connection.hh"
@@ -22,8 +23,13 @@ struct HeldPdu : Sequenced {
   iscsi::Bhs bhs;
   Buffer data;
 };
-// Executes what the command window held and whose turn has come.
+// Memory for received data: what was provided after a pause, or a kept buffer. Empty: it has been
+// asked for, pause. Never sleeps.
+Buffer take_rx_memory(Connection& connection, uint32_t size);
+// Moves what the command window held, and whose turn has come, to the session's work.
 void run_held(Session& session);
+// Executes a request. Called by the session's work, without any lock.
+void execute(Session& session, OwnPtr<HeldPdu> request);
 
 // scsi_command.cc
 RxAction begin_scsi_command(Connection& connection, RxPdu& pdu, Placement* placement);
@@ -35,16 +41,15 @@ void execute_scsi_command(Command& command);
 RxAction begin_data_out(Connection& connection, RxPdu& pdu, Placement* placement);
 RxAction complete_data_out(Connection& connection, RxPdu& pdu);
 
-// The rest: `data` is the data segment.
-void execute_nop_out(Connection& connection, const iscsi::NopOut& request, bool immediate,
-                     Bytes data);
+// The rest: `data` is the data segment. Without any lock; they may sleep and call hooks.
+void execute_nop_out(Connection& connection, const iscsi::NopOut& request, Buffer data);
 void execute_text(Connection& connection, const iscsi::TextRequest& request, Bytes data);
 void execute_logout(Connection& connection, const iscsi::LogoutRequest& request);
 void execute_task_management(Connection& connection, const iscsi::TaskManagementRequest& request,
                              bool immediate);
 
-// Calls fp_tmf_execute() where it is due, and answers functions that are over.
-void run_tmfs(Session& session);
+// Calls fp_tmf_execute() where it is due, and answers functions that are over. True when it called.
+bool run_tmfs(Session& session);
 // A command that a task management function named has ended.
 void tmf_command_ended(Tmf& tmf);
 // The limit of a task management function has passed.

@@ -43,44 +43,42 @@ void read_header(Command& command, Connection& connection, const RxPdu& pdu) {
 }
 
 // How much data may come without an R2T, immediate data included.
-uint32_t unsolicited_limit(const Session& session, const Command& command) {
+uint32_t unsolicited_limit(const Session& session, uint32_t expected_length) {
   const uint32_t first_burst = session.parameters.first_burst_length;
-  return command.expected_length < first_burst ? command.expected_length : first_burst;
+  return expected_length < first_burst ? expected_length : first_burst;
 }
 
-bool takes_unsolicited(const Session& session, const Command& command, const RxPdu& pdu) {
+// Bytes to keep ready for unsolicited data of this command; 0 for none.
+uint32_t unsolicited_room_wanted(const Session& session, const RxPdu& pdu) {
+  const auto& bhs = pdu.bhs.as<iscsi::ScsiCommand>();
   const bool open = !pdu.bhs.final() && !session.parameters.initial_r2t;
-  return command.is_write() && command.expected_length != 0 && (open || pdu.data_size() != 0);
+  if ((bhs.flags & iscsi::kCommandWrite) == 0 || (!open && pdu.data_size() == 0)) return 0;
+  return unsolicited_limit(session, bhs.expected_data_transfer_length.get());
 }
 
 // Whether immediate data and the F bit agree with what was negotiated.
 bool unsolicited_data_allowed(const Session& session, const Command& command, const RxPdu& pdu) {
   if (pdu.data_size() == 0) return true;
   return command.is_write() && session.parameters.immediate_data &&
-         pdu.data_size() <= unsolicited_limit(session, command);
+         pdu.data_size() <= unsolicited_limit(session, command.expected_length);
 }
 
 RxAction prepare_unsolicited(Connection& connection, Command& command, const RxPdu& pdu,
-                             Placement* placement) {
+                             Buffer memory, Placement* placement) {
   Session& session = *connection.session();
   if (!unsolicited_data_allowed(session, command, pdu)) {
     write_data::fail(command, kUnexpectedUnsolicitedData);
   }
-  if (command.failed || !takes_unsolicited(session, command, pdu)) return RxAction::kContinue;
-  command.unsolicited =
-      session.worker().bounce_pool().take(unsolicited_limit(session, command));
-  if (!command.unsolicited) {
-    connection.drop("out of memory for unsolicited data");
-    return RxAction::kClose;
-  }
+  if (command.failed || !memory) return RxAction::kContinue;
+  command.unsolicited = std::move(memory);
   command.unsolicited_open = !pdu.bhs.final() && !session.parameters.initial_r2t &&
-                             pdu.data_size() < unsolicited_limit(session, command);
+                             pdu.data_size() < unsolicited_limit(session, command.expected_length);
   placement->memory = command.unsolicited.bytes().first(pdu.data_size());
   return RxAction::kContinue;
 }
 
 // Takes a command from the pool. Null: the PDU was answered, or is to be ignored.
-Command* admit(Connection& connection, RxPdu& pdu, RxAction* action) {
+Command* admit(Connection& connection, RxPdu& pdu, Buffer* memory, RxAction* action) {
   Session& session = *connection.session();
   const auto& bhs = pdu.bhs.as<iscsi::ScsiCommand>();
   *action = RxAction::kContinue;
@@ -102,8 +100,17 @@ Command* admit(Connection& connection, RxPdu& pdu, RxAction* action) {
     *action = reject_command(connection, pdu, RejectReason::kTaskInProgress, "task in progress");
     return nullptr;
   }
+  const uint32_t room = unsolicited_room_wanted(session, pdu);
+  if (room != 0 && !(*memory = take_rx_memory(connection, room))) {
+    *action = RxAction::kPause;
+    return nullptr;
+  }
   Command* command = session.new_command();
-  if (command == nullptr) *action = RxAction::kPause;
+  if (command == nullptr) {
+    connection.rx.spare = std::move(*memory);
+    connection.rx.want_command = true;
+    *action = RxAction::kPause;
+  }
   return command;
 }
 
@@ -113,7 +120,8 @@ bool is_bidirectional(const Command& command) { return command.is_read() && comm
 
 RxAction begin_scsi_command(Connection& connection, RxPdu& pdu, Placement* placement) {
   RxAction action;
-  Command* command = admit(connection, pdu, &action);
+  Buffer memory;
+  Command* command = admit(connection, pdu, &memory, &action);
   if (command == nullptr) return action;
   Session& session = *connection.session();
   command->set_state(CommandState::kReceiving);
@@ -132,7 +140,7 @@ RxAction begin_scsi_command(Connection& connection, RxPdu& pdu, Placement* place
     // the same, so that the order of commands has no hole.
     write_data::fail(*command, kInvalidFieldInCdb);
   }
-  return prepare_unsolicited(connection, *command, pdu, placement);
+  return prepare_unsolicited(connection, *command, pdu, std::move(memory), placement);
 }
 
 RxAction complete_scsi_command(Connection& connection, RxPdu& pdu) {

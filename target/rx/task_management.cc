@@ -73,8 +73,7 @@ void name_commands(Tmf& tmf, const iscsi::TaskManagementRequest& request) {
   const Serial cmd_sn(request.cmd_sn.get());
   tmf.session->commands.for_each([&](Command& command) {
     const bool on_lun = is_target_reset(tmf.function) || equal_bytes(lun, Bytes(command.lun, 8));
-    const bool earlier = command.immediate || command.sequenced.cmd_sn < cmd_sn ||
-                         command.sequenced.cmd_sn == cmd_sn;
+    const bool earlier = command.immediate || command.sequenced.cmd_sn < cmd_sn;
     if (on_lun && earlier && can_be_named(command)) name(tmf, command);
   });
 }
@@ -209,11 +208,14 @@ void execute_task_management(Connection& connection, const iscsi::TaskManagement
   }
 }
 
-void run_tmfs(Session& session) {
-  session.tmfs.for_each([](Tmf& tmf) {
+bool run_tmfs(Session& session) {
+  bool called = false;
+  session.tmfs.for_each([&](Tmf& tmf) {
+    called |= tmf.call.wanted;
     if (tmf.call.wanted) call_driver(tmf);
     finish_if_over(tmf);
   });
+  return called;
 }
 
 void tmf_command_ended(Tmf& tmf) {

@@ -15,10 +15,10 @@ CommandPool::~CommandPool() {
   }
 }
 
-bool CommandPool::grow() {
+bool CommandPool::grow(Alloc mode) {
   if (count_ >= limit_) return false;
   auto* chunk =
-      static_cast<Chunk*>(allocate(sizeof(Chunk) + kChunk * sizeof(Command), Alloc::kMaySleep));
+      static_cast<Chunk*>(allocate(sizeof(Chunk) + kChunk * sizeof(Command), mode));
   if (chunk == nullptr) return false;
   chunk->next = chunks_;
   chunks_ = chunk;
@@ -30,7 +30,7 @@ bool CommandPool::grow() {
 }
 
 Command* CommandPool::take() {
-  if (free_.empty() && !grow()) return nullptr;
+  if (free_.empty() && !grow(Alloc::kAtomic)) return nullptr;
   Command* command = free_.pop_front();
   command->reset();
   return command;

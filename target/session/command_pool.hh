@@ -21,14 +21,16 @@ class CommandPool {
 
   // Room for `limit` commands, at most kMaxCommands.
   void set_limit(uint32_t limit) { limit_ = limit < kMaxCommands ? limit : kMaxCommands; }
-  // A clean command in state kFree, or nullptr at the limit or without memory.
+  // A clean command in state kFree, or nullptr when none is left. Never sleeps.
   Command* take();
+  // Makes sure that take() finds one, unless the limit is reached. Context: may sleep.
+  bool stock() { return !free_.empty() || grow(Alloc::kMaySleep); }
   void give_back(Command& command) { free_.push_back(command); }
 
  private:
   static constexpr uint32_t kChunk = 8;
   static constexpr uint32_t kMaxCommands = 2048 + 64;
-  bool grow();
+  bool grow(Alloc mode);
 
   struct Chunk {
     Chunk* next;

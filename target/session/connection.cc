@@ -78,8 +78,12 @@ void Connection::queue_control(OwnPtr<ControlPdu> pdu) {
 
 OwnPtr<ControlPdu> Connection::make_control(iscsi::Opcode opcode, uint32_t initiator_task_tag,
                                             uint32_t data_size) {
-  OwnPtr<ControlPdu> pdu = make<ControlPdu>(Alloc::kMaySleep);
-  if (pdu && data_size != 0) pdu->data = Buffer::allocate(data_size);
+  constexpr uint32_t kSmallData = 256;
+  OwnPtr<ControlPdu> pdu = make<ControlPdu>(Alloc::kAtomic);
+  if (pdu && data_size != 0) {
+    pdu->data = data_size <= kSmallData ? Buffer::allocate_atomic(data_size)
+                                        : Buffer::allocate(data_size);
+  }
   if (!pdu || (data_size != 0 && !pdu->data)) {
     drop("out of memory for a response");
     return OwnPtr<ControlPdu>();
@@ -133,7 +137,7 @@ void Connection::announce_end() {
 
 void Connection::command_freed() {
   if (!paused_) return;
-  paused_ = false;
+  paused_ = rx.want_command = false;
   conn_->resume_rx();
 }
 
@@ -157,19 +161,35 @@ RxAction Connection::on_header(RxPdu& pdu, Placement* placement) {
 
 RxAction Connection::on_pdu(RxPdu& pdu) {
   last_receive_ms = os_now_ms();
+  RxAction action = RxAction::kContinue;
   if (phase_ == ConnectionPhase::kLogin) {
     login_->on_pdu(pdu);
   } else {
-    rx::complete(*this, pdu);
+    action = rx::complete(*this, pdu);
+    if (action == RxAction::kPause) paused_ = true;
   }
-  return ending_ ? RxAction::kClose : RxAction::kContinue;
+  return ending_ ? RxAction::kClose : action;
 }
 
 void Connection::on_header_digest_error() { drop("header digest error"); }
 
 void Connection::on_pass_end() {
   if (phase_ == ConnectionPhase::kLogin) return login_->run();
-  if (session_) session_->run_work();
+  if (!session_) return;
+  session_->run_work();
+  provide_memory();
+}
+
+// Receiving may have paused for memory that takes sleeping to get.
+void Connection::provide_memory() {
+  if (ending_ || phase_ != ConnectionPhase::kFullFeature) return;
+  if (rx.wanted != 0) {
+    rx.spare = worker_->bounce_pool().take_or_allocate(std::exchange(rx.wanted, 0));
+    if (!rx.spare) return drop("out of memory for received data");
+    conn_->resume_rx();
+  } else if (rx.want_command && session_->stock_commands()) {
+    command_freed();
+  }
 }
 
 bool Connection::next_pdu(TxPdu* pdu) {

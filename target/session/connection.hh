@@ -61,7 +61,7 @@ class Connection final : public ConnUser {
   void queue(TxItem& item);
   void queue_control(OwnPtr<ControlPdu> pdu);
   // A control PDU with room for `data_size` bytes, opcode and tag filled; empty without memory, in
-  // which case the connection is being dropped.
+  // which case the connection is being dropped. More than 256 bytes may sleep.
   OwnPtr<ControlPdu> make_control(iscsi::Opcode opcode, uint32_t initiator_task_tag,
                                   uint32_t data_size = 0);
   void reject(const iscsi::Bhs& bhs, iscsi::RejectReason reason, const char* why);
@@ -115,6 +115,9 @@ class Connection final : public ConnUser {
     Command* command = nullptr;
     R2t* r2t = nullptr;
     Buffer data;
+    Buffer spare;              // Memory that was missing at the last try.
+    uint32_t wanted = 0;       // Bytes that are missing: receiving has paused for them.
+    bool want_command = false; // A command is missing: receiving has paused for one.
     bool placed = false;   // The data of an unsolicited Data-Out has a place.
     bool discard = false;  // Takes no part in anything but the stream.
   } rx;
@@ -128,6 +131,7 @@ class Connection final : public ConnUser {
   friend class LoginService;
   static void on_timer(Timer& timer);
   void keepalive();
+  void provide_memory();
   void fill_control(ControlPdu& control, TxPdu* pdu);
   void describe_peer();
 

@@ -20,7 +20,7 @@ R2tPool::~R2tPool() {
 
 bool R2tPool::grow() {
   if (chunk_count_ == kMaxChunks) return false;
-  void* memory = allocate(sizeof(R2t) * kChunk, Alloc::kMaySleep);
+  void* memory = allocate(sizeof(R2t) * kChunk, Alloc::kAtomic);
   if (memory == nullptr) return false;
   auto* chunk = static_cast<R2t*>(memory);
   for (uint32_t i = 0; i < kChunk; ++i) {

@@ -167,6 +167,7 @@ void Session::abort_all_commands() {
   while (Sequenced* held = window.drop_any()) {
     if (!held->is_command) destroy(static_cast<rx::HeldPdu*>(held));
   }
+  while (Sequenced* request = requests_.pop_front()) destroy(static_cast<rx::HeldPdu*>(request));
   commands.for_each([&](Command& command) {
     command.connection = nullptr;
     command.pdus_in_flight = 0;
@@ -214,10 +215,15 @@ void Session::run_work() {
   if (working_) return;
   Ref<Session> keep = Ref<Session>::share(this);
   working_ = true;
-  while (Command* command = work_.pop_front()) run_command(*command);
-  rx::run_tmfs(*this);
-  while (Command* command = work_.pop_front()) run_command(*command);
-  rx::run_tmfs(*this);
+  while (true) {
+    if (Command* command = work_.pop_front()) {
+      run_command(*command);
+    } else if (Sequenced* request = requests_.pop_front()) {
+      rx::execute(*this, OwnPtr<rx::HeldPdu>(static_cast<rx::HeldPdu*>(request)));
+    } else if (!rx::run_tmfs(*this)) {
+      break;
+    }
+  }
   working_ = false;
   if (state_ == SessionState::kEnding && connection_ == nullptr && commands_are_over()) {
     finish_end();

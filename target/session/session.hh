@@ -88,8 +88,12 @@ class Session : public RefCounted<Session> {
   // Hands ready commands and complete write phases to the driver. Called with no lock held.
   void run_work();
   void add_work(Command& command);
+  // A request whose turn it is; executed by run_work().
+  void add_request(Sequenced& request) { requests_.push_back(request); }
 
+  // Null when there is none without sleeping; stock_commands() may help, from any place that may sleep.
   Command* new_command();
+  bool stock_commands() { return pool_.stock(); }
   void free_command(Command& command);
 
   // A command's deadline is watched from here on.
@@ -144,6 +148,7 @@ class Session : public RefCounted<Session> {
   CommandPool pool_{*this};
   Connection* connection_ = nullptr;
   List<Command, &Command::work_node> work_;
+  List<Sequenced, &Sequenced::window_node> requests_;  // HeldPdus, in order.
   SessionState state_ = SessionState::kStarting;
   EndReason end_reason_ = EndReason::kNone;
   std::atomic<uint32_t> end_requested_{0};

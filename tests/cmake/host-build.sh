@@ -35,7 +35,8 @@ first_of() {
 host_lock() {
 	mkdir -p "$1"
 	exec 9>"$1/lock"
-	if command -v flock >/dev/null 2>&1; then flock 9; fi
+	command -v flock >/dev/null 2>&1 || return 0
+	flock -n 9 || { echo "waiting for another run in $1"; flock 9; }
 }
 
 # host_configure DIR COMPILER [CMAKE OPTION...]: silent unless it fails.

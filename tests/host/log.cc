@@ -18,6 +18,9 @@
 #include "host.hh"
 #include "internal.hh"
 
+// Part of the sanitizers' run time, where there is one.
+extern "C" void __sanitizer_print_stack_trace() __attribute__((weak));
+
 namespace {
 
 int level_from_environment() {
@@ -113,6 +116,7 @@ void host_contract_broken(const char* format, ...) {
   vfprintf(stderr, format, arguments);
   fputc('\n', stderr);
   va_end(arguments);
+  if (__sanitizer_print_stack_trace != nullptr) __sanitizer_print_stack_trace();
   fflush(stderr);
   abort();
 }

@@ -5,6 +5,7 @@
 // POSIX port, which notice sleeping under a lock. A "struct page *" is the address of the memory.
 #include "linux/iface_os.h"
 
+#include <unistd.h>
 #include <atomic>
 #include <cstdarg>
 #include <cstdio>
@@ -96,6 +97,9 @@ void iface_os_thread_stop(iface_os_thread* thread) {
   os_free(thread);
 }
 int iface_os_thread_should_stop() { return current != nullptr && current->should_stop ? 1 : 0; }
+unsigned long long iface_os_memory_available() {
+  return static_cast<unsigned long long>(sysconf(_SC_AVPHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+}
 void iface_os_yield() { os_relax(); }
 
 void iface_os_log(int level, const char* format, ...) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // ChapExchange: known answers through the production path, one-way and mutual, and the reflection
-// rules. Row C-12 of the robustness corpus. The expected digests were computed with Python's hashlib.
+// rules. Row C-12 of the robustness corpus. The expected digests were computed with Python's
+// hashlib.
 #include "target/login/chap.hh"
 
 #include <gtest/gtest.h>
@@ -76,7 +77,8 @@ TEST_F(ChapTest, GivesTheKnownAnswers) {
     ASSERT_TRUE(challenge(known.algorithm).is_ok());
     ASSERT_TRUE(verify(response_with(kRemote), true).is_ok());
     EXPECT_TRUE(chap.succeeded());
-    EXPECT_EQ(string_of(answer.bytes()), wire({"CHAP_N=target", std::string("CHAP_R=") + known.response}));
+    EXPECT_EQ(string_of(answer.bytes()),
+              wire({"CHAP_N=target", std::string("CHAP_R=") + known.response}));
   }
 }
 

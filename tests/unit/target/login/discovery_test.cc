@@ -32,17 +32,20 @@ std::string ask(TargetDirectory& directory, const char* value, const char* arriv
   const SendTargetsResult result = answer_send_targets(value, context, directory, writer);
   if (result != SendTargetsResult::kAnswered) return "!";
   std::string text = string_of(buffer.bytes());
-  for (char& c : text) c = c == '\0' ? '\n' : c;
+  for (char& c : text)
+    c = c == '\0' ? '\n' : c;
   return text;
 }
 
 const std::string kName = std::string("TargetName=") + kTargetName + "\n";
 
 TEST(SendTargets, ListsEveryPortalWithItsTag) {
-  OneTarget directory({"PortalGroup=1@192.0.2.1,192.0.2.2:3261", "PortalGroup=2@[2001:db8::1]:3262"});
+  OneTarget directory(
+      {"PortalGroup=1@192.0.2.1,192.0.2.2:3261", "PortalGroup=2@[2001:db8::1]:3262"});
   EXPECT_EQ(ask(directory, "All", "192.0.2.1"),
-            kName + "TargetAddress=192.0.2.1:3260,1\nTargetAddress=192.0.2.2:3261,1\n"
-                    "TargetAddress=[2001:db8::1]:3262,2\n");
+            kName +
+                "TargetAddress=192.0.2.1:3260,1\nTargetAddress=192.0.2.2:3261,1\n"
+                "TargetAddress=[2001:db8::1]:3262,2\n");
 }
 
 TEST(SendTargets, AnswersAWildcardWithTheAddressOfArrival) {
@@ -73,9 +76,9 @@ TEST(SendTargets, TellsADiscoverySessionAboutNamedTargets) {
   EXPECT_EQ(ask(directory, kTargetName, "192.0.2.1"), kName);
   EXPECT_EQ(ask(directory, "iqn.2026-11.org.example:disk00", "192.0.2.1"), "");
   EXPECT_EQ(ask(directory, "", "192.0.2.1"), "") << "logged in to no target";
-  EXPECT_EQ(ask(directory, "", "192.0.2.1",
-                {.discovery_session = true, .session_target = kTargetName}),
-            kName);
+  EXPECT_EQ(
+      ask(directory, "", "192.0.2.1", {.discovery_session = true, .session_target = kTargetName}),
+      kName);
 }
 
 TEST(SendTargets, TellsANormalSessionAboutItsOwnTargetOnly) {

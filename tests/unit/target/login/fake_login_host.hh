@@ -22,7 +22,8 @@ inline constexpr char kInitiatorName[] = "iqn.1994-05.org.example:host1";
 // Joins strings, each followed by a NUL byte.
 inline std::string wire(std::initializer_list<std::string> pairs) {
   std::string text;
-  for (const std::string& pair : pairs) text += pair + '\0';
+  for (const std::string& pair : pairs)
+    text += pair + '\0';
   return text;
 }
 
@@ -147,7 +148,8 @@ class FakeLoginHost final : public LoginHost {
 };
 
 // A Login Request with the flags and stages of an ordinary leading login.
-inline iscsi::LoginRequest login_request(int csg, int nsg, bool transit, bool more_follows = false) {
+inline iscsi::LoginRequest login_request(int csg, int nsg, bool transit,
+                                         bool more_follows = false) {
   iscsi::LoginRequest request = {};
   request.opcode_byte = 0x43;
   request.flags =

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Login with CHAP: the table of accepted logins, steps out of order, accounts of the storage driver,
-// discovery. The peer's half is computed with OpenSSL, not with the code under test. Rows C-1 to
-// C-11 of the robustness corpus.
+// Login with CHAP: the table of accepted logins, steps out of order, accounts of the storage
+// driver, discovery. The peer's half is computed with OpenSSL, not with the code under test. Rows
+// C-1 to C-11 of the robustness corpus.
 #include <openssl/evp.h>
 
 #include "host.hh"
@@ -118,7 +118,8 @@ TEST_F(LoginChapTest, LetsARightResponseInWithEachAlgorithm) {
 TEST_F(LoginChapTest, TakesHexAndBase64InAnyCase) {
   ASSERT_TRUE(get_challenge());
   std::string upper = hex_of(right_response());
-  for (char& c : upper) c = static_cast<char>(toupper(c));
+  for (char& c : upper)
+    c = static_cast<char>(toupper(c));
   EXPECT_EQ(respond(kUser, upper), Step::kRespond);
   expect_full_feature();
   ASSERT_TRUE(get_challenge("7"));
@@ -141,7 +142,8 @@ TEST_F(LoginChapTest, ChoosesTheFirstAlgorithmOfTheOffer) {
 
 TEST_F(LoginChapTest, RefusesOffersWithoutAnAlgorithm) {
   std::string long_list = "5";
-  while (long_list.size() < 8000) long_list += ",5";
+  while (long_list.size() < 8000)
+    long_list += ",5";
   for (const std::string& offer :
        {std::string("56"), std::string(), std::string("05"), std::string("-5"), std::string("0x5"),
         std::string("4294967301"), std::string("x"), std::string("5 "), std::string("1,2,3"),
@@ -174,9 +176,14 @@ TEST_F(LoginChapTest, RefusesResponsesOfTheWrongForm) {
   }
   ASSERT_TRUE(get_challenge());
   const std::string right = right_response();
-  std::string bad[] = {hex_of(right).substr(2), hex_of(right) + "0", hex_of(right) + " ",
-                       "0x" + hex_of(right), "12345", "=" + hex_of(right)};
-  for (const std::string& response : bad) expect_response_refused(kUser, response);
+  std::string bad[] = {hex_of(right).substr(2),
+                       hex_of(right) + "0",
+                       hex_of(right) + " ",
+                       "0x" + hex_of(right),
+                       "12345",
+                       "=" + hex_of(right)};
+  for (const std::string& response : bad)
+    expect_response_refused(kUser, response);
 }
 
 TEST_F(LoginChapTest, ComparesNamesAsText) {
@@ -267,8 +274,10 @@ TEST_F(ChapPolicyTest, AcceptsExactlyTheLoginsOfTheTable) {
 
 TEST_F(ChapPolicyTest, ChoosesTheFirstMethodOfTheOfferThatIsAllowed) {
   use({"AuthMethod=None,CHAP", kInitiatorLine});
-  const std::pair<const char*, const char*> kRows[] = {
-      {"CHAP,None", "CHAP"}, {"None,CHAP", "None"}, {"KRB5,SRP,CHAP", "CHAP"}, {"Z-x,None", "None"}};
+  const std::pair<const char*, const char*> kRows[] = {{"CHAP,None", "CHAP"},
+                                                       {"None,CHAP", "None"},
+                                                       {"KRB5,SRP,CHAP", "CHAP"},
+                                                       {"Z-x,None", "None"}};
   for (const auto& [offer, expected] : kRows) {
     start();
     EXPECT_EQ(send(login_request(0, 1, true), names({std::string("AuthMethod=") + offer})),
@@ -291,7 +300,8 @@ TEST_F(ChapPolicyTest, DoesNotChooseChapWithoutAccounts) {
 
 TEST_F(LoginChapTest, RefusesStepsOutOfOrder) {
   const auto request = login_request(0, 1, true);
-  expect_refused(request, names({"AuthMethod=CHAP", "CHAP_A=5"}), LoginStatus::kAuthenticationFailure);
+  expect_refused(request, names({"AuthMethod=CHAP", "CHAP_A=5"}),
+                 LoginStatus::kAuthenticationFailure);
   expect_refused(request, names({"CHAP_A=5"}), LoginStatus::kAuthenticationFailure);
   expect_refused(request, names({"AuthMethod=CHAP", "CHAP_N=x", "CHAP_R=0x00"}),
                  LoginStatus::kAuthenticationFailure);
@@ -461,7 +471,8 @@ TEST_F(ChapHookTest, RefusesWhatTheDriverDoesNotKnow) {
 
 TEST_F(ChapHookTest, RefusesSecretsThatOverflowTheStructure) {
   for (const int which : {0, 1}) {
-    (which == 0 ? host.hook_answer.remote_secret_length : host.hook_answer.local_secret_length) = 17;
+    (which == 0 ? host.hook_answer.remote_secret_length : host.hook_answer.local_secret_length) =
+        17;
     ASSERT_TRUE(get_challenge());
     EXPECT_EQ(respond("anyone", hex_of(std::string(16, 'x'))), Step::kRespondAndClose);
     EXPECT_EQ(status(), LoginStatus::kTargetError);
@@ -472,9 +483,9 @@ TEST_F(ChapHookTest, RefusesSecretsThatOverflowTheStructure) {
 TEST_F(ChapHookTest, ProvesItselfWithTheDriversAccount) {
   set_local("local", "localsecret16byt");
   ASSERT_TRUE(get_challenge("7"));
-  EXPECT_EQ(respond("anyone", hex_of(right_response("hookedsecret")),
-                    {"CHAP_I=9", "CHAP_C=0x01020304"}),
-            Step::kRespond);
+  EXPECT_EQ(
+      respond("anyone", hex_of(right_response("hookedsecret")), {"CHAP_I=9", "CHAP_C=0x01020304"}),
+      Step::kRespond);
   EXPECT_EQ(keys["CHAP_N"], "local");
   EXPECT_EQ(from_hex(keys["CHAP_R"]), digest("7", 9, "localsecret16byt", "\1\2\3\4"));
 }
@@ -482,9 +493,9 @@ TEST_F(ChapHookTest, ProvesItselfWithTheDriversAccount) {
 TEST_F(ChapHookTest, TakesANameWithoutATerminator) {
   set_local(std::string(256, 'n'), "localsecret16byt");
   ASSERT_TRUE(get_challenge());
-  EXPECT_EQ(respond("anyone", hex_of(right_response("hookedsecret")),
-                    {"CHAP_I=9", "CHAP_C=0x01020304"}),
-            Step::kRespond);
+  EXPECT_EQ(
+      respond("anyone", hex_of(right_response("hookedsecret")), {"CHAP_I=9", "CHAP_C=0x01020304"}),
+      Step::kRespond);
   EXPECT_EQ(keys["CHAP_N"].size(), 255u);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// LoginTest: a login against a FakeLoginHost, with one-line exchanges and checks of what every answer
-// has to have in common.
+// LoginTest: a login against a FakeLoginHost, with one-line exchanges and checks of what every
+// answer has to have in common.
 #pragma once
 
 #include <gtest/gtest.h>

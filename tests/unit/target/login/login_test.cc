@@ -71,9 +71,9 @@ TEST_F(LoginTest, StaysWhereItIsWithoutTheTransitBit) {
 }
 
 TEST_F(LoginTest, ReportsWhatWasAgreed) {
-  host.settings = settings_of({"TargetAlias=a disk", "MaxRecvDataSegmentLength=262144",
-                               "MaxOutstandingR2T=8", "TargetSessionMaxCmd=17",
-                               "HeaderDigest=CRC32C,None"});
+  host.settings =
+      settings_of({"TargetAlias=a disk", "MaxRecvDataSegmentLength=262144", "MaxOutstandingR2T=8",
+                   "TargetSessionMaxCmd=17", "HeaderDigest=CRC32C,None"});
   EXPECT_EQ(send(login_request(1, 3, true),
                  names({"InitiatorAlias=host one", "MaxRecvDataSegmentLength=65536",
                         "MaxOutstandingR2T=4", "HeaderDigest=CRC32C,None", "DataDigest=None",
@@ -103,8 +103,8 @@ TEST_F(LoginTest, ReportsWhatWasAgreed) {
 
 TEST_F(LoginTest, EntersADiscoverySessionWithoutATarget) {
   EXPECT_EQ(send(login_request(1, 3, true),
-                 discovery_names({"HeaderDigest=None", "MaxBurstLength=512",
-                                  "ErrorRecoveryLevel=2", "DefaultTime2Retain=0"})),
+                 discovery_names({"HeaderDigest=None", "MaxBurstLength=512", "ErrorRecoveryLevel=2",
+                                  "DefaultTime2Retain=0"})),
             Step::kRespondAndEnterFullFeature);
   EXPECT_EQ(keys["MaxBurstLength"], "Irrelevant");
   EXPECT_EQ(keys["ErrorRecoveryLevel"], "0");
@@ -116,9 +116,9 @@ TEST_F(LoginTest, EntersADiscoverySessionWithoutATarget) {
 }
 
 TEST_F(LoginTest, NamesTheGroupInANamedDiscoverySession) {
-  EXPECT_EQ(send(login_request(1, 3, true),
-                 discovery_names({std::string("TargetName=") + kTargetName})),
-            Step::kRespondAndEnterFullFeature);
+  EXPECT_EQ(
+      send(login_request(1, 3, true), discovery_names({std::string("TargetName=") + kTargetName})),
+      Step::kRespondAndEnterFullFeature);
   EXPECT_EQ(keys["TargetPortalGroupTag"], "7");
 }
 
@@ -258,8 +258,8 @@ TEST_F(LoginTest, RefusesALoginWithoutNames) {
 TEST_F(LoginTest, RefusesMalformedInitiatorNames) {
   const std::string target = std::string("TargetName=") + kTargetName;
   const std::string fill(300, 'a');
-  const char* const kBad[] = {"host1",    "iqn.",      "IQN.x",           "iqn.a b",
-                              "iqn.a\tb", "iqn.%n%s=", "iqn.\xff\xfe\xfd", "iqn.a,b"};
+  const char* const kBad[] = {
+      "host1", "iqn.", "IQN.x", "iqn.a b", "iqn.a\tb", "iqn.%n%s=", "iqn.\xff\xfe\xfd", "iqn.a,b"};
   for (const char* name : kBad) {
     expect_refused(login_request(1, 3, true), wire({std::string("InitiatorName=") + name, target}),
                    LoginStatus::kInitiatorError);
@@ -311,8 +311,8 @@ TEST_F(LoginTest, RefusesNamesThatComeTooLate) {
 // --- Keys in the wrong place, L-9 and L-13 ---
 
 TEST_F(LoginTest, RefusesKeysOfAnotherStage) {
-  for (const char* key : {"InitialR2T=No", "HeaderDigest=None", "MaxRecvDataSegmentLength=512",
-                          "SendTargets=All"}) {
+  for (const char* key :
+       {"InitialR2T=No", "HeaderDigest=None", "MaxRecvDataSegmentLength=512", "SendTargets=All"}) {
     expect_refused(login_request(0, 1, true), names({key}), LoginStatus::kInitiatorError);
   }
   for (const char* key : {"AuthMethod=None", "CHAP_A=5", "SendTargets=All", "CHAP_N=x"}) {
@@ -348,8 +348,8 @@ TEST_F(LoginTest, RefusesRepeatedKeys) {
 
 TEST_F(LoginTest, DoesNotUnderstandForeignKeys) {
   EXPECT_EQ(send(login_request(1, 3, true),
-                 names({"X-com.example.key=1", "X#Other=2", "initialR2T=No", "Foo=",
-                        "X#NodeArchitecture=Linux", "Bar=NotUnderstood"})),
+                 names({"X-com.example.key=1", "X#Other=2", "initialR2T=No",
+                        "Foo=", "X#NodeArchitecture=Linux", "Bar=NotUnderstood"})),
             Step::kRespondAndEnterFullFeature);
   EXPECT_EQ(keys["X-com.example.key"], "NotUnderstood");
   EXPECT_EQ(keys["X#Other"], "NotUnderstood");
@@ -364,9 +364,9 @@ TEST_F(LoginTest, DoesNotUnderstandForeignKeys) {
 TEST_F(LoginTest, RefusesMalformedText) {
   const std::string good = names();
   const std::string bad[] = {
-      good + "HeaderDigest=None",              // No NUL at the end.
-      good + wire({"HeaderDigest"}),           // No '='.
-      good + wire({"=None"}),                  // No key.
+      good + "HeaderDigest=None",     // No NUL at the end.
+      good + wire({"HeaderDigest"}),  // No '='.
+      good + wire({"=None"}),         // No key.
       good + wire({std::string(64, 'K') + "=1"}),
       good + wire({std::string(255, 'K') + "=1"}),
       good + wire({"1Key=1"}),
@@ -397,7 +397,8 @@ TEST_F(LoginTest, RefusesADataSegmentBeyondTheDefault) {
 TEST_F(LoginTest, BoundsTheNumberOfKeys) {
   for (const int count : {100, 253, 254, 255, 500, 2048, 3000}) {
     std::string text = names();
-    for (int i = 0; i < count && text.size() < 8100; ++i) text += "K" + std::to_string(i) + "=" + '\0';
+    for (int i = 0; i < count && text.size() < 8100; ++i)
+      text += "K" + std::to_string(i) + "=" + '\0';
     start();
     const Step step = send(login_request(1, 3, false), text);
     EXPECT_EQ(step != Step::kRespondAndClose, count <= 254) << count;
@@ -462,7 +463,8 @@ class LongAnswerTest : public LoginTest {
   // A request whose answer takes more than one PDU, in requests of at most 8192 bytes.
   Step send_long_request(bool transit) {
     std::string text = names();
-    for (int i = 0; i < 230; ++i) text += "X-" + std::to_string(i) + std::string(40, 'k') + "=" + '\0';
+    for (int i = 0; i < 230; ++i)
+      text += "X-" + std::to_string(i) + std::string(40, 'k') + "=" + '\0';
     Step step = Step::kRespond;
     while (text.size() > 8192) {
       step = send(login_request(1, 3, false, true), text.substr(0, 8192));
@@ -508,8 +510,8 @@ TEST_F(LongAnswerTest, RefusesTextInTheMiddleOfAnAnswer) {
 // --- Offers of our own ---
 
 TEST_F(LoginTest, OffersWhatTheInitiatorDoesNotBringUp) {
-  host.settings = settings_of({"ImmediateData=No", "MaxBurstLength=16384",
-                               "FirstBurstLength=4096", "HeaderDigest=CRC32C", "InitialR2T=No"});
+  host.settings = settings_of({"ImmediateData=No", "MaxBurstLength=16384", "FirstBurstLength=4096",
+                               "HeaderDigest=CRC32C", "InitialR2T=No"});
   EXPECT_EQ(send(login_request(1, 3, true), names({"InitialR2T=No"})), Step::kRespond);
   EXPECT_FALSE(transited());
   EXPECT_EQ(keys["ImmediateData"], "No");
@@ -597,8 +599,10 @@ TEST_F(LoginTest, ReportsTheDriversRefusal) {
   const struct {
     uint8_t status_class, detail;
     LoginStatus expected;
-  } kRows[] = {{2, 0, LoginStatus::kInitiatorError}, {2, 2, LoginStatus::kAuthorizationFailure},
-               {2, 11, LoginStatus::kInvalidDuringLogin}, {3, 2, LoginStatus::kOutOfResources},
+  } kRows[] = {{2, 0, LoginStatus::kInitiatorError},
+               {2, 2, LoginStatus::kAuthorizationFailure},
+               {2, 11, LoginStatus::kInvalidDuringLogin},
+               {3, 2, LoginStatus::kOutOfResources},
                {9, 1, LoginStatus::kTargetError}};
   for (const auto& row : kRows) {
     host.first_check = CheckResult::kPending;
@@ -656,9 +660,9 @@ TEST_F(LoginTest, SendsTheInitiatorOnAfterTheDriverWasAsked) {
 
 TEST_F(LoginTest, DoesNotSendDiscoveryOn) {
   host.target_status = LoginStatus::kMovedTemporarily;
-  EXPECT_EQ(send(login_request(1, 3, true),
-                 discovery_names({std::string("TargetName=") + kTargetName})),
-            Step::kRespondAndEnterFullFeature);
+  EXPECT_EQ(
+      send(login_request(1, 3, true), discovery_names({std::string("TargetName=") + kTargetName})),
+      Step::kRespondAndEnterFullFeature);
 }
 
 TEST_F(LoginTest, AsksTheAccessListFirstOrLast) {

@@ -48,9 +48,27 @@ TEST_F(NegotiationTest, TakesNumbersWithinTheirRangeOnly) {
     if (info.minimum != 0) {
       EXPECT_EQ(answer_to(info.name, std::to_string(info.minimum - 1)), "Reject") << info.name;
     }
-    for (const char* bad : {"", "-1", "+5", " 5", "5 ", "5x", "0x", "0xg", "0b101", "4294967296",
-                            "4294967297", "18446744073709551616", "18446744073709551617", "1~2",
-                            "2~1", "None", "Yes", "007", "1,2", "1e3", "\xff"}) {
+    for (const char* bad : {"",
+                            "-1",
+                            "+5",
+                            " 5",
+                            "5 ",
+                            "5x",
+                            "0x",
+                            "0xg",
+                            "0b101",
+                            "4294967296",
+                            "4294967297",
+                            "18446744073709551616",
+                            "18446744073709551617",
+                            "1~2",
+                            "2~1",
+                            "None",
+                            "Yes",
+                            "007",
+                            "1,2",
+                            "1e3",
+                            "\xff"}) {
       EXPECT_EQ(answer_to(info.name, bad), "Reject") << info.name << "=" << bad;
     }
   }
@@ -100,7 +118,8 @@ TEST_F(NegotiationTest, ChoosesTheFirstListWordItSupports) {
     EXPECT_EQ(answer_to("DataDigest", bad), "Reject") << bad;
   }
   std::string many;
-  for (int i = 0; i < 64; ++i) many += "x,";
+  for (int i = 0; i < 64; ++i)
+    many += "x,";
   EXPECT_EQ(answer_to("DataDigest", many), "Reject");
   EXPECT_EQ(answer_to("DataDigest", many + "None"), "None");
   ours.data_digests = DigestChoice(DigestType::kNone);
@@ -112,7 +131,8 @@ TEST_F(NegotiationTest, ChoosesTheFirstListWordItSupports) {
 
 TEST_F(NegotiationTest, AnswersObsoleteKeys) {
   for (const char* key : {"IFMarker", "OFMarker"}) {
-    for (const char* value : {"Yes", "No", ""}) EXPECT_EQ(answer_to(key, value), "No");
+    for (const char* value : {"Yes", "No", ""})
+      EXPECT_EQ(answer_to(key, value), "No");
   }
   for (const char* key : {"IFMarkInt", "OFMarkInt"}) {
     EXPECT_EQ(answer_to(key, "2048~65535"), "Reject");

@@ -26,8 +26,10 @@ std::string read_all(const std::string& text) {
       case KeyValueReader::Next::kPair:
         result += string_of(pair.key) + ":" + string_of(pair.value) + ";";
         break;
-      case KeyValueReader::Next::kEnd: return result;
-      default: return result + "!";
+      case KeyValueReader::Next::kEnd:
+        return result;
+      default:
+        return result + "!";
     }
   }
 }
@@ -81,7 +83,8 @@ TEST(TextWriter, WritesPairsOfAllKinds) {
   writer.add("1");
   writer.add(",2");
   writer.end();
-  EXPECT_EQ(string_of(buffer.bytes()), wire({"A=x", "N=18446744073709551615", "H=0x00fa", "P=1,2"}));
+  EXPECT_EQ(string_of(buffer.bytes()),
+            wire({"A=x", "N=18446744073709551615", "H=0x00fa", "P=1,2"}));
   EXPECT_TRUE(writer.is_complete());
 }
 
@@ -89,14 +92,16 @@ TEST(TextWriter, LeavesNoPartOfAPairBehind) {
   for (size_t limit = 0; limit < 40; ++limit) {
     TextBuffer buffer(limit);
     TextWriter writer(buffer);
-    for (int i = 0; i < 5; ++i) writer.pair("Key", "value");  // Ten bytes each.
+    for (int i = 0; i < 5; ++i)
+      writer.pair("Key", "value");  // Ten bytes each.
     EXPECT_EQ(buffer.size(), limit / 10 * 10);
     EXPECT_EQ(writer.is_complete(), false);
     EXPECT_EQ(writer.status().error(), Error::kNoSpace);
   }
   TextBuffer buffer(50);
   TextWriter writer(buffer);
-  for (int i = 0; i < 5; ++i) writer.pair("Key", "value");
+  for (int i = 0; i < 5; ++i)
+    writer.pair("Key", "value");
   EXPECT_TRUE(writer.is_complete());
 }
 
@@ -153,7 +158,8 @@ TEST(DecodeBinary, AgreesWithAnotherEncoder) {
   std::mt19937 random(1);
   for (size_t size = 1; size < 300; ++size) {
     std::string bytes(size, '\0');
-    for (char& c : bytes) c = static_cast<char>(random());
+    for (char& c : bytes)
+      c = static_cast<char>(random());
     for (const std::string& text : {hex_of(bytes), openssl_base64(bytes)}) {
       std::string decoded;
       ASSERT_TRUE(decodes(text, &decoded)) << text;
@@ -176,13 +182,38 @@ TEST(DecodeBinary, TakesAnyCaseOfHexAndEitherPrefix) {
 }
 
 TEST(DecodeBinary, RefusesWhatIsMalformed) {
-  const char* const kBad[] = {"",        "0",       "0x",      "0b",       "1234",     "abcd",
-                              "0xg0",    "0x0g",    "0x00 ",   " 0x00",    "0x0x00",   "0bA",
-                              "0bAA",    "0bAAA",   "0bAAAAA", "0bA===",   "0b====",   "0bAA=A",
-                              "0b=AAA",  "0bAAA=A", "0bAB==",  "0bAAB=",   "0bAA-_",   "0bAA A",
-                              "0bAAA\n", "0bAAAA=", "0bAA==AAAA", "0x=", "0b\xff\xff\xff\xff"};
+  const char* const kBad[] = {"",
+                              "0",
+                              "0x",
+                              "0b",
+                              "1234",
+                              "abcd",
+                              "0xg0",
+                              "0x0g",
+                              "0x00 ",
+                              " 0x00",
+                              "0x0x00",
+                              "0bA",
+                              "0bAA",
+                              "0bAAA",
+                              "0bAAAAA",
+                              "0bA===",
+                              "0b====",
+                              "0bAA=A",
+                              "0b=AAA",
+                              "0bAAA=A",
+                              "0bAB==",
+                              "0bAAB=",
+                              "0bAA-_",
+                              "0bAA A",
+                              "0bAAA\n",
+                              "0bAAAA=",
+                              "0bAA==AAAA",
+                              "0x=",
+                              "0b\xff\xff\xff\xff"};
   std::string decoded;
-  for (const char* text : kBad) EXPECT_FALSE(decodes(text, &decoded)) << text;
+  for (const char* text : kBad)
+    EXPECT_FALSE(decodes(text, &decoded)) << text;
 }
 
 TEST(DecodeBinary, WritesNothingWhenItRefuses) {
@@ -245,7 +276,8 @@ TEST(CollectKeys, HasAnUpperLimitOfKeys) {
   for (const uint32_t limit : {0u, 1u, 255u, 256u, 1000u}) {
     SeenKeys seen(limit);
     std::string text;
-    for (uint32_t i = 0; i < 300; ++i) text += "K" + std::to_string(i) + "=1" + '\0';
+    for (uint32_t i = 0; i < 300; ++i)
+      text += "K" + std::to_string(i) + "=1" + '\0';
     const Collected result = collect(text, seen);
     EXPECT_STREQ(result.problem, "too many keys");
     EXPECT_EQ(pairs_of(result.answer).size(), limit < 256 ? limit : 256);

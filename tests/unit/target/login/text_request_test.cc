@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// TextExchange: tags, continuation, renegotiation in full feature phase, and SendTargets end to end.
-// Rows N-1 to N-4 of the robustness corpus.
+// TextExchange: tags, continuation, renegotiation in full feature phase, and SendTargets end to
+// end. Rows N-1 to N-4 of the robustness corpus.
 #include "target/login/text_request.hh"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,8 @@ class FakeDirectory final : public TargetDirectory {
 
 Ref<TargetSettings> named_target(const std::string& name, std::vector<std::string> lines) {
   std::string text;
-  for (const std::string& line : lines) text += line + '\0';
+  for (const std::string& line : lines)
+    text += line + '\0';
   ConfigError error;
   auto settings = TargetSettings::parse(text_of(name), bytes_of(text), {}, &error);
   return settings.is_ok() ? settings.take() : Ref<TargetSettings>();
@@ -84,8 +85,8 @@ class TextExchangeTest : public testing::Test {
   }
   void expect_session_goes_on() {
     EXPECT_EQ(send_new(wire({"SendTargets="})), Step::kRespond);
-    EXPECT_EQ(answer(), wire({std::string("TargetName=") + kTargetName,
-                              "TargetAddress=192.0.2.1:3260,1"}));
+    EXPECT_EQ(answer(),
+              wire({std::string("TargetName=") + kTargetName, "TargetAddress=192.0.2.1:3260,1"}));
   }
 
   FakeDirectory directory;
@@ -108,8 +109,8 @@ TEST_F(TextExchangeTest, AnswersSendTargetsInANormalSession) {
 }
 
 TEST_F(TextExchangeTest, RefusesBadSendTargetsAndGoesOn) {
-  for (const char* text : {"SendTargets=Alle", "SendTargets=A", "SendTargets=all",
-                           "SendTargets=NotUnderstood"}) {
+  for (const char* text :
+       {"SendTargets=Alle", "SendTargets=A", "SendTargets=all", "SendTargets=NotUnderstood"}) {
     expect_rejected(send_new(wire({text})), RejectReason::kProtocolError);
     expect_session_goes_on();
   }
@@ -196,7 +197,8 @@ TEST_F(TextExchangeTest, EndsExchangesWithoutEnd) {
     EXPECT_EQ(requests, flags == 0 ? 65 : 17);
   }
   Step step = send(0x40, iscsi::kReservedTag, std::string(8192, 'x'));
-  for (int i = 0; i < 10 && step == Step::kRespond; ++i) step = send(0x40, tag(), std::string(8192, 'x'));
+  for (int i = 0; i < 10 && step == Step::kRespond; ++i)
+    step = send(0x40, tag(), std::string(8192, 'x'));
   expect_rejected(step, RejectReason::kOutOfResources);
   expect_session_goes_on();
 }
@@ -210,7 +212,8 @@ TEST_F(TextExchangeTest, RefusesMalformedAndRepeatedKeys) {
   EXPECT_EQ(answer(), wire({"Foo=NotUnderstood"}));
   expect_rejected(send(0x80, tag(), wire({"Foo=1"})), RejectReason::kProtocolError);
   std::string many;
-  for (int i = 0; i < 65; ++i) many += "K" + std::to_string(i) + "=" + '\0';
+  for (int i = 0; i < 65; ++i)
+    many += "K" + std::to_string(i) + "=" + '\0';
   expect_rejected(send_new(many), RejectReason::kProtocolError);
 }
 
@@ -261,7 +264,8 @@ class LongListTest : public TextExchangeTest {
     directory.targets.clear();
     for (int i = 0; i < 1000; ++i) {
       std::string group = "PortalGroup=" + std::to_string(i % 65535 + 1) + "@192.0.2.1";
-      for (int p = 2; p <= 16; ++p) group += ",192.0.2." + std::to_string(p);
+      for (int p = 2; p <= 16; ++p)
+        group += ",192.0.2." + std::to_string(p);
       directory.targets.push_back(
           named_target("iqn.2026-11.org.example:" + std::to_string(i), {group}));
     }
@@ -317,7 +321,8 @@ TEST_F(LongListTest, RefusesTextInTheMiddleOfAnAnswer) {
 TEST_F(LongListTest, HoldsTheEndBackWhileThePeerIsNotDone) {
   collect(wire({"SendTargets=All"}), 1);
   int parts = 1;
-  while (continued() && parts++ < 100000) ASSERT_EQ(send(0, tag(), ""), Step::kRespond);
+  while (continued() && parts++ < 100000)
+    ASSERT_EQ(send(0, tag(), ""), Step::kRespond);
   EXPECT_FALSE(final());
   EXPECT_EQ(send(0x80, tag(), ""), Step::kRespond);
   EXPECT_TRUE(final());
