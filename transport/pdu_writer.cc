@@ -107,7 +107,9 @@ void PduWriter::gather_payload(const TxPdu& pdu, uint64_t from, Run& run) {
     add(run, pdu.memory.data() + from, pdu.data_size - from);
     return;
   }
-  if (pdu.notice != nullptr && (run.count != 0 || run.full)) {
+  // A slot's pieces stay together in order: once a run is full, nothing of a later piece goes in.
+  if (run.full) return;
+  if (run.notice != nullptr || (pdu.notice != nullptr && run.count != 0)) {
     run.full = true;  // The payload begins a run of its own.
     return;
   }

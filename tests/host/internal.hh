@@ -8,10 +8,6 @@
 void host_enter_atomic();
 void host_leave_atomic();
 bool host_in_atomic();
-// Under the socket lock: as atomic context, but that os_alloc() may sleep. The kernel's socket lock
-// is one that sleeps, so memory may be waited for under it; nothing else may.
-void host_enter_socket_lock();
-void host_leave_socket_lock();
 
 // Reports a use of include/os against its contract, and ends the program.
 [[noreturn]] void host_contract_broken(const char* format, ...)

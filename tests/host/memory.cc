@@ -26,7 +26,6 @@ constexpr size_t kMostAtomicBytes = 8 * kPage;
 constexpr size_t kMostBytes = INT32_MAX;  // As kvmalloc() has it.
 
 thread_local int atomic_depth = 0;
-thread_local int socket_lock_depth = 0;  // How much of atomic_depth is the socket lock.
 thread_local int mapped_depth = 0;
 thread_local void* mapped[8] = {};
 
@@ -42,14 +41,6 @@ HostAtomicSection::~HostAtomicSection() { host_leave_atomic(); }
 void host_enter_atomic() { ++atomic_depth; }
 void host_leave_atomic() { --atomic_depth; }
 bool host_in_atomic() { return atomic_depth != 0; }
-void host_enter_socket_lock() {
-  ++atomic_depth;
-  ++socket_lock_depth;
-}
-void host_leave_socket_lock() {
-  --atomic_depth;
-  --socket_lock_depth;
-}
 
 void host_might_sleep(const char* what) {
   if (atomic_depth != 0)
@@ -57,9 +48,7 @@ void host_might_sleep(const char* what) {
 }
 
 void* os_alloc(size_t size, int mode) {
-  if (mode == OS_ALLOC_SLEEP && atomic_depth != socket_lock_depth) {
-    host_might_sleep("os_alloc(OS_ALLOC_SLEEP)");
-  }
+  if (mode == OS_ALLOC_SLEEP) host_might_sleep("os_alloc(OS_ALLOC_SLEEP)");
   if (mode == OS_ALLOC_ATOMIC && size > kMostAtomicBytes) {
     host_contract_broken("os_alloc() of %zu bytes in atomic mode", size);
   }

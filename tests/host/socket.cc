@@ -376,9 +376,8 @@ long refill(os_socket* socket) {
 size_t feed(os_socket_consume consume, void* context, const uint8_t* data, size_t size) {
   auto piece = std::make_unique<uint8_t[]>(size);
   memcpy(piece.get(), data, size);
-  host_enter_socket_lock();
+  HostAtomicSection socket_lock;
   const size_t used = consume(context, piece.get(), size);
-  host_leave_socket_lock();
   if (used > size) host_contract_broken("consumer used %zu of %zu bytes", used, size);
   return used;
 }

@@ -15,7 +15,7 @@ constexpr uint32_t kBlock = FakeDriver::kBlock;
 
 class CommandProtocol : public ProtocolTest {
  protected:
-  // Full feature phase with what the target offers at most.
+  // Full feature phase with what the target offers at most; `more` goes before that.
   void log_in_to_write(const KeyList& more = {}) {
     LoginOptions login;
     login.keys = {{"InitialR2T", "No"},
@@ -23,7 +23,10 @@ class CommandProtocol : public ProtocolTest {
                   {"FirstBurstLength", "65536"},
                   {"MaxBurstLength", "262144"},
                   {"MaxRecvDataSegmentLength", "65536"}};
-    login.keys.insert(login.keys.end(), more.begin(), more.end());
+    for (const auto& [key, value] : more) {
+      std::erase_if(login.keys, [&key = key](const auto& pair) { return pair.first == key; });
+      login.keys.emplace_back(key, value);
+    }
     peer = start_and_log_in(login);
     ASSERT_TRUE(peer);
   }

@@ -41,7 +41,7 @@ refuse()
 need_chiscsi
 engine_load >/run/load.out 2>&1 || give_up 'chiscsi.ko loads' "$(cat /run/load.out)"
 refuse 'an empty target name' target_name ''
-refuse 'a target name with a blank' target_name 'iqn.2026-01.test:a b'
+refuse 'a target name with a blank' target_name '"iqn.2026-01.test:a b"'
 refuse 'a target name that is no iSCSI name' target_name 'disk'
 refuse 'a portal without a group' portal 'nonsense'
 refuse 'a portal with a bad address' portal 'PortalGroup=1@300.1.1.1:3260'
