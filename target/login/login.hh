@@ -194,7 +194,6 @@ class Login {
   bool moved_ = false;            // find_target() named another portal.
   bool transiting_ = false;       // The stage check that is awaited belongs to a transition.
   bool offers_made_ = false;      // This answer ends in offers of ours.
-  uint8_t stages_checked_ = 0;    // Bits of the stages that stage_check() was asked for.
 
   iscsi::LoginResponse response_ = {};
   Bytes response_data_;

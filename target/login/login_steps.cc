@@ -159,11 +159,9 @@ Login::Step Login::enter_first_stage() {
   return waits_for_stage_check(stage_) ? Step::kWait : negotiate();
 }
 
-// Asks the storage driver once per stage. True: its answer comes later.
+// Asks the storage driver about a stage that is entered. True: its answer comes later.
 bool Login::waits_for_stage_check(iscsi::Stage stage) {
-  const uint8_t bit = stage_bit(stage);
-  if (!asks_driver() || (stages_checked_ & bit) != 0) return false;
-  stages_checked_ |= bit;
+  if (!asks_driver()) return false;
   if (host_.stage_check(session_, stage) != CheckResult::kPending) return false;
   set_state(LoginState::kStageCheck);
   return true;

@@ -93,13 +93,12 @@ std::unique_ptr<Initiator> ProtocolTest::log_in(const LoginOptions& login_option
   auto initiator = std::make_unique<Initiator>(port);
   const LoginResult result = initiator->login(login_options);
   EXPECT_TRUE(result.in_full_feature) << "status " << std::hex << result.status;
-  if (!result.in_full_feature) return nullptr;
   return initiator;
 }
 
 std::unique_ptr<Initiator> ProtocolTest::start_and_log_in(const LoginOptions& login_options) {
   start();
-  return HasFatalFailure() ? nullptr : log_in(login_options);
+  return log_in(login_options);
 }
 
 }  // namespace chiscsi::test

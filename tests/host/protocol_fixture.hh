@@ -36,7 +36,8 @@ class ProtocolTest : public testing::Test {
   // Removes the target before TearDown() does.
   void remove_target();
 
-  // A new connection in full feature phase; null (and a failure) when the login did not work.
+  // A new connection in full feature phase. When the login does not work the test has failed; what
+  // is returned is never null, but of no use.
   std::unique_ptr<Initiator> log_in(const LoginOptions& options = {});
   // start() and log_in() in one.
   std::unique_ptr<Initiator> start_and_log_in(const LoginOptions& options = {});

@@ -27,7 +27,6 @@ class AbortProtocol : public ProtocolTest {
  protected:
   void log_in_and_hold() {
     peer = start_and_log_in();
-    ASSERT_TRUE(peer);
     driver.hold(true);
   }
   Pdu send_read(uint64_t lun = 0) {
@@ -70,7 +69,6 @@ TEST_F(AbortProtocol, AbortTaskOfAnUnknownTag) {
 
 TEST_F(AbortProtocol, AbortTaskEndsAWriteWhoseDataIsMissing) {
   peer = start_and_log_in();
-  ASSERT_TRUE(peer);
   const Pdu command = send_unanswered_write();
   EXPECT_EQ(peer->task_management(1, command.task_tag()), 0);
   EXPECT_TRUE(driver.wait_for("abort tmf"));
@@ -163,7 +161,6 @@ TEST_F(AbortProtocol, DeadConnectionAbortsItsCommands) {
 
 TEST_F(AbortProtocol, DeadConnectionAbortsAWriteWhoseDataIsMissing) {
   peer = start_and_log_in();
-  ASSERT_TRUE(peer);
   send_unanswered_write();
   peer->disconnect();
   EXPECT_TRUE(driver.wait_for("abort session"));
@@ -175,7 +172,6 @@ TEST_F(AbortProtocol, ReinstatementAbortsTheCommandsOfTheOldSession) {
   send_read();
   ASSERT_TRUE(driver.wait_for("cdb"));
   auto second = log_in();
-  ASSERT_TRUE(second);
   EXPECT_EQ(driver.count("abort session"), 1u);
   EXPECT_TRUE(peer->closed_by_target());
   driver.release_held();
@@ -190,7 +186,6 @@ TEST_F(AbortProtocol, DriverMayAbortACommand) {
     return driver.run_command(command);
   };
   peer = start_and_log_in();
-  ASSERT_TRUE(peer);
   const Pdu command = send_read();
   ASSERT_TRUE(driver.wait_for("cdb"));
   while (held == nullptr) {
@@ -211,7 +206,6 @@ class StuckDriver : public AbortProtocol {
   // Two commands the driver has taken and will not answer.
   void log_in_and_stick() {
     peer = start_and_log_in();
-    ASSERT_TRUE(peer);
     driver.stick();
     send_read();
     send_read(1);
@@ -243,7 +237,6 @@ TEST_F(StuckDriver, DeadConnectionEndsTheSession) {
 TEST_F(StuckDriver, ReinstatementEnds) {
   log_in_and_stick();
   auto second = log_in();
-  ASSERT_TRUE(second);
   expect_bounded();
   EXPECT_TRUE(second->ping());
 }
@@ -257,7 +250,6 @@ TEST_F(StuckDriver, TaskManagementEnds) {
 
 TEST_F(StuckDriver, AbortTaskEnds) {
   peer = start_and_log_in();
-  ASSERT_TRUE(peer);
   driver.stick();
   const Pdu command = send_read();
   ASSERT_TRUE(driver.wait_for("cdb"));
@@ -282,7 +274,6 @@ TEST_F(StuckDriver, OtherSessionsGoOn) {
   LoginOptions login;
   login.isid[5] = 7;
   auto other = log_in(login);
-  ASSERT_TRUE(other);
   EXPECT_TRUE(other->ping());
 }
 

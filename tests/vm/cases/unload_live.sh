@@ -34,7 +34,7 @@ up
 # A session that died must fail its commands soon, or the load would wait.
 discover_quietly || give_up 'discovery' "$(cat /run/discover.out)"
 node_set node.session.timeo.replacement_timeout 5
-attach
+attach_known
 check_fails 'chiscsi.ko is in use' rmmod chiscsi
 fio --name=load --filename="$disk" --direct=1 --ioengine=libaio --iodepth=16 --rw=randrw \
 	--bs=16k --size=32m --time_based --runtime=15 --eta=never >/run/load-fio.out 2>&1 &

@@ -39,5 +39,13 @@ variant 'phases of 16 KB in pieces of 4 KB' phase_kb=16 chunk_kb=4
 variant 'commands in the target threads' inline_exec=1
 variant 'no immediate and no unsolicited data' 'keys=InitialR2T=Yes;ImmediateData=No'
 variant 'small bursts' 'keys=FirstBurstLength=4096;MaxBurstLength=16384;MaxOutstandingR2T=4'
-variant 'digests that the target demands' 'keys=HeaderDigest=CRC32C;DataDigest=CRC32C'
+# The initiator offers no digests by itself: without an offer this login has to fail.
+up 'keys=HeaderDigest=CRC32C;DataDigest=CRC32C'
+discover_quietly || give_up 'discovery' "$(cat /run/discover.out)"
+check_fails 'digests demanded, none offered: no login' login
+set_digests CRC32C || give_up 'digests can be set'
+attach_known
+check 'digests that the target demands' verify
+logout >/dev/null
+down
 finish

@@ -314,6 +314,12 @@ sg_of()
 attach()
 {
 	discover_quietly || give_up 'discovery' "$(cat /run/discover.out)"
+	attach_known
+}
+
+# attach_known: the same without discovery, which would undo node_set.
+attach_known()
+{
 	login >/run/login.out 2>&1 || give_up 'login' "$(cat /run/login.out)"
 	disk=$(disk_of "$IQN" "$(lun 0)") || give_up 'the disk appears' "$(dmesg | tail -n 20)"
 }

@@ -36,7 +36,8 @@ engine_load()
 load_needs()
 {
 	local needs
-	needs=$(modinfo -F depends "$1" | tr ',' ' ')
+	# chiscsi.ko itself is loaded by insmod and is not in the module tree.
+	needs=$(modinfo -F depends "$1" | tr ',' '\n' | grep -vx chiscsi | tr '\n' ' ' || :)
 	# shellcheck disable=SC2086 # Several words are meant.
 	[ -z "$needs" ] || modprobe -a $needs
 }
