@@ -269,9 +269,14 @@ bool parse_chap(const iface_params& params, Config& config) {
 
 // Sent unless the parameter `keys` names them: values that suit large transfers.
 constexpr Text kDefaultKeys[] = {
-    "InitialR2T=No",          "ImmediateData=Yes",   "FirstBurstLength=262144",
-    "MaxBurstLength=1048576", "MaxOutstandingR2T=8", "MaxRecvDataSegmentLength=262144",
-    "HeaderDigest=None,CRC32C", "DataDigest=None,CRC32C",
+    "InitialR2T=No",
+    "ImmediateData=Yes",
+    "FirstBurstLength=262144",
+    "MaxBurstLength=1048576",
+    "MaxOutstandingR2T=8",
+    "MaxRecvDataSegmentLength=262144",
+    "HeaderDigest=None,CRC32C",
+    "DataDigest=None,CRC32C",
 };
 
 Text key_of(Text pair) { return pair.first(pair.find('=')); }

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+//
+// The storage thread of a LUN: it takes commands off the LUN's queue and executes them.
+//
+// Started when the LUN is made and stopped before its memory goes. The target's threads only queue;
+// everything that takes time happens here, in process context, without a lock of the target. It
+// never allocates and never waits for anything but work.
 #include "storage_kthread.hh"
 
 namespace iface {

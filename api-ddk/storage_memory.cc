@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
+//
+// The memory of a LUN: chunks of contiguous pages, zeroed, found by byte offset.
+//
+// Allocated when the LUN is made and freed when the module goes; nothing is allocated in between.
+// Reads and writes of the target use these pages themselves, so their addresses never change.
+// Called by the storage thread and by the LUN class's hooks.
 #include "storage_memory.hh"
 
 namespace iface {

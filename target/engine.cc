@@ -26,7 +26,8 @@ void name_worker(char* name, size_t size, uint32_t cpu) {
     digits[count++] = static_cast<char>('0' + cpu % 10);
     cpu /= 10;
   } while (cpu != 0);
-  while (count != 0 && at + 1 < size) name[at++] = digits[--count];
+  while (count != 0 && at + 1 < size)
+    name[at++] = digits[--count];
   name[at] = '\0';
 }
 
@@ -57,8 +58,8 @@ Status Engine::start_workers() {
   const uint32_t cpus = os_cpu_count();
   uint32_t wanted = options_.workers != 0 ? options_.workers : cpus;
   if (wanted > kMaxWorkers) wanted = kMaxWorkers;
-  workers_ = static_cast<OwnPtr<Worker>*>(
-      allocate(wanted * sizeof(OwnPtr<Worker>), Alloc::kMaySleep));
+  workers_ =
+      static_cast<OwnPtr<Worker>*>(allocate(wanted * sizeof(OwnPtr<Worker>), Alloc::kMaySleep));
   if (workers_ == nullptr) return Error::kNoMemory;
   for (uint32_t i = 0; i < wanted; ++i) {
     const uint32_t cpu = i % cpus;
@@ -77,7 +78,8 @@ Status Engine::start_workers() {
 Engine::~Engine() {
   if (login_worker_ && progress_ != nullptr) end_logins();
   if (worker_count_ != 0) end_sessions();
-  for (uint32_t i = 0; i < worker_count_; ++i) workers_[i].reset();
+  for (uint32_t i = 0; i < worker_count_; ++i)
+    workers_[i].reset();
   os_free(workers_);
   login_worker_.reset();
   if (progress_ != nullptr) os_event_destroy(progress_);

@@ -2,8 +2,8 @@
 //
 // Engine: the composition root. It makes the workers and owns what there is one of.
 //
-// One instance exists between engine_start() and engine_stop(). Objects of the engine hold references
-// to it; only the C interface asks for instance().
+// One instance exists between engine_start() and engine_stop(). Objects of the engine hold
+// references to it; only the C interface asks for instance().
 #pragma once
 
 #include <atomic>

@@ -3,8 +3,8 @@
 // The control plane: classes, targets and their settings (Guide 5 and 6).
 //
 // A target starts as a whole or not at all: settings are parsed, portals opened, and only then does
-// it get a name that a login can find. Removal goes the other way and ends in bounded time, whatever
-// the storage driver does. All of it runs in the caller's process context.
+// it get a name that a login can find. Removal goes the other way and ends in bounded time,
+// whatever the storage driver does. All of it runs in the caller's process context.
 #include "base/lock.hh"
 #include "os/log.h"
 #include "target/config/address.hh"
@@ -18,9 +18,7 @@ constexpr uint32_t kRemoveStepMs = 100;
 // How long a class may take to get its last commands back before its removal is refused.
 constexpr uint32_t kClassWaitMs = 30'000;
 
-bool ends_with_nul(Bytes config) {
-  return config.empty() || config[config.size() - 1] == '\0';
-}
+bool ends_with_nul(Bytes config) { return config.empty() || config[config.size() - 1] == '\0'; }
 
 Result<Ref<TargetSettings>> parse_settings(Text name, const TargetClass& target_class,
                                            Bytes config) {

@@ -2,15 +2,15 @@
 //
 // HandleTable<T>: numbers that stand for objects towards storage drivers.
 //
-// A handle is never reused, so a late or invented one finds nothing. A lookup returns a reference of
-// its own. Context: any, but for create() and the destructor.
+// A handle is never reused, so a late or invented one finds nothing. A lookup returns a reference
+// of its own. Context: any, but for create() and the destructor.
 #pragma once
 
 #include <cstdint>
 
+#include "base/error.hh"
 #include "base/list.hh"
 #include "base/ref.hh"
-#include "base/error.hh"
 #include "os/thread.h"
 
 namespace chiscsi {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The information calls of the Guide's chapter 8. They are exported, and say that they are not there
-// yet, until the counters behind them are kept per portal and can be read consistently.
+// The information calls of the Guide's chapter 8. They are exported, and say that they are not
+// there yet, until the counters behind them are kept per portal and can be read consistently.
 #include "base/error.hh"
 #include "target/engine.h"
 

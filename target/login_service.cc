@@ -69,8 +69,8 @@ RxAction LoginService::on_header(RxPdu& pdu, Placement* placement) {
   const bool is_login = pdu.bhs.opcode() == iscsi::Opcode::kLoginRequest && pdu.bhs.immediate();
   if (!is_login || pdu.data_size() > kMaxLoginData || pdu.bhs.total_ahs_length != 0) {
     refusal_ = is_login ? "Login Request with an illegal length" : "not a Login Request";
-    refused_status_ = is_login ? iscsi::LoginStatus::kInitiatorError
-                               : iscsi::LoginStatus::kInvalidDuringLogin;
+    refused_status_ =
+        is_login ? iscsi::LoginStatus::kInitiatorError : iscsi::LoginStatus::kInvalidDuringLogin;
     refused_tag_ = pdu.bhs.initiator_task_tag.get();
     has_request_ = true;
     return RxAction::kPause;
@@ -116,8 +116,8 @@ void LoginService::act(Login::Step step) {
 
 void LoginService::send_response(AfterSend after) {
   const Bytes data = login_->response_data();
-  OwnPtr<ControlPdu> pdu =
-      connection_.make_control(iscsi::Opcode::kLoginResponse, 0, static_cast<uint32_t>(data.size()));
+  OwnPtr<ControlPdu> pdu = connection_.make_control(iscsi::Opcode::kLoginResponse, 0,
+                                                    static_cast<uint32_t>(data.size()));
   if (!pdu) return;
   pdu->bhs.as<iscsi::LoginResponse>() = login_->response();
   pdu->after = after;
@@ -133,8 +133,8 @@ void LoginService::send_response(AfterSend after) {
 void LoginService::log_refusal() {
   os_log_limited(OS_LOG_WARNING, "%s: login of %s at %s refused, status %04x: %s",
                  connection_.peer_text(), login_->session().initiator_name.c_str(),
-                 login_->session().target_name.c_str(),
-                 static_cast<unsigned>(login_->status()), login_->failure_reason());
+                 login_->session().target_name.c_str(), static_cast<unsigned>(login_->status()),
+                 login_->failure_reason());
 }
 
 void LoginService::response_sent() {

@@ -2,8 +2,8 @@
 //
 // LoginService: the surroundings of one connection's Login.
 //
-// It feeds PDUs to the Login, sends its answers, asks the registry and the storage driver's hooks on
-// its behalf, and, when the login succeeds, makes the session and sends the connection to its
+// It feeds PDUs to the Login, sends its answers, asks the registry and the storage driver's hooks
+// on its behalf, and, when the login succeeds, makes the session and sends the connection to its
 // worker. Lives on the login worker from accept to the end of the login phase. Drivers answer
 // checks from any context by the handle; those answers become messages.
 #pragma once
@@ -23,8 +23,8 @@ namespace chiscsi {
 class Connection;
 class Engine;
 
-// What others have to say to a login: a driver's answer to a check, from any context, and the end of
-// the session that this login replaces. Outlives the login when they are late.
+// What others have to say to a login: a driver's answer to a check, from any context, and the end
+// of the session that this login replaces. Outlives the login when they are late.
 struct LoginCheck : RefCounted<LoginCheck> {
   LoginCheck();
   enum class Kind : uint8_t { kNone, kFirstLogin, kStage };
@@ -108,7 +108,7 @@ class LoginService final : public LoginHost {
   Buffer data_;
   uint32_t data_size_ = 0;
   bool has_request_ = false;
-  bool acting_ = false;  // An answer is awaited, or the login is over.
+  bool acting_ = false;            // An answer is awaited, or the login is over.
   const char* refusal_ = nullptr;  // The PDU is refused for its form alone.
   iscsi::LoginStatus refused_status_ = iscsi::LoginStatus::kInitiatorError;
   uint32_t refused_tag_ = 0;

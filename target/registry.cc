@@ -79,10 +79,12 @@ Status Registry::remove_lun_class(Text name, Text target_class_name) {
   TargetClass* owner = class_locked(target_class_name);
   if (owner == nullptr) return Error::kNoEntry;
   uint32_t at = 0;
-  while (at < owner->lun_class_count && !(Text(owner->lun_classes[at]->class_name) == name)) ++at;
+  while (at < owner->lun_class_count && !(Text(owner->lun_classes[at]->class_name) == name))
+    ++at;
   if (at == owner->lun_class_count) return Error::kNoEntry;
   if (owner->target_count != 0 || owner->commands_held.load() != 0) return Error::kBusy;
-  for (; at + 1 < owner->lun_class_count; ++at) owner->lun_classes[at] = owner->lun_classes[at + 1];
+  for (; at + 1 < owner->lun_class_count; ++at)
+    owner->lun_classes[at] = owner->lun_classes[at + 1];
   --owner->lun_class_count;
   return Status();
 }

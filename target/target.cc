@@ -19,8 +19,8 @@ Target::~Target() {
 
 Result<Ref<Target>> Target::create(Text name, void* driver_private, Ref<TargetClass> target_class,
                                    Ref<TargetSettings> settings) {
-  auto target = Ref<Target>::adopt(make<Target>(Alloc::kMaySleep, std::move(target_class),
-                                                std::move(settings), driver_private));
+  auto target = Ref<Target>::adopt(
+      make<Target>(Alloc::kMaySleep, std::move(target_class), std::move(settings), driver_private));
   if (!target) return Error::kNoMemory;
   if (!target->name_.assign(name)) return Error::kNameTooLong;
   target->mutex_ = os_mutex_create();

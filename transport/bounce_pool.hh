@@ -14,8 +14,8 @@ namespace chiscsi {
 
 class BouncePool {
  public:
-  // A kept buffer of at least `size` bytes, or an empty one when there is none. It is not zeroed: its
-  // user copies out only what was received into it. Context: any on the worker.
+  // A kept buffer of at least `size` bytes, or an empty one when there is none. It is not zeroed:
+  // its user copies out only what was received into it. Context: any on the worker.
   Buffer take(uint32_t size);
   // The same from the heap when none is kept; empty without memory. Context: may sleep.
   Buffer take_or_allocate(uint32_t size);

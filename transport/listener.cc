@@ -19,8 +19,8 @@ Result<Ref<Listener>> Listener::create(const os_address& address, Worker& worker
   if (listener->mutex_ == nullptr) return Error::kNoMemory;
   // The lock keeps a turn that starts at once waiting until socket_ is set.
   os_mutex_lock(listener->mutex_);
-  const int rc = os_socket_listen(&address, &Listener::on_socket_event, listener.get(),
-                                  &listener->socket_);
+  const int rc =
+      os_socket_listen(&address, &Listener::on_socket_event, listener.get(), &listener->socket_);
   if (rc < 0) listener->socket_ = nullptr;
   os_mutex_unlock(listener->mutex_);
   CHISCSI_TRY(Status::from_errno(rc));
@@ -54,7 +54,8 @@ void Listener::on_ready(WorkerMessage& message) {
   posted.begin();
   Listener& listener = container_of(posted, &Listener::ready_);
   int budget = kAcceptBudget;
-  while (budget > 0 && listener.accept_one()) --budget;
+  while (budget > 0 && listener.accept_one())
+    --budget;
   if (budget == 0) listener.request_turn();
   listener.unref();
 }

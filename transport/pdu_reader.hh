@@ -22,9 +22,9 @@ class PduReader {
     data_digest_ = data;
   }
 
-  // Uses up to `piece.size()` bytes and returns how many. It returns early only when the user paused
-  // or closed: see state after the call. A paused reader repeats its question at the next call,
-  // for which an empty piece will do.
+  // Uses up to `piece.size()` bytes and returns how many. It returns early only when the user
+  // paused or closed: see state after the call. A paused reader repeats its question at the next
+  // call, for which an empty piece will do.
   size_t consume(Bytes piece);
 
   bool paused() const { return paused_; }
@@ -74,7 +74,8 @@ class PduReader {
 // The digest as it lies on the wire for a CRC continued from ~0.
 inline void put_digest(uint8_t* wire, uint32_t crc) {
   const uint32_t value = ~crc;
-  for (int i = 0; i < 4; ++i) wire[i] = static_cast<uint8_t>(value >> (8 * i));
+  for (int i = 0; i < 4; ++i)
+    wire[i] = static_cast<uint8_t>(value >> (8 * i));
 }
 
 }  // namespace chiscsi

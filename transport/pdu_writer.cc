@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The PDU writer: pull, gather, send, account. Payload that carries a notice is sent by calls of its
-// own, because only its memory is promised to stay unchanged until the notice is released.
+// The PDU writer: pull, gather, send, account. Payload that carries a notice is sent by calls of
+// its own, because only its memory is promised to stay unchanged until the notice is released.
 #include "transport/pdu_writer.hh"
 
 #include "os/digest.h"
@@ -27,8 +27,7 @@ int PduWriter::send(os_socket* socket, Span<os_fragment> scratch, size_t budget,
     gather(run);
     const unsigned int flags = run.full ? OS_SEND_MORE : 0;
     ++send_calls_;
-    const long sent =
-        os_socket_send(socket, run.room.data(), run.count, 0, flags, run.notice);
+    const long sent = os_socket_send(socket, run.room.data(), run.count, 0, flags, run.notice);
     if (sent < 0) return static_cast<int>(sent);
     total += static_cast<size_t>(sent);
     account(static_cast<uint64_t>(sent));

@@ -2,9 +2,9 @@
 //
 // PduWriter: turns PDUs into gathered sends.
 //
-// It pulls up to kSlots PDUs from the user, adds digests and padding, and describes header, payload,
-// padding and digest of all of them in one list for one send. Payload is never copied here. What the
-// network did not take stays in the slots and goes first the next time.
+// It pulls up to kSlots PDUs from the user, adds digests and padding, and describes header,
+// payload, padding and digest of all of them in one list for one send. Payload is never copied
+// here. What the network did not take stays in the slots and goes first the next time.
 #pragma once
 
 #include "transport/conn.hh"

@@ -90,7 +90,8 @@ bool SgCursor::next_fragment(os_fragment* fragment) {
   uint64_t size = element.sg_length - within_;
   if (size > left_) size = left_;
   if (element.sg_page != nullptr) {
-    *fragment = {element.sg_page, nullptr, element.sg_offset + within_, static_cast<uint32_t>(size)};
+    *fragment = {element.sg_page, nullptr, element.sg_offset + within_,
+                 static_cast<uint32_t>(size)};
   } else if (element.sg_addr != nullptr) {
     *fragment = {nullptr, element.sg_addr, within_, static_cast<uint32_t>(size)};
   } else {

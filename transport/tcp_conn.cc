@@ -125,9 +125,9 @@ void TcpConn::send_pass() {
   if (tx_blocked_ || !tx_wanted_) return;
   tx_wanted_ = false;
   bool more = false;
-  const int status =
-      writer_.send(socket_, Span<os_fragment>(worker_->scratch_fragments(), Worker::kScratchFragments),
-                   kSendBudget, &more);
+  const int status = writer_.send(
+      socket_, Span<os_fragment>(worker_->scratch_fragments(), Worker::kScratchFragments),
+      kSendBudget, &more);
   if (status == -static_cast<int>(Error::kAgain)) {
     tx_blocked_ = tx_wanted_ = true;
   } else if (status < 0) {

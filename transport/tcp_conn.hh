@@ -69,7 +69,7 @@ class TcpConn final : public Conn {
   bool tx_blocked_ = false;  // The socket had no room.
   bool flushing_ = false;    // Closing, but queued PDUs go out first.
   bool in_turn_ = false;
-  bool arriving_ = false;    // Moved, and not yet seen by the new worker.
+  bool arriving_ = false;  // Moved, and not yet seen by the new worker.
 };
 
 }  // namespace chiscsi

@@ -10,12 +10,12 @@
 extern "C" void os_check_failed(const char* condition, const char* file, int line);
 
 #if defined(CHISCSI_EXTRACHECKS)
-#define CHISCSI_CHECK(condition)                              \
-  do {                                                        \
-    if (__builtin_expect(!(condition), 0)) {                  \
-      os_check_failed(#condition, __FILE__, __LINE__);        \
-      __builtin_trap();                                       \
-    }                                                         \
+#define CHISCSI_CHECK(condition)                       \
+  do {                                                 \
+    if (__builtin_expect(!(condition), 0)) {           \
+      os_check_failed(#condition, __FILE__, __LINE__); \
+      __builtin_trap();                                \
+    }                                                  \
   } while (0)
 #else
 #define CHISCSI_CHECK(condition) static_cast<void>(sizeof(!(condition)))

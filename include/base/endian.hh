@@ -18,11 +18,13 @@ class BigEndian {
   constexpr BigEndian(T value) { set(value); }
 
   constexpr void set(T value) {
-    for (size_t i = 0; i < N; ++i) bytes_[i] = static_cast<uint8_t>(value >> (8 * (N - 1 - i)));
+    for (size_t i = 0; i < N; ++i)
+      bytes_[i] = static_cast<uint8_t>(value >> (8 * (N - 1 - i)));
   }
   constexpr T get() const {
     T value = 0;
-    for (size_t i = 0; i < N; ++i) value = static_cast<T>((value << 8) | bytes_[i]);
+    for (size_t i = 0; i < N; ++i)
+      value = static_cast<T>((value << 8) | bytes_[i]);
     return value;
   }
   constexpr BigEndian& operator=(T value) {

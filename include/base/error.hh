@@ -66,7 +66,9 @@ template <typename T>
 class [[nodiscard]] Result {
  public:
   Result(Error error) : error_(error) {}
-  Result(T value) : error_(Error::kNone) { ::new (static_cast<void*>(&storage_)) T(std::move(value)); }
+  Result(T value) : error_(Error::kNone) {
+    ::new (static_cast<void*>(&storage_)) T(std::move(value));
+  }
   Result(Result&& other) noexcept : error_(other.error_) {
     if (is_ok()) ::new (static_cast<void*>(&storage_)) T(std::move(other.storage_.value));
   }
@@ -98,11 +100,11 @@ class [[nodiscard]] Result {
 
 // Evaluates `expression` (a Status or a Result), returns its error from the enclosing function, and
 // otherwise yields the value.
-#define CHISCSI_TRY(expression)                                   \
-  ({                                                              \
-    auto chiscsi_try_result = (expression);                       \
+#define CHISCSI_TRY(expression)                                         \
+  ({                                                                    \
+    auto chiscsi_try_result = (expression);                             \
     if (!chiscsi_try_result.is_ok()) return chiscsi_try_result.error(); \
-    ::chiscsi::detail::release(chiscsi_try_result);               \
+    ::chiscsi::detail::release(chiscsi_try_result);                     \
   })
 
 namespace chiscsi::detail {

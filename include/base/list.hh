@@ -86,7 +86,8 @@ class List {
 
   // Moves all elements of `other` to the end of this list, in order.
   void splice_back(List& other) {
-    while (T* element = other.pop_front()) push_back(*element);
+    while (T* element = other.pop_front())
+      push_back(*element);
   }
 
  private:

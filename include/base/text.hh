@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Text: characters with a length. Wire text has no terminator until it was validated, so no C
-// string function is ever used on it. FixedText<N> owns up to N characters and a terminator of its own.
+// string function is ever used on it. FixedText<N> owns up to N characters and a terminator of its
+// own.
 #pragma once
 
 #include <cstddef>

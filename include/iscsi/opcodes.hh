@@ -73,7 +73,11 @@ enum class RejectReason : uint8_t {
 enum class Stage : uint8_t { kSecurity = 0, kOperational = 1, kFullFeature = 3 };
 
 // Logout reasons and responses, sections 11.14.1 and 11.15.1.
-enum class LogoutReason : uint8_t { kCloseSession = 0, kCloseConnection = 1, kRemoveForRecovery = 2 };
+enum class LogoutReason : uint8_t {
+  kCloseSession = 0,
+  kCloseConnection = 1,
+  kRemoveForRecovery = 2
+};
 enum class LogoutResponseCode : uint8_t {
   kClosed = 0,
   kCidNotFound = 1,

@@ -4,7 +4,8 @@
 //
 // Solicited data is looked up by its Target Transfer Tag and must continue its R2T exactly;
 // unsolicited data must continue what the command brought. What has no home is discarded without a
-// word: its command may have been aborted a moment ago. What is wrong for a living command fails it.
+// word: its command may have been aborted a moment ago. What is wrong for a living command fails
+// it.
 #include "target/rx/rx.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/session/write_data.hh"
@@ -58,8 +59,7 @@ RxAction begin_solicited(Connection& connection, RxPdu& pdu, Placement* placemen
   receive_for(connection, command);
   connection.rx.r2t = r2t;
   const uint32_t offset = bhs.buffer_offset.get();
-  placement->buffers =
-      SgCursor(r2t->phase->list(), offset - r2t->phase->offset, pdu.data_size());
+  placement->buffers = SgCursor(r2t->phase->list(), offset - r2t->phase->offset, pdu.data_size());
   return RxAction::kContinue;
 }
 

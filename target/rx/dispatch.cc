@@ -3,7 +3,8 @@
 // Full feature phase, the way in: which PDUs are legal at all, and who handles them.
 //
 // Everything a header claims is checked here or in the opcode's begin function before any other
-// use. What is wrong in form alone ends in a Reject; what would lose the stream ends the connection.
+// use. What is wrong in form alone ends in a Reject; what would lose the stream ends the
+// connection.
 #include "target/rx/rx.hh"
 
 namespace chiscsi::rx {
@@ -186,8 +187,7 @@ void execute(Session& session, OwnPtr<HeldPdu> request) {
       execute_logout(*connection, bhs.as<iscsi::LogoutRequest>());
       break;
     default:
-      execute_task_management(*connection, bhs.as<iscsi::TaskManagementRequest>(),
-                              bhs.immediate());
+      execute_task_management(*connection, bhs.as<iscsi::TaskManagementRequest>(), bhs.immediate());
   }
   session.worker().bounce_pool().give_back(std::move(request->data));
 }

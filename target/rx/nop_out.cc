@@ -8,8 +8,7 @@ namespace chiscsi::rx {
 namespace {
 
 bool answers_our_ping(const Connection& connection, const iscsi::NopOut& request) {
-  return connection.ping_outstanding &&
-         request.target_transfer_tag.get() == connection.ping_tag;
+  return connection.ping_outstanding && request.target_transfer_tag.get() == connection.ping_tag;
 }
 
 // The ping's own buffer goes back with the answer.

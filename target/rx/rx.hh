@@ -2,11 +2,11 @@
 //
 // What a request PDU leads to in full feature phase.
 //
-// Each opcode has a begin (the header is here: check it, say where its data goes) and a complete (the
-// data is here too). Between accept by the command window and execution lies execute_*: it runs
-// when it is the request's turn by CmdSN. All run on the session's worker; those named begin and
-// complete under the transport's lock, so they neither sleep nor call a hook: commands and requests
-// go to the session's work, which run_work() does when the lock is gone.
+// Each opcode has a begin (the header is here: check it, say where its data goes) and a complete
+// (the data is here too). Between accept by the command window and execution lies execute_*: it
+// runs when it is the request's turn by CmdSN. All run on the session's worker; those named begin
+// and complete under the transport's lock, so they neither sleep nor call a hook: commands and
+// requests go to the session's work, which run_work() does when the lock is gone.
 #pragma once
 
 #include "target/session/connection.hh"

@@ -2,8 +2,8 @@
 //
 // SCSI Command PDUs (RFC 7143 section 11.3): from the header to the session's work list.
 //
-// A command is refused by a Reject only where it cannot become a task; where the task exists but its
-// data is wrong, it becomes a command that ends with CHECK CONDITION.
+// A command is refused by a Reject only where it cannot become a task; where the task exists but
+// its data is wrong, it becomes a command that ends with CHECK CONDITION.
 #include "target/rx/rx.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/session/write_data.hh"

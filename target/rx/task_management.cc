@@ -2,10 +2,10 @@
 //
 // Task management (RFC 7143 sections 4.2.3.3 and 11.5; Guide 7.3.6).
 //
-// The commands that a function names are aborted first: those the driver has not seen end here, from
-// those that lent us buffers the driver takes them back by fp_scsi_cmd_abort(). Then the driver is
-// told by fp_tmf_execute() and ends the rest. The response leaves when all of them have ended and the
-// driver has answered, or when the limit has passed.
+// The commands that a function names are aborted first: those the driver has not seen end here,
+// from those that lent us buffers the driver takes them back by fp_scsi_cmd_abort(). Then the
+// driver is told by fp_tmf_execute() and ends the rest. The response leaves when all of them have
+// ended and the driver has answered, or when the limit has passed.
 #include "base/lock.hh"
 #include "os/log.h"
 #include "target/engine.hh"
@@ -113,7 +113,8 @@ Tmf* start(Session& session, const iscsi::TaskManagementRequest& request, uint8_
   return tmf;
 }
 
-// Leaves the hook call to the work list's end of pass: no hook is called under the transport's lock.
+// Leaves the hook call to the work list's end of pass: no hook is called under the transport's
+// lock.
 void tell_driver_later(Tmf& tmf, bool immediate, uint32_t lun, Command* command) {
   tmf.waits_for_driver = true;
   tmf.call.wanted = true;

@@ -25,8 +25,7 @@ bool open_exchange(Connection& connection) {
   context.session_target = session.parameters.target_name.text();
   context.arrived_at = connection.conn().local_address();
   TextLimits limits;
-  limits.max_send_data_segment_length =
-      connection.conn().limits().max_send_data_segment_length;
+  limits.max_send_data_segment_length = connection.conn().limits().max_send_data_segment_length;
   connection.text = make<TextSession>(Alloc::kMaySleep, connection, context, limits);
   return static_cast<bool>(connection.text);
 }
@@ -34,9 +33,9 @@ bool open_exchange(Connection& connection) {
 void send_text_response(Connection& connection) {
   const TextExchange& exchange = connection.text->exchange;
   const Bytes data = exchange.response_data();
-  OwnPtr<ControlPdu> answer = connection.make_control(
-      iscsi::Opcode::kTextResponse, exchange.response().initiator_task_tag.get(),
-      static_cast<uint32_t>(data.size()));
+  OwnPtr<ControlPdu> answer = connection.make_control(iscsi::Opcode::kTextResponse,
+                                                      exchange.response().initiator_task_tag.get(),
+                                                      static_cast<uint32_t>(data.size()));
   if (!answer) return;
   auto& bhs = answer->bhs.as<iscsi::TextResponse>();
   bhs.flags = exchange.response().flags;
@@ -79,8 +78,8 @@ void execute_logout(Connection& connection, const iscsi::LogoutRequest& request)
     return connection.reject(reinterpret_cast<const iscsi::Bhs&>(request),
                              iscsi::RejectReason::kInvalidPduField, "unknown logout reason");
   }
-  OwnPtr<ControlPdu> answer = connection.make_control(iscsi::Opcode::kLogoutResponse,
-                                                      request.initiator_task_tag.get());
+  OwnPtr<ControlPdu> answer =
+      connection.make_control(iscsi::Opcode::kLogoutResponse, request.initiator_task_tag.get());
   if (!answer) return;
   const LogoutResponseCode code = logout_answer(connection, request);
   auto& bhs = answer->bhs.as<iscsi::LogoutResponse>();

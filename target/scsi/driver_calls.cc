@@ -86,8 +86,8 @@ int check_extent(const Command& command, const Loan& loan) {
   if (loan.offset != command.driver.next_offset) {
     refused_count.fetch_add(1, std::memory_order_relaxed);
     os_log_limited(OS_LOG_ERROR, "%s: itt 0x%x, buf off %u+%u, exp %u+%u", loan.call,
-                   command.initiator_task_tag, loan.offset, loan.length,
-                   command.driver.next_offset, loan.length);
+                   command.initiator_task_tag, loan.offset, loan.length, command.driver.next_offset,
+                   loan.length);
     return kInvalid;
   }
   const uint64_t end = static_cast<uint64_t>(loan.offset) + loan.length;

@@ -58,8 +58,8 @@ void take_back_refused(Command& command, int error) {
     if (command.driver.access != DriverAccess::kOpen) return;
     command.driver.access = DriverAccess::kEnded;
   }
-  const bool busy = error == -static_cast<int>(Error::kBusy) ||
-                    error == -static_cast<int>(Error::kNoMemory);
+  const bool busy =
+      error == -static_cast<int>(Error::kBusy) || error == -static_cast<int>(Error::kNoMemory);
   if (busy) {
     conclude_with_status(command, kScsiBusy);
   } else {
@@ -232,7 +232,8 @@ void on_event(Command& command) {
 void give_back_complete_phases(Command& command) {
   chiscsi_target_lun_class& hooks = *command.session.lun_class();
   while (BufferPhase* phase = command.phases.front()) {
-    if (command.state == CommandState::kAborting || command.state == CommandState::kOrphaned) return;
+    if (command.state == CommandState::kAborting || command.state == CommandState::kOrphaned)
+      return;
     if (phase->done < phase->wire_length || phase->in_network.load()) return;
     chiscsi_sgvec* elements = phase->elements;
     const uint32_t count = phase->count, offset = phase->offset, length = phase->length;

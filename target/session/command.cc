@@ -17,7 +17,8 @@ constexpr uint32_t bit(CommandState state) { return 1u << static_cast<int>(state
 // For each state, the states that may follow it.
 constexpr uint32_t kFollowers[kCommandStates] = {
     /* kFree       */ bit(CommandState::kReceiving),
-    /* kReceiving  */ bit(CommandState::kHeld) | bit(CommandState::kReady) | bit(CommandState::kFree),
+    /* kReceiving  */ bit(CommandState::kHeld) | bit(CommandState::kReady) |
+        bit(CommandState::kFree),
     /* kHeld       */ bit(CommandState::kReady) | bit(CommandState::kFree),
     /* kReady      */ bit(CommandState::kAtDriver) | bit(CommandState::kResponding) |
         bit(CommandState::kFree),

@@ -4,8 +4,8 @@
 //
 // The public chiscsi_scsi_command lies inside. A command belongs to its session's worker; the few
 // fields that a storage driver's calls change are grouped apart and guarded by the session's driver
-// lock (DriverPort). Commands come from a pool of their session and are reused oldest first, so that
-// a late call for a dead command finds a dead command.
+// lock (DriverPort). Commands come from a pool of their session and are reused oldest first, so
+// that a late call for a dead command finds a dead command.
 #pragma once
 
 #include <cstdint>
@@ -53,13 +53,13 @@ struct BufferPhase {
   ListNode node;
   chiscsi_sgvec* elements = nullptr;
   uint32_t count = 0;
-  uint32_t offset = 0;       // Into the command's data.
-  uint32_t length = 0;       // As the driver gave it.
-  uint32_t wire_length = 0;  // What of it goes over the wire.
-  uint32_t pulled = 0;       // Of a read: bytes in PDUs that the transport has pulled.
-  uint32_t done = 0;         // Bytes accepted by the network, or received.
-  bool is_inline = false;    // The member of Command; else from the heap.
-  bool notice_held = false;  // The notice was started and not yet put.
+  uint32_t offset = 0;                  // Into the command's data.
+  uint32_t length = 0;                  // As the driver gave it.
+  uint32_t wire_length = 0;             // What of it goes over the wire.
+  uint32_t pulled = 0;                  // Of a read: bytes in PDUs that the transport has pulled.
+  uint32_t done = 0;                    // Bytes accepted by the network, or received.
+  bool is_inline = false;               // The member of Command; else from the heap.
+  bool notice_held = false;             // The notice was started and not yet put.
   std::atomic<bool> in_network{false};  // The network still refers to the memory.
   os_send_notice notice;
 
@@ -107,21 +107,21 @@ struct Command : TxItem {
   uint8_t lun[8] = {};
   uint8_t flags = 0;
   bool immediate = false;
-  bool counted = false;            // Occupies a place of the command window.
-  bool driver_saw = false;         // fp_scsi_cmd_cdb_rcved() was called.
-  bool silent = false;             // Aborted: no response, no data to the initiator.
-  bool conclusion_known = false;   // The response's fields below are final.
-  bool response_queued = false;    // The status has left in a PDU, or is pulled.
-  bool driver_abort = false;       // chiscsi_scsi_cmd_abort() was called for it.
-  bool own_failure = false;        // We end it: the sense below counts, not the driver's.
-  bool failed = false;             // `failure` is to be its answer.
-  bool receiving = false;          // A data segment is being placed for it right now.
-  uint32_t pdus_in_flight = 0;     // Pulled by the transport and not sent yet.
-  Tmf* tmf = nullptr;              // The task management function that waits for it.
+  bool counted = false;           // Occupies a place of the command window.
+  bool driver_saw = false;        // fp_scsi_cmd_cdb_rcved() was called.
+  bool silent = false;            // Aborted: no response, no data to the initiator.
+  bool conclusion_known = false;  // The response's fields below are final.
+  bool response_queued = false;   // The status has left in a PDU, or is pulled.
+  bool driver_abort = false;      // chiscsi_scsi_cmd_abort() was called for it.
+  bool own_failure = false;       // We end it: the sense below counts, not the driver's.
+  bool failed = false;            // `failure` is to be its answer.
+  bool receiving = false;         // A data segment is being placed for it right now.
+  uint32_t pdus_in_flight = 0;    // Pulled by the transport and not sent yet.
+  Tmf* tmf = nullptr;             // The task management function that waits for it.
   Sequenced sequenced;
-  ListNode table_node;    // In the task table, by Initiator Task Tag.
-  ListNode session_node;  // In the session's list of live commands, or its free list.
-  ListNode work_node;     // In the session's list of commands with hooks to call.
+  ListNode table_node;       // In the task table, by Initiator Task Tag.
+  ListNode session_node;     // In the session's list of live commands, or its free list.
+  ListNode work_node;        // In the session's list of commands with hooks to call.
   uint64_t deadline_ms = 0;  // Of a wait for data or for the driver; 0 when there is none.
 
   // Unsolicited data, kept until the driver has lent buffers.
@@ -132,13 +132,13 @@ struct Command : TxItem {
   bool unsolicited_open = false;  // More unsolicited Data-Out PDUs are to come.
 
   // Data transfer.
-  PhaseList phases;               // Lent to us, in order of their offset.
-  uint32_t solicited_to = 0;      // Everything before was solicited, or came unsolicited.
+  PhaseList phases;           // Lent to us, in order of their offset.
+  uint32_t solicited_to = 0;  // Everything before was solicited, or came unsolicited.
   uint32_t r2ts_outstanding = 0;
   uint32_t r2t_sn = 0;
-  uint32_t data_sn = 0;           // Of Data-In PDUs.
-  uint32_t burst_sent = 0;        // Bytes of the current Data-In sequence.
-  uint32_t data_total = 0;        // Bytes of all phases that go over the wire.
+  uint32_t data_sn = 0;     // Of Data-In PDUs.
+  uint32_t burst_sent = 0;  // Bytes of the current Data-In sequence.
+  uint32_t data_total = 0;  // Bytes of all phases that go over the wire.
   BufferPhase inline_phase;
 
   // The response.
@@ -153,13 +153,13 @@ struct Command : TxItem {
   // Guarded by the driver lock.
   struct {
     DriverAccess access = DriverAccess::kNone;
-    PhaseList lent;           // Not yet seen by the worker.
+    PhaseList lent;  // Not yet seen by the worker.
     uint32_t next_offset = 0;
-    uint32_t outstanding = 0; // Lists lent and not given back.
+    uint32_t outstanding = 0;  // Lists lent and not given back.
     bool inline_phase_used = false;
-    bool ended = false;       // Final status, for the worker to take.
-    bool answered = false;    // The abort was answered, for the worker to take.
-    bool abort_asked = false; // chiscsi_scsi_cmd_abort(), for the worker to take.
+    bool ended = false;        // Final status, for the worker to take.
+    bool answered = false;     // The abort was answered, for the worker to take.
+    bool abort_asked = false;  // chiscsi_scsi_cmd_abort(), for the worker to take.
   } driver;
   PostedOnce event;  // Asks the worker to look at `driver`.
 

@@ -10,15 +10,15 @@ CommandPool::~CommandPool() {
   while (chunks_ != nullptr) {
     Chunk* chunk = chunks_;
     chunks_ = chunk->next;
-    for (uint32_t i = 0; i < kChunk; ++i) chunk->commands()[i].~Command();
+    for (uint32_t i = 0; i < kChunk; ++i)
+      chunk->commands()[i].~Command();
     os_free(chunk);
   }
 }
 
 bool CommandPool::grow(Alloc mode) {
   if (count_ >= limit_) return false;
-  auto* chunk =
-      static_cast<Chunk*>(allocate(sizeof(Chunk) + kChunk * sizeof(Command), mode));
+  auto* chunk = static_cast<Chunk*>(allocate(sizeof(Chunk) + kChunk * sizeof(Command), mode));
   if (chunk == nullptr) return false;
   chunk->next = chunks_;
   chunks_ = chunk;

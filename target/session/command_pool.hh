@@ -2,9 +2,9 @@
 //
 // CommandPool: the memory of a session's commands.
 //
-// It grows in small steps up to what the session's window and its immediate commands can need, so an
-// idle session is small and a busy one does not allocate. Reuse is oldest first. Worker-owned; it
-// lives as long as its session, which lives as long as any command that a driver holds.
+// It grows in small steps up to what the session's window and its immediate commands can need, so
+// an idle session is small and a busy one does not allocate. Reuse is oldest first. Worker-owned;
+// it lives as long as its session, which lives as long as any command that a driver holds.
 #pragma once
 
 #include <cstdint>

@@ -2,10 +2,10 @@
 //
 // CommandWindow: ExpCmdSN, MaxCmdSN, and the requests that wait for their turn.
 //
-// Requests are executed in the order of their CmdSN (RFC 7143 section 4.2.2.1). One that comes before
-// its turn is held; one outside the window, or one that was there before, is to be ignored. The
-// window opens again as commands end, never by more than the session's limit, and MaxCmdSN never
-// goes back. Worker-owned; no I/O, no allocation.
+// Requests are executed in the order of their CmdSN (RFC 7143 section 4.2.2.1). One that comes
+// before its turn is held; one outside the window, or one that was there before, is to be ignored.
+// The window opens again as commands end, never by more than the session's limit, and MaxCmdSN
+// never goes back. Worker-owned; no I/O, no allocation.
 #pragma once
 
 #include "base/list.hh"

@@ -81,8 +81,8 @@ OwnPtr<ControlPdu> Connection::make_control(iscsi::Opcode opcode, uint32_t initi
   constexpr uint32_t kSmallData = 256;
   OwnPtr<ControlPdu> pdu = make<ControlPdu>(Alloc::kAtomic);
   if (pdu && data_size != 0) {
-    pdu->data = data_size <= kSmallData ? Buffer::allocate_atomic(data_size)
-                                        : Buffer::allocate(data_size);
+    pdu->data =
+        data_size <= kSmallData ? Buffer::allocate_atomic(data_size) : Buffer::allocate(data_size);
   }
   if (!pdu || (data_size != 0 && !pdu->data)) {
     drop("out of memory for a response");
@@ -126,8 +126,7 @@ void Connection::leave() {
 }
 
 void Connection::announce_end() {
-  OwnPtr<ControlPdu> pdu =
-      make_control(iscsi::Opcode::kAsyncMessage, iscsi::kReservedTag);
+  OwnPtr<ControlPdu> pdu = make_control(iscsi::Opcode::kAsyncMessage, iscsi::kReservedTag);
   if (!pdu) return;
   auto& bhs = pdu->bhs.as<iscsi::AsyncMessage>();
   bhs.async_event = static_cast<uint8_t>(iscsi::AsyncEvent::kDropAllConnections);

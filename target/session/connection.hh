@@ -14,8 +14,8 @@
 #include "base/serial.hh"
 #include "common/chiscsi.h"
 #include "target/config/address.hh"
-#include "target/login/parameters.hh"
 #include "target/discovery_view.hh"
+#include "target/login/parameters.hh"
 #include "target/login/text_request.hh"
 #include "target/session/r2t.hh"
 #include "target/session/tx_item.hh"
@@ -65,8 +65,8 @@ class Connection final : public ConnUser {
   OwnPtr<ControlPdu> make_control(iscsi::Opcode opcode, uint32_t initiator_task_tag,
                                   uint32_t data_size = 0);
   void reject(const iscsi::Bhs& bhs, iscsi::RejectReason reason, const char* why);
-  // Ends the connection with a log line that names it and the cause. With `flush`, what is queued is
-  // sent first. Never calls back before it returns.
+  // Ends the connection with a log line that names it and the cause. With `flush`, what is queued
+  // is sent first. Never calls back before it returns.
   void drop(const char* why, bool flush = false);
   // Ends the connection quietly, after what is queued was sent; nothing more is received.
   void close_after_flush();
@@ -102,8 +102,8 @@ class Connection final : public ConnUser {
   chiscsi_tcp_endpoints endpoints{};
 
   // Worker-owned.
-  Serial stat_sn;            // Of the next status.
-  Serial exp_stat_sn;        // As the initiator last acknowledged.
+  Serial stat_sn;      // Of the next status.
+  Serial exp_stat_sn;  // As the initiator last acknowledged.
   TxQueue tx_queue;
   uint32_t control_pdus = 0;
   uint64_t last_receive_ms = 0;
@@ -115,16 +115,16 @@ class Connection final : public ConnUser {
     Command* command = nullptr;
     R2t* r2t = nullptr;
     Buffer data;
-    Buffer spare;              // Memory that was missing at the last try.
-    uint32_t wanted = 0;       // Bytes that are missing: receiving has paused for them.
-    bool want_command = false; // A command is missing: receiving has paused for one.
-    bool placed = false;   // The data of an unsolicited Data-Out has a place.
-    bool discard = false;  // Takes no part in anything but the stream.
+    Buffer spare;               // Memory that was missing at the last try.
+    uint32_t wanted = 0;        // Bytes that are missing: receiving has paused for them.
+    bool want_command = false;  // A command is missing: receiving has paused for one.
+    bool placed = false;        // The data of an unsolicited Data-Out has a place.
+    bool discard = false;       // Takes no part in anything but the stream.
   } rx;
 
   Ref<Session> session_;
-  ListNode session_node;  // In the session's connections.
-  ListNode login_node;    // In the engine's list of pending logins.
+  ListNode session_node;     // In the session's connections.
+  ListNode login_node;       // In the engine's list of pending logins.
   OwnPtr<TextSession> text;  // While a text exchange is open.
 
  private:

@@ -15,7 +15,8 @@ constexpr uint32_t kGenerations = 0xffff;
 R2tPool::~R2tPool() {
   free_.for_each([](R2t& r2t) { r2t.pool_node.unlink(); });
   used_.for_each([](R2t& r2t) { r2t.pool_node.unlink(); });
-  for (uint32_t i = 0; i < chunk_count_; ++i) os_free(chunks_[i]);
+  for (uint32_t i = 0; i < chunk_count_; ++i)
+    os_free(chunks_[i]);
 }
 
 bool R2tPool::grow() {

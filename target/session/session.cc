@@ -110,9 +110,9 @@ void Session::connection_arrived(Connection& connection) {
   connection_ = &connection;
   state_ = SessionState::kActive;
   if (target_ && target_->hooks().fp_session_added != nullptr) {
-    driver_session = target_->hooks().fp_session_added(
-        handle.value, parameters.isid, parameters.initiator_name.mutable_c_str(),
-        target_->name_for_hook());
+    driver_session = target_->hooks().fp_session_added(handle.value, parameters.isid,
+                                                       parameters.initiator_name.mutable_c_str(),
+                                                       target_->name_for_hook());
   }
   driver_knows = target_.get() != nullptr;
   os_log(OS_LOG_INFO, "%s: session %lu of %s, tsih %u, from %s",
@@ -167,7 +167,8 @@ void Session::abort_all_commands() {
   while (Sequenced* held = window.drop_any()) {
     if (!held->is_command) destroy(static_cast<rx::HeldPdu*>(held));
   }
-  while (Sequenced* request = requests_.pop_front()) destroy(static_cast<rx::HeldPdu*>(request));
+  while (Sequenced* request = requests_.pop_front())
+    destroy(static_cast<rx::HeldPdu*>(request));
   commands.for_each([&](Command& command) {
     command.connection = nullptr;
     command.pdus_in_flight = 0;
@@ -283,7 +284,8 @@ void Session::leave_target() {
   if (!target_) return;
   MutexGuard guard(target_->mutex());
   entry.node.unlink();
-  while (SessionEndWaiter* waiter = end_waiters.pop_front()) waiter->worker->post(*waiter->message);
+  while (SessionEndWaiter* waiter = end_waiters.pop_front())
+    waiter->worker->post(*waiter->message);
   os_event_signal(target_->session_gone());
 }
 

@@ -14,7 +14,6 @@
 #include "base/ref.hh"
 #include "target/handle_table.hh"
 #include "target/login/parameters.hh"
-#include "transport/bounce_pool.hh"
 #include "target/session/command.hh"
 #include "target/session/command_pool.hh"
 #include "target/session/command_window.hh"
@@ -22,6 +21,7 @@
 #include "target/session/task_table.hh"
 #include "target/session/tmf.hh"
 #include "target/target.hh"
+#include "transport/bounce_pool.hh"
 #include "transport/worker.hh"
 
 namespace chiscsi {
@@ -64,9 +64,9 @@ class Session : public RefCounted<Session> {
   Session(Engine& engine, Worker& worker, Ref<Target> target);
   ~Session();
 
-  // The login was accepted: the session enters its target's list, or Error::kShutdown when the target
-  // is being removed, or kExists when an older session of the initiator port is still there; `waiter`
-  // is then told of its end, which is asked for. Context: the login worker.
+  // The login was accepted: the session enters its target's list, or Error::kShutdown when the
+  // target is being removed, or kExists when an older session of the initiator port is still there;
+  // `waiter` is then told of its end, which is asked for. Context: the login worker.
   Status enter_target(SessionEndWaiter* waiter);
   // The same for a discovery session, which has no target.
   void enter_discovery();
@@ -91,7 +91,8 @@ class Session : public RefCounted<Session> {
   // A request whose turn it is; executed by run_work().
   void add_request(Sequenced& request) { requests_.push_back(request); }
 
-  // Null when there is none without sleeping; stock_commands() may help, from any place that may sleep.
+  // Null when there is none without sleeping; stock_commands() may help, from any place that may
+  // sleep.
   Command* new_command();
   bool stock_commands() { return pool_.stock(); }
   void free_command(Command& command);

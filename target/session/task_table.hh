@@ -26,7 +26,9 @@ class TaskTable {
  private:
   static constexpr uint32_t kChains = 64;
   using Chain = List<Command, &Command::table_node>;
-  Chain& chain(uint32_t tag) { return chains_[(tag ^ (tag >> 6) ^ (tag >> 12) ^ (tag >> 24)) % kChains]; }
+  Chain& chain(uint32_t tag) {
+    return chains_[(tag ^ (tag >> 6) ^ (tag >> 12) ^ (tag >> 24)) % kChains];
+  }
 
   Chain chains_[kChains];
 };

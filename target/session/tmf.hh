@@ -3,8 +3,8 @@
 // Tmf: one task management function from its request to its response.
 //
 // The response leaves when every command it names has ended and the storage driver has answered,
-// or when the limit for that has passed. The driver answers from any context by the handle; `done` and
-// `response` are then its, everything else belongs to the session's worker.
+// or when the limit for that has passed. The driver answers from any context by the handle; `done`
+// and `response` are then its, everything else belongs to the session's worker.
 #pragma once
 
 #include <atomic>

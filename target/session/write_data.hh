@@ -2,9 +2,9 @@
 //
 // The data of a write: from unsolicited data and R2Ts into the buffers that the driver lends.
 //
-// Every byte is placed at most once, in order, inside the list it belongs to. Unsolicited data waits
-// in a buffer of ours until there is a list for it; solicited data goes straight to the driver's
-// memory. On the session's worker; calls no hook.
+// Every byte is placed at most once, in order, inside the list it belongs to. Unsolicited data
+// waits in a buffer of ours until there is a list for it; solicited data goes straight to the
+// driver's memory. On the session's worker; calls no hook.
 #pragma once
 
 #include "target/session/command.hh"

@@ -50,8 +50,8 @@ void put_status(Command& command, TxPdu* pdu) {
 
 void fill_data_in(Connection& connection, Command& command, BufferPhase& phase, TxPdu* pdu) {
   const uint32_t max_burst = command.session.parameters.max_burst_length;
-  uint32_t size = smaller(phase.wire_length - phase.pulled,
-                          connection.parameters.max_send_data_segment_length);
+  uint32_t size =
+      smaller(phase.wire_length - phase.pulled, connection.parameters.max_send_data_segment_length);
   size = smaller(size, max_burst - command.burst_sent);
 
   auto& bhs = pdu->bhs.as<iscsi::DataIn>();

@@ -2,8 +2,8 @@
 //
 // Making the PDUs that a target sends, at the moment when the transport pulls them.
 //
-// One function per kind of item; each fills the next PDU of its item and returns whether the item has
-// more. stamp() writes StatSN, ExpCmdSN and MaxCmdSN and is the only code that does. On the
+// One function per kind of item; each fills the next PDU of its item and returns whether the item
+// has more. stamp() writes StatSN, ExpCmdSN and MaxCmdSN and is the only code that does. On the
 // connection's worker; calls no hook, allocates nothing.
 #pragma once
 

@@ -57,14 +57,15 @@ struct Reading {
     return reader.consume(Bytes(piece.get(), bytes.size()));
   }
   size_t feed(const ByteVector& bytes, size_t from, size_t to) {
-    return feed(ByteVector(bytes.begin() + static_cast<long>(from),
-                           bytes.begin() + static_cast<long>(to)));
+    return feed(
+        ByteVector(bytes.begin() + static_cast<long>(from), bytes.begin() + static_cast<long>(to)));
   }
   // One byte at a time, and each again until it is taken.
   void trickle(const ByteVector& bytes) {
     for (const uint8_t byte : bytes) {
       int tries = 0;
-      while (feed({byte}) == 0 && !reader.closed()) ASSERT_LT(++tries, 10);
+      while (feed({byte}) == 0 && !reader.closed())
+        ASSERT_LT(++tries, 10);
     }
   }
 

@@ -106,8 +106,8 @@ class SgMemory {
     elements_.push_back(element);
     starts_.push_back(memory);
   }
-  // An element of host pages, `offset` bytes into the first of them. The sanitizer cannot guard what
-  // lies beside it in the pages: surroundings_intact() looks there.
+  // An element of host pages, `offset` bytes into the first of them. The sanitizer cannot guard
+  // what lies beside it in the pages: surroundings_intact() looks there.
   void add_pages(uint32_t offset, uint32_t size, bool with_address = false) {
     const size_t room =
         (size_t{offset} + size + OS_PAGE_SIZE - 1) / OS_PAGE_SIZE * OS_PAGE_SIZE + OS_PAGE_SIZE;
