@@ -84,6 +84,8 @@ class ConnUser {
   virtual bool next_pdu(TxPdu* pdu) = 0;
   // The transport has accepted the last byte of a PDU.
   virtual void pdu_sent(TxPdu& pdu) = 0;
+  // A PDU that was pulled will not be sent: the connection has ended.
+  virtual void pdu_dropped(TxPdu& pdu) = 0;
   // The move asked for by move_to() is complete; runs on the new worker.
   virtual void on_moved() = 0;
   // The connection is gone. The last call: the user may destroy the Conn in it.

@@ -35,6 +35,13 @@ int PduWriter::send(os_socket* socket, Span<os_fragment> scratch, size_t budget,
   }
 }
 
+void PduWriter::drop_all() {
+  for (; count_ != 0; --count_) {
+    user_->pdu_dropped(slot(0).pdu);
+    first_ = (first_ + 1) % kSlots;
+  }
+}
+
 void PduWriter::pull() {
   while (count_ < kSlots) {
     Slot& free = slot(count_);

@@ -25,6 +25,9 @@ class PduWriter {
   // fragments; nothing in it outlives the call.
   int send(os_socket* socket, Span<os_fragment> scratch, size_t budget, bool* more);
 
+  // Gives back what was pulled and will not be sent any more.
+  void drop_all();
+
   // True when nothing that was pulled is unsent.
   bool idle() const { return count_ == 0; }
 

@@ -123,21 +123,19 @@ void TcpConn::kick_tx() {
 
 void TcpConn::send_pass() {
   if (tx_blocked_ || !tx_wanted_) return;
-  tx_wanted_ = false;
   bool more = false;
   const int status = writer_.send(
       socket_, Span<os_fragment>(worker_->scratch_fragments(), Worker::kScratchFragments),
       kSendBudget, &more);
   if (status == -static_cast<int>(Error::kAgain)) {
-    tx_blocked_ = tx_wanted_ = true;
+    tx_blocked_ = true;
   } else if (status < 0) {
     flushing_ = false;
     close(CloseReason::kTransportError, false);
-  } else if (more || tx_wanted_) {
-    tx_wanted_ = true;
+  } else if (more) {
     request_turn();
   } else {
-    flushing_ = false;
+    tx_wanted_ = flushing_ = false;
   }
 }
 
@@ -181,6 +179,7 @@ void TcpConn::finish_close() {
   // A callback that ran before the close may have posted a last turn; it comes back here.
   if (ready_.is_pending()) return;
   flush_timer_.disarm();
+  writer_.drop_all();
   user_->on_closed(close_reason_);
 }
 

@@ -230,6 +230,10 @@ void tmf_give_up(Tmf& tmf) {
   if (!tmf.done.load()) tmf.response = ISCSI_RESPONSE_TMF_FUNCTION_REJECTED;
   tmf.done = true;
   tmf.commands_left = 0;
+  // From here on they are aborted one by one, and orphaned when that is not answered either.
+  tmf.session->commands.for_each([&](Command& command) {
+    if (command.tmf == &tmf) driver_port::abort(command, SC_FLAG_TMF_ABORT);
+  });
   finish_if_over(tmf);
 }
 

@@ -244,7 +244,7 @@ void give_back_complete_phases(Command& command) {
 }
 
 void abort(Command& command, unsigned int flag) {
-  command.silent = true;
+  command.silent = command.abort_wanted = true;
   command.scsi.sc_flag |= flag;
   write_data::cancel(command);
   command.tx_node.unlink();
@@ -257,7 +257,7 @@ bool end_if_over(Command& command) {
     command.phases.for_each([](BufferPhase& phase) { zero_copy::end(phase); });
   }
   if (command.buffers_busy() || command.event.is_pending()) return false;
-  const bool giving_up = command.silent || command.failed;
+  const bool giving_up = command.abort_wanted || command.failed;
   const bool session_ends = (command.scsi.sc_flag & SC_FLAG_SESS_ABORT) != 0;
   if (giving_up && (command.state == CommandState::kAtDriver ||
                     (command.state == CommandState::kResponding && command.silent))) {

@@ -59,7 +59,7 @@ void Command::reset() {
   connection = nullptr;
   flags = 0;
   immediate = counted = driver_saw = silent = conclusion_known = response_queued = false;
-  driver_abort = own_failure = failed = receiving = false;
+  abort_wanted = driver_abort = own_failure = failed = receiving = false;
   pdus_in_flight = 0;
   tmf = nullptr;
   deadline_ms = 0;

@@ -237,6 +237,11 @@ void Connection::pdu_sent(TxPdu& pdu) {
   command_freed();
 }
 
+void Connection::pdu_dropped(TxPdu& pdu) {
+  auto* item = static_cast<TxItem*>(pdu.item);
+  if (item != nullptr && item->kind == TxKind::kControl) destroy(static_cast<ControlPdu*>(item));
+}
+
 void Connection::on_moved() {
   worker_ = &session_->worker();
   login_.reset();

@@ -87,6 +87,7 @@ class Connection final : public ConnUser {
   void on_pass_end() override;
   bool next_pdu(TxPdu* pdu) override;
   void pdu_sent(TxPdu& pdu) override;
+  void pdu_dropped(TxPdu& pdu) override;
   void on_moved() override;
   void on_closed(CloseReason reason) override;
 

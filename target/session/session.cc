@@ -118,7 +118,7 @@ void Session::connection_arrived(Connection& connection) {
   os_log(OS_LOG_INFO, "%s: session %lu of %s, tsih %u, from %s",
          target_ ? target_->name_c_str() : "discovery", handle.value,
          parameters.initiator_name.c_str(), parameters.tsih, connection.peer_text());
-  if (end_requested_.load() != 0) end_message_.request(worker_);
+  if (is_end_requested()) request_end(static_cast<EndReason>(end_requested_.load()));
 }
 
 void Session::request_end(EndReason reason) {

@@ -75,7 +75,7 @@ void solicit(Command& command) {
 }  // namespace
 
 void advance(Command& command) {
-  if (command.state != CommandState::kAtDriver || command.failed) return;
+  if (command.state != CommandState::kAtDriver || command.failed || command.silent) return;
   place_unsolicited(command);
   solicit(command);
 }

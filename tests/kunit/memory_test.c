@@ -191,6 +191,26 @@ static void os_page_map_nests(struct kunit *test)
 	__free_page(pages[1]);
 }
 
+static void os_page_nth_walks_a_contiguous_run(struct kunit *test)
+{
+	struct page *first = alloc_pages(GFP_KERNEL | __GFP_COMP | __GFP_ZERO, 3);
+	u32 n;
+
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	KUNIT_EXPECT_EQ(test, (unsigned long)OS_PAGE_SIZE, PAGE_SIZE);
+	for (n = 0; n < 8; n++) {
+		unsigned char *mapped = os_page_map(os_page_nth(first, n));
+
+		memset(mapped, n + 1, OS_PAGE_SIZE);
+		os_page_unmap(mapped);
+	}
+	for (n = 0; n < 8; n++)
+		KUNIT_EXPECT_PTR_EQ(test,
+				    memchr_inv(page_address(first) + n * PAGE_SIZE, n + 1, PAGE_SIZE),
+				    NULL);
+	__free_pages(first, 3);
+}
+
 static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(os_alloc_returns_zeroed_aligned_memory),
 	KUNIT_CASE(os_alloc_zeroes_recycled_memory),
@@ -202,6 +222,7 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(os_wipe_leaves_no_byte),
 	KUNIT_CASE(os_equal_secret_sees_each_byte),
 	KUNIT_CASE(os_page_map_nests),
+	KUNIT_CASE(os_page_nth_walks_a_contiguous_run),
 	{}
 };
 

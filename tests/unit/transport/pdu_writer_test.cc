@@ -42,12 +42,9 @@ struct Outgoing {
   bool sent = false;
 
   static void on_released(os_send_notice* notice) {
-    const size_t offset = offsetof(Outgoing, notice);
-    auto* self = reinterpret_cast<Outgoing*>(reinterpret_cast<char*>(notice) - offset);
-    self->released = true;
+    container_of(*notice, &Outgoing::notice).released = true;
   }
 };
-#pragma GCC diagnostic ignored "-Winvalid-offsetof"
 
 class PduWriterTest : public testing::Test, protected IdleUser {
  protected:
@@ -87,7 +84,7 @@ class PduWriterTest : public testing::Test, protected IdleUser {
     if (peer_ >= 0) close(peer_);
     EXPECT_EQ(host_open_sockets(), before_);
     for (const auto& pdu : pdus_) {
-      if (pdu->sent && pdu->with_notice) EXPECT_TRUE(pdu->released);
+      EXPECT_EQ(pdu->released, pdu->sent && pdu->with_notice);
     }
   }
 

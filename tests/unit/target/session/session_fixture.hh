@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// An engine with one worker and one session on it, without any connection: what commands and the
+// storage driver's calls need around them. What belongs to the worker is done in on_worker(); while
+// that runs, messages to the worker wait.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <future>
+#include <utility>
+
+#include "host.hh"
+#include "target/engine.hh"
+#include "target/session/session.hh"
+
+namespace chiscsi::test {
+
+class SessionFixture : public testing::Test {
+ protected:
+  SessionFixture() : allocations_before_(host_live_allocations()) {
+    Result<OwnPtr<Engine>> created = Engine::create(engine_options{1, 30, 1, 64});
+    EXPECT_TRUE(created.is_ok());
+    engine = created.take();
+    parameters.max_commands = 16;
+    parameters.max_burst_length = 262144;
+    parameters.first_burst_length = 65536;
+    parameters.max_outstanding_r2t = 1;
+  }
+  ~SessionFixture() override {
+    // The session ends where it lives.
+    if (session) on_worker([this] { session.reset(); });
+    settle();
+    target.reset();
+    engine.reset();
+    EXPECT_EQ(host_live_allocations(), allocations_before_);
+  }
+
+  // A session, with a target of `hooks` when they are given.
+  void make_session(chiscsi_target_lun_class* hooks = nullptr) {
+    if (hooks != nullptr) {
+      auto target_class = Ref<TargetClass>::adopt(make<TargetClass>(Alloc::kMaySleep));
+      target_class->hooks = &class_hooks;
+      target_class->lun_classes[0] = hooks;
+      target_class->lun_class_count = 1;
+      Result<Ref<Target>> made =
+          Target::create("iqn.2026-11.org.example:target", this, target_class, {});
+      ASSERT_TRUE(made.is_ok());
+      target = made.take();
+    }
+    Result<Ref<Session>> made =
+        Session::create(*engine, engine->pick_worker(), target, parameters);
+    ASSERT_TRUE(made.is_ok());
+    session = made.take();
+  }
+
+  void on_worker(std::function<void()> work) {
+    struct Message : WorkerMessage {
+      explicit Message(std::function<void()> w) : WorkerMessage(&Message::run), work(std::move(w)) {}
+      static void run(WorkerMessage& message) {
+        auto& self = static_cast<Message&>(message);
+        self.work();
+        self.done.set_value();
+      }
+      std::function<void()> work;
+      std::promise<void> done;
+    } message(std::move(work));
+    engine->pick_worker().post(message);
+    message.done.get_future().wait();
+  }
+  // The worker has handled all that was posted, and what followed from that.
+  void settle() {
+    for (int i = 0; i < 3; ++i)
+      on_worker([] {});
+  }
+
+  const uint64_t allocations_before_;
+  SessionParameters parameters;
+  chiscsi_target_class class_hooks = {};
+  OwnPtr<Engine> engine;
+  Ref<Target> target;
+  Ref<Session> session;
+};
+
+}  // namespace chiscsi::test
