@@ -44,7 +44,7 @@ void log_portal_failure(const os_address& address, Error error) {
 Status Engine::add_target(void* driver_private, Text name, Text class_name, Bytes config) {
   Ref<TargetClass> target_class = registry_.find_class(class_name);
   if (!target_class) return Error::kNoEntry;
-  if (target_class->lun_class_count == 0) return Error::kInvalid;
+  if (!registry_.has_lun_class(class_name)) return Error::kInvalid;
   Ref<TargetSettings> settings = CHISCSI_TRY(parse_settings(name, *target_class, config));
   if (registry_.find_target(settings->name())) return Error::kExists;
   Ref<Target> target =
@@ -68,8 +68,11 @@ Status Engine::add_target(void* driver_private, Text name, Text class_name, Byte
 Status Engine::remove_target(void* driver_private, Text name) {
   Ref<Target> target = registry_.find_target(name);
   if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
-  if (!target->mark_removed()) return Error::kBusy;
-  portals_.close(*target->settings());
+  {
+    MutexGuard guard(target->control_mutex());
+    if (!target->mark_removed()) return Error::kBusy;
+    portals_.close(*target->settings());
+  }
   wait_for_sessions(*target);
   registry_.remove_target(*target);
   os_log(OS_LOG_INFO, "%s: target removed", target->name_c_str());
@@ -94,6 +97,8 @@ Status Engine::reconfigure_target(void* driver_private, Text name, Text class_na
   if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
   if (!(target->target_class().name.text() == class_name)) return Error::kInvalid;
   Ref<TargetSettings> fresh = CHISCSI_TRY(parse_settings(name, target->target_class(), config));
+  MutexGuard guard(target->control_mutex());
+  if (target->is_removed()) return Error::kNoEntry;
   Ref<TargetSettings> current = target->settings();
   ConfigError error;
   const Status allowed = current->check_reload(*fresh, &error);
@@ -117,7 +122,7 @@ Status Engine::remove_class(Text name) {
     Ref<TargetClass> target_class = registry_.find_class(name);
     if (!target_class) return Error::kNoEntry;
     const uint32_t held = target_class->commands_held.load();
-    if (held == 0 || target_class->target_count != 0) return registry_.remove_class(name);
+    if (held == 0 || registry_.has_targets(name)) return registry_.remove_class(name);
     if (waited >= kClassWaitMs) {
       os_log(OS_LOG_WARNING, "class %s: %u commands are held by storage driver",
              target_class->name.c_str(), held);

@@ -89,6 +89,18 @@ Status Registry::remove_lun_class(Text name, Text target_class_name) {
   return Status();
 }
 
+bool Registry::has_targets(Text class_name) {
+  MutexGuard guard(mutex_);
+  const TargetClass* found = class_locked(class_name);
+  return found != nullptr && found->target_count != 0;
+}
+
+bool Registry::has_lun_class(Text class_name) {
+  MutexGuard guard(mutex_);
+  const TargetClass* found = class_locked(class_name);
+  return found != nullptr && found->lun_class_count != 0;
+}
+
 Ref<TargetClass> Registry::find_class(Text name) {
   MutexGuard guard(mutex_);
   return Ref<TargetClass>::share(class_locked(name));

@@ -21,6 +21,9 @@ class Registry {
   Status remove_class(Text name);
   Status add_lun_class(chiscsi_target_lun_class* hooks, Text target_class_name);
   Status remove_lun_class(Text name, Text target_class_name);
+  // Whether a target of the class exists, or the class could serve one. False without the class.
+  bool has_targets(Text class_name);
+  bool has_lun_class(Text class_name);
   // Empty when there is no such class. While the reference of a target lasts, so does the class.
   Ref<TargetClass> find_class(Text name);
 

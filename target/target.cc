@@ -15,6 +15,7 @@ Target::Target(Ref<TargetClass> target_class, Ref<TargetSettings> settings, void
 Target::~Target() {
   if (session_gone_ != nullptr) os_event_destroy(session_gone_);
   if (mutex_ != nullptr) os_mutex_destroy(mutex_);
+  if (control_mutex_ != nullptr) os_mutex_destroy(control_mutex_);
 }
 
 Result<Ref<Target>> Target::create(Text name, void* driver_private, Ref<TargetClass> target_class,
@@ -23,6 +24,8 @@ Result<Ref<Target>> Target::create(Text name, void* driver_private, Ref<TargetCl
       make<Target>(Alloc::kMaySleep, std::move(target_class), std::move(settings), driver_private));
   if (!target) return Error::kNoMemory;
   if (!target->name_.assign(name)) return Error::kNameTooLong;
+  target->control_mutex_ = os_mutex_create();
+  if (target->control_mutex_ == nullptr) return Error::kNoMemory;
   target->mutex_ = os_mutex_create();
   target->session_gone_ = os_event_create();
   if (target->mutex_ == nullptr || target->session_gone_ == nullptr) return Error::kNoMemory;

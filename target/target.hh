@@ -72,6 +72,8 @@ class Target : public RefCounted<Target> {
   // False when somebody else removes it already.
   bool mark_removed() { return !removed_.exchange(true, std::memory_order_acq_rel); }
 
+  // Keeps removal and reconfiguration apart. Taken before every other lock. Sleeps.
+  os_mutex* control_mutex() const { return control_mutex_; }
   // Guards the settings and the list of sessions. Sleeps.
   os_mutex* mutex() const { return mutex_; }
   // In full feature phase or on their way out of it. Guarded by mutex().
@@ -87,6 +89,7 @@ class Target : public RefCounted<Target> {
   FixedText<iscsi::kMaxNameLength> name_;
   Ref<TargetClass> class_;
   void* driver_private_;
+  os_mutex* control_mutex_ = nullptr;
   os_mutex* mutex_ = nullptr;
   os_event* session_gone_ = nullptr;
   Ref<TargetSettings> settings_;

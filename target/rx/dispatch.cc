@@ -64,7 +64,10 @@ RxAction begin_buffered(Connection& connection, RxPdu& pdu, Placement* placement
 RxAction complete_buffered(Connection& connection, RxPdu& pdu) {
   Session& session = *connection.session();
   OwnPtr<HeldPdu> request = make<HeldPdu>(Alloc::kAtomic);
-  if (!request) return RxAction::kPause;
+  if (!request) {
+    connection.rx.want_command = true;  // Tried again when the pass is over.
+    return RxAction::kPause;
+  }
   request->cmd_sn = Serial(pdu.bhs.as<iscsi::RequestNumbers>().cmd_sn.get());
   request->bhs = pdu.bhs;
   request->data = std::move(connection.rx.data);
@@ -174,7 +177,7 @@ void run_held(Session& session) {
 
 void execute(Session& session, OwnPtr<HeldPdu> request) {
   Connection* connection = session.connection();
-  if (connection == nullptr || connection->is_ending()) return;
+  if (connection == nullptr || connection->is_ending() || request->skipped) return;
   const iscsi::Bhs& bhs = request->bhs;
   const Bytes data = Bytes(request->data.bytes()).first(bhs.data_segment_length.get());
   switch (bhs.opcode()) {

@@ -20,6 +20,7 @@ RxAction complete(Connection& connection, RxPdu& pdu);
 
 // A numbered request other than a SCSI command that waits for its turn.
 struct HeldPdu : Sequenced {
+  bool skipped = false;  // Only fills its place in the order: it was aborted before it came.
   iscsi::Bhs bhs;
   Buffer data;
 };

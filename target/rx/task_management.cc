@@ -123,13 +123,32 @@ void tell_driver_later(Tmf& tmf, bool immediate, uint32_t lun, Command* command)
   tmf.call.command = command;
 }
 
+// The command with this CmdSN has not come and shall not be executed when it does: its place counts
+// as taken.
+void skip_in_order(Session& session, Serial cmd_sn) {
+  OwnPtr<HeldPdu> skipped = make<HeldPdu>(Alloc::kMaySleep);
+  if (!skipped) return;
+  skipped->skipped = true;
+  skipped->cmd_sn = cmd_sn;
+  switch (session.window.accept(cmd_sn)) {
+    case CommandWindow::Verdict::kExecute:
+      return run_held(session);
+    case CommandWindow::Verdict::kHold:
+      return session.window.hold(*skipped.release());
+    case CommandWindow::Verdict::kIgnore:
+      return;
+  }
+}
+
 // ABORT TASK of a command that is not there (RFC 7143 section 11.6.1).
 uint8_t absent_task_response(Session& session, const iscsi::TaskManagementRequest& request) {
   const Serial referenced(request.ref_cmd_sn.get());
   const bool in_window = !session.window.is_past(referenced) &&
                          referenced <= session.window.max_cmd_sn() &&
                          referenced < Serial(request.cmd_sn.get());
-  return in_window ? ISCSI_RESPONSE_TMF_COMPLETE : ISCSI_RESPONSE_TMF_INVALID_TASK;
+  if (!in_window) return ISCSI_RESPONSE_TMF_INVALID_TASK;
+  skip_in_order(session, referenced);
+  return ISCSI_RESPONSE_TMF_COMPLETE;
 }
 
 void abort_task(Connection& connection, const iscsi::TaskManagementRequest& request,

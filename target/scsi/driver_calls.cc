@@ -106,13 +106,21 @@ int check_extent(const Command& command, const Loan& loan) {
   return kInvalid;
 }
 
-BufferPhase* take_phase(Command& command) {
+bool inline_phase_is_free(Command& command) {
+  SpinGuard guard(command.session.driver_lock);
+  return !command.driver.inline_phase_used;
+}
+
+// The inline phase, or else the one that was allocated before the lock was taken.
+BufferPhase* take_phase_locked(Command& command, OwnPtr<BufferPhase>& allocated) {
+  BufferPhase* phase = allocated.get();
   if (!command.driver.inline_phase_used) {
     command.driver.inline_phase_used = true;
-    return &command.inline_phase;
+    phase = &command.inline_phase;
+  } else if (phase != nullptr) {
+    static_cast<void>(allocated.release());
+    phase->command = &command;
   }
-  BufferPhase* phase = make<BufferPhase>(Alloc::kAtomic).release();
-  if (phase != nullptr) phase->command = &command;
   return phase;
 }
 
@@ -127,11 +135,13 @@ bool completes_read(const Command& command, const Loan& loan) {
 int lend(Command& command, const Loan& loan, bool may_complete) {
   const int bad = check_loan(command, loan);
   if (bad != 0) return bad;
+  OwnPtr<BufferPhase> allocated;
+  if (!inline_phase_is_free(command)) allocated = make<BufferPhase>(Alloc::kAtomic);
   SpinGuard guard(command.session.driver_lock);
   if (command.driver.access != DriverAccess::kOpen) return refuse_stale(loan.call, command);
   const int bad_extent = check_extent(command, loan);
   if (bad_extent != 0) return bad_extent;
-  BufferPhase* phase = take_phase(command);
+  BufferPhase* phase = take_phase_locked(command, allocated);
   if (phase == nullptr) return kNoMemory;
   phase->elements = loan.elements;
   phase->count = loan.count;

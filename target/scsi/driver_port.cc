@@ -85,6 +85,12 @@ void take_phases(Command& command, PhaseList& lent) {
   if (command.is_write()) write_data::advance(command);
 }
 
+// A loan and a task management function crossed: what was lent goes back by fp_scsi_cmd_abort().
+void abort_if_lent_too_late(Command& command, bool ended) {
+  const bool at_driver = command.state == CommandState::kAtDriver && !ended;
+  if (at_driver && command.silent && !command.phases.empty()) abort(command, SC_FLAG_TMF_ABORT);
+}
+
 void finish_driver_abort(Command& command) {
   write_data::cancel(command);
   command.driver_abort = true;
@@ -106,6 +112,7 @@ void conclude_after_driver(Command& command) {
 
 // The driver has answered an abort, or needs not to be asked: nothing is lent any more.
 void finish_abort(Command& command) {
+  command.deadline_ms = 0;
   if (command.failed && !command.silent) {
     conclude_with_sense(command, command.failure);
   } else {
@@ -118,13 +125,12 @@ void finish_abort(Command& command) {
 void free_phase(Command& command, BufferPhase& phase) {
   zero_copy::end(phase);
   phase.node.unlink();
-  SpinGuard guard(command.session.driver_lock);
-  --command.driver.outstanding;
-  if (phase.is_inline) {
-    command.driver.inline_phase_used = false;
-  } else {
-    os_free(&phase);
+  {
+    SpinGuard guard(command.session.driver_lock);
+    --command.driver.outstanding;
+    if (phase.is_inline) command.driver.inline_phase_used = false;
   }
+  if (!phase.is_inline) destroy(&phase);
 }
 
 void drop_phases(Command& command) {
@@ -215,6 +221,7 @@ void on_event(Command& command) {
   take_said(command, said);
   const bool active = command.state == CommandState::kAtDriver;
   take_phases(command, said.lent);
+  abort_if_lent_too_late(command, said.ended || said.abort_asked);
   if (command.state == CommandState::kAborting || command.state == CommandState::kOrphaned) {
     if (said.answered) finish_abort(command);
   } else if (active && said.abort_asked) {
@@ -289,6 +296,8 @@ void give_up(Command& command) {
   os_log_limited(OS_LOG_WARNING, "sc 0x%lx, itt 0x%x, held by storage driver",
                  reinterpret_cast<unsigned long>(&command.scsi), command.initiator_task_tag);
   command.set_state(CommandState::kOrphaned);
+  // Towards the initiator it is gone: its tag and its place in the window are free.
+  command.session.forget_task(command);
 }
 
 }  // namespace chiscsi::driver_port

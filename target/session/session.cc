@@ -184,16 +184,20 @@ void Session::abort_all_commands() {
 
 Command* Session::new_command() { return pool_.take(); }
 
-void Session::free_command(Command& command) {
+void Session::forget_task(Command& command) {
   tasks.remove(command);
+  if (std::exchange(command.counted, false)) window.command_ended();
+  if (std::exchange(command.immediate, false)) --immediate_commands;
+}
+
+void Session::free_command(Command& command) {
+  forget_task(command);
   window.remove(command.sequenced);
   command.work_node.unlink();
   command.tx_node.unlink();
   command.session_node.unlink();
   write_data::cancel(command);
   write_data::release_unsolicited(command);
-  if (command.counted) window.command_ended();
-  if (command.immediate && immediate_commands != 0) --immediate_commands;
   if (command.tmf != nullptr) rx::tmf_command_ended(*command.tmf);
   command.tmf = nullptr;
   command.set_state(CommandState::kFree);
@@ -245,7 +249,8 @@ void Session::on_sweep(Timer& timer) { container_of(timer, &Session::sweep_timer
 void Session::sweep() {
   Ref<Session> keep = Ref<Session>::share(this);
   const uint64_t now = os_now_ms();
-  bool watched = state_ == SessionState::kEnding;
+  bool watched = state_ == SessionState::kEnding || r2ts_missing;
+  write_data::retry_missing_r2ts(*this);
   commands.for_each([&](Command& command) {
     if (command.deadline_ms == 0) return;
     watched = true;

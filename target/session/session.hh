@@ -96,6 +96,8 @@ class Session : public RefCounted<Session> {
   Command* new_command();
   bool stock_commands() { return pool_.stock(); }
   void free_command(Command& command);
+  // The initiator's side of a command is over: its tag and its place in the window are free.
+  void forget_task(Command& command);
 
   // A command's deadline is watched from here on.
   void watch(Command& command, uint64_t limit_ms);
@@ -121,6 +123,7 @@ class Session : public RefCounted<Session> {
   TmfList tmfs;
   List<Command, &Command::session_node> commands;  // All that are not free.
   uint32_t immediate_commands = 0;
+  bool r2ts_missing = false;  // Some command waits for an R2T of the pool.
   unsigned long driver_session = 0;  // What fp_session_added returned.
   bool driver_knows = false;         // fp_session_added was called.
   SessionCounters counters;          // Written by the worker, read by anyone.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Placing and soliciting the data of a write (RFC 7143 sections 4.2.4.2 and 11.8).
+// Placing and soliciting the data of a write (RFC 7143 sections 4.2.5.2 and 11.8).
 #include "target/session/write_data.hh"
 
 #include "target/scsi/driver_port.hh"
@@ -68,7 +68,11 @@ void solicit(Command& command) {
   while (command.r2ts_outstanding < limit) {
     BufferPhase* phase = phase_at(command, command.solicited_to);
     if (phase == nullptr) return;
-    if (!send_r2t(command, *phase)) return command.connection->drop("out of memory for an R2T");
+    if (!send_r2t(command, *phase)) {
+      // Tried again when the next R2T of the session is over, or by the sweep.
+      command.session.r2ts_missing = true;
+      return command.session.watch_soon();
+    }
   }
 }
 
@@ -78,6 +82,13 @@ void advance(Command& command) {
   if (command.state != CommandState::kAtDriver || command.failed || command.silent) return;
   place_unsolicited(command);
   solicit(command);
+}
+
+void retry_missing_r2ts(Session& session) {
+  if (!std::exchange(session.r2ts_missing, false)) return;
+  session.commands.for_each([](Command& command) {
+    if (command.is_write()) advance(command);
+  });
 }
 
 void received(R2t& r2t, uint32_t count) {
@@ -90,6 +101,7 @@ void received(R2t& r2t, uint32_t count) {
     command.session.r2ts.give_back(r2t);
     --command.r2ts_outstanding;
     solicit(command);
+    retry_missing_r2ts(command.session);
   }
   if (command.r2ts_outstanding != 0) command.session.watch(command, kDataWaitMs);
 }

@@ -10,6 +10,10 @@
 #include "target/session/command.hh"
 #include "target/session/r2t.hh"
 
+namespace chiscsi {
+class Session;
+}
+
 namespace chiscsi::write_data {
 
 // The driver has lent buffers, or unsolicited data has come: places what can be placed and asks
@@ -17,6 +21,8 @@ namespace chiscsi::write_data {
 void advance(Command& command);
 // `count` more bytes have been received for `r2t`, straight into its phase.
 void received(R2t& r2t, uint32_t count);
+// Asks again for R2Ts that the pool could not give.
+void retry_missing_r2ts(Session& session);
 // Unsolicited data is over (F bit).
 void unsolicited_complete(Command& command);
 // The transfer is broken: the command will end with `sense`.

@@ -70,7 +70,8 @@ void fill_data_in(Connection& connection, Command& command, BufferPhase& phase, 
   command.burst_sent += size;
   command.session.counters.read_bytes += size;
   const bool last = is_last_data(command, phase);
-  if (command.burst_sent == max_burst || (last && command.conclusion_known)) {
+  // Whether more data comes after the last list is the driver's secret: the sequence ends with it.
+  if (command.burst_sent == max_burst || last) {
     bhs.flags |= iscsi::kFinalBit;
     command.burst_sent = 0;
   }

@@ -13,8 +13,8 @@
 /^    1\.\.[0-9]+$/ { planned = substr($1, 4) + 0; next }
 /^    (not )?ok [0-9]+ / { result($0); next }
 /^ok [0-9]+ |^not ok [0-9]+ / { close_suite(); next }
-/^ +# / { notes = notes "  " $0 "\n"; next }
 /EXPECTATION FAILED|ASSERTION FAILED/ { notes = notes "  " $0 "\n"; in_note = 6; next }
+/^ +# / { notes = notes "  " $0 "\n"; next }
 in_note > 0 { notes = notes "  " $0 "\n"; in_note-- }
 
 function result(line,    bad, name) {

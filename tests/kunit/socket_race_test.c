@@ -267,7 +267,7 @@ static void a_peer_may_leave_while_we_send(struct kunit *test)
 			sock_release(peer);
 		do {
 			result = os_socket_send(socket, &fragment, 1, 0, 0, NULL);
-			msleep(1);
+			usleep_range(1000, 2000);
 		} while (result > 0);
 		errors += result == -EPIPE || result == -ECONNRESET;
 		os_socket_close(socket);

@@ -147,7 +147,7 @@ static long read_within_limit(struct os_socket *socket, struct sink *sink)
 	while ((result = os_socket_read(socket, sink_consume, sink, SIZE_MAX)) == -EAGAIN) {
 		if (os_now_ms() >= end)
 			break;
-		msleep(1);
+		usleep_range(1000, 2000);
 	}
 	return result;
 }

@@ -186,6 +186,7 @@ class IdleUser : public ConnUser {
   void on_pass_end() override {}
   bool next_pdu(TxPdu*) override { return false; }
   void pdu_sent(TxPdu&) override {}
+  void pdu_dropped(TxPdu&) override {}
   void on_moved() override {}
   void on_closed(CloseReason) override {}
 };
