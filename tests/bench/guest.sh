@@ -212,15 +212,20 @@ profile_all()
 	for what in $jobs; do
 		for name in chiscsi "$peer"; do
 			echo "== $what on $name: processor time by thread and function"
-			perf record -q -a -e cpu-clock -F 250 -o /run/perf.data -- \
-				fio --version >/dev/null 2>&1 || { skip profile 'perf does not work here'; return 0; }
-			job "$what" "$name" >/dev/null 2>&1 &
-			perf record -q -a -e cpu-clock -F 250 -o /run/perf.data -- sleep "$seconds" >/dev/null 2>&1 || :
-			wait $! || :
-			perf report -i /run/perf.data --stdio --sort comm,symbol --percent-limit 1 2>/dev/null |
-				grep -E '^ +[0-9]' | grep -vE ' swapper ' | head -n 45 || :
+			profile_one "$what" "$name" || cat /run/perf.err
 		done
 	done
+}
+
+# profile_one JOB NAME: perf is told to follow fio from its start to its end.
+profile_one()
+{
+	job "$1" "$2" --output=/run/fio.out &
+	perf record -q -a -e cpu-clock -F 250 -o /run/perf.data -- \
+		tail -f --pid=$! /dev/null >/run/perf.err 2>&1 || return 1
+	perf report -f -i /run/perf.data --stdio --sort comm,sym --percent-limit 1 \
+		>/run/perf.out 2>/run/perf.err || return 1
+	grep -E '^ +[0-9.]+%' /run/perf.out | grep -vE ' (swapper|perf) ' | head -n 25 || :
 }
 
 # --- the whole --------------------------------------------------------------

@@ -225,15 +225,17 @@ static void read_leaves_what_the_consumer_does_not_take(struct kunit *test)
 static void read_keeps_to_its_limit(struct kunit *test)
 {
 	struct connection *connection = connection_open(test, 0);
+	size_t size = 20000;
+	u8 *data = kunit_kmalloc(test, size, GFP_KERNEL);
 	struct sink sink;
-	u8 data[20000];
 	long first;
 
+	KUNIT_ASSERT_NOT_NULL(test, data);
 	transfer(test, 1, 100000, SIZE_MAX, 1);
-	fill_pattern(data, sizeof(data), 0);
-	KUNIT_ASSERT_EQ(test, peer_send(connection->peer, data, sizeof(data)), 0);
+	fill_pattern(data, size, 0);
+	KUNIT_ASSERT_EQ(test, peer_send(connection->peer, data, size), 0);
 	KUNIT_ASSERT_TRUE(test, watcher_saw(&connection->watcher, OS_SOCKET_READABLE));
-	sink_init(test, &sink, sizeof(data), SIZE_MAX);
+	sink_init(test, &sink, size, SIZE_MAX);
 	first = os_socket_read(connection->socket, sink_consume, &sink, 100);
 	KUNIT_EXPECT_GE(test, first, 100L);
 	KUNIT_EXPECT_EQ(test, drain(connection, &sink, 100), 0L);

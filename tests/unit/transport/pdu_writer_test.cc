@@ -114,7 +114,6 @@ class PduWriterTest : public testing::Test, protected IdleUser {
     return true;
   }
 
-  void pdu_dropped(TxPdu&) override {}
   void pdu_sent(TxPdu& pdu) override {
     ASSERT_LT(sent_, pdus_.size());
     Outgoing& out = *pdus_[sent_++];
