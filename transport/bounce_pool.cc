@@ -25,18 +25,21 @@ bool put_on(Shelf& shelf, Buffer& buffer) {
 Buffer BouncePool::take(uint32_t size) {
   if (size <= kSmall) return take_from(small_);
   if (size <= kLarge) return take_from(large_);
+  if (size <= kHuge) return take_from(huge_);
   return Buffer();
 }
 
 Buffer BouncePool::take_or_allocate(uint32_t size) {
   if (Buffer kept = take(size)) return kept;
   if (size <= kSmall) return Buffer::allocate(kSmall);
-  return Buffer::allocate(size <= kLarge ? kLarge : size);
+  if (size <= kLarge) return Buffer::allocate(kLarge);
+  return Buffer::allocate(size <= kHuge ? kHuge : size);
 }
 
 void BouncePool::give_back(Buffer buffer) {
   if (buffer.size() == kSmall && put_on(small_, buffer)) return;
-  if (buffer.size() == kLarge) put_on(large_, buffer);
+  if (buffer.size() == kLarge && put_on(large_, buffer)) return;
+  if (buffer.size() == kHuge) put_on(huge_, buffer);
 }
 
 }  // namespace chiscsi

@@ -2,7 +2,7 @@
 //
 // BouncePool: buffers for unsolicited data that arrives before the driver has lent its own.
 //
-// One per worker. Two sizes are kept for reuse, up to a limit, so that a steady load allocates
+// One per worker. Three sizes are kept for reuse, up to a limit, so that a steady load allocates
 // nothing; other sizes come from the heap. Worker-owned.
 #pragma once
 
@@ -24,6 +24,7 @@ class BouncePool {
  private:
   static constexpr uint32_t kSmall = 8 * 1024;
   static constexpr uint32_t kLarge = 64 * 1024;
+  static constexpr uint32_t kHuge = 256 * 1024;
   template <uint32_t kCount>
   struct Shelf {
     Buffer buffers[kCount];
@@ -31,6 +32,7 @@ class BouncePool {
   };
   Shelf<64> small_;
   Shelf<16> large_;
+  Shelf<8> huge_;
 };
 
 }  // namespace chiscsi

@@ -220,6 +220,8 @@ profile_all()
 # profile_one JOB NAME: perf is told to follow fio from its start to its end.
 profile_one()
 {
+	# perf itself needs seconds to start in an emulated machine.
+	local seconds=$((seconds + 5))
 	job "$1" "$2" --output=/run/fio.out &
 	perf record -q -a -e cpu-clock -F 250 -o /run/perf.data -- \
 		tail -f --pid=$! /dev/null >/run/perf.err 2>&1 || return 1

@@ -2,11 +2,11 @@
 //
 // Fuzzer of the PDU reader: any bytes, in any pieces, with any answers of its user.
 //
-// Input: one byte of choices (digests, where data goes, repair), one byte for the user's answers, a
-// count of split points, those, and the stream. With the repair bit, digests are computed over what is
-// in the stream, so that the fuzzer gets past them. Oracles beside crashes: in one piece, byte by
-// byte, and in the pieces asked for, the reader uses the same bytes and tells the same; data
-// outside of the placement stays as it is; and a plain parser agrees on the first PDU.
+// Input: one byte of choices (digests, where data goes, repair), one byte for the user's answers,
+// a count of split points, those, and the stream. With the repair bit, digests are computed over
+// what is in the stream, so that the fuzzer gets past them. Oracles beside crashes: in one piece,
+// byte by byte, and in the pieces asked for, the reader uses the same bytes and tells the same;
+// data outside of the placement stays as it is; and a plain parser agrees on the first PDU.
 #include <cstdio>
 #include <cstdlib>
 
@@ -36,7 +36,8 @@ struct Choices {
   const bool data_digest;
   const int place;  // 0: memory, 1: short memory, 2: a list, 3: nowhere.
   const bool repair;
-  const uint8_t answers;  // One bit for each question: set for a pause, and 0xff closes at the eighth.
+  // One bit for each question: set for a pause; 0xff closes at the eighth.
+  const uint8_t answers;
 };
 
 // What a run saw, and what it did to memory.

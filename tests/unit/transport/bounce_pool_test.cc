@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t kSmall = 8 * 1024;
 constexpr uint32_t kLarge = 64 * 1024;
+constexpr uint32_t kHuge = 256 * 1024;
 
 TEST(BouncePool, IsEmptyAtFirst) {
   BouncePool pool;
@@ -23,7 +24,8 @@ TEST(BouncePool, IsEmptyAtFirst) {
 
 TEST(BouncePool, AllocatesAtLeastTheSizeAskedFor) {
   BouncePool pool;
-  for (const uint32_t size : {0u, 1u, kSmall - 1, kSmall, kSmall + 1, kLarge, kLarge + 1, 1u << 20}) {
+  for (const uint32_t size :
+       {0u, 1u, kSmall - 1, kSmall, kSmall + 1, kLarge, kLarge + 1, 1u << 20}) {
     const Buffer buffer = pool.take_or_allocate(size);
     ASSERT_TRUE(buffer) << size;
     EXPECT_GE(buffer.size(), size);
@@ -32,7 +34,7 @@ TEST(BouncePool, AllocatesAtLeastTheSizeAskedFor) {
 
 TEST(BouncePool, KeepsABufferForTheNextOfItsSize) {
   BouncePool pool;
-  for (const uint32_t size : {100u, kSmall, kSmall + 1, kLarge}) {
+  for (const uint32_t size : {100u, kSmall, kSmall + 1, kLarge, kHuge}) {
     Buffer buffer = pool.take_or_allocate(size);
     const uint8_t* memory = buffer.data();
     pool.give_back(std::move(buffer));
@@ -59,7 +61,7 @@ TEST(BouncePool, DoesNotGiveASmallBufferForALargeNeed) {
 TEST(BouncePool, FreesBuffersOfOtherSizes) {
   BouncePool pool;
   const uint64_t before = host_live_allocations();
-  pool.give_back(pool.take_or_allocate(kLarge + 1));
+  pool.give_back(pool.take_or_allocate(kHuge + 1));
   pool.give_back(Buffer::allocate(100));
   pool.give_back(Buffer());
   EXPECT_EQ(host_live_allocations(), before);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// PduWriter over a loop-back connection: whatever the mixture of PDUs, with memory, lists, notices
-// and digests, and however few bytes the network takes at a time, the bytes on the wire are those of
-// the serialisation in wire.hh, and each PDU is reported once and in order. Host memory that a
-// notice still covers is watched by the port (host_set_notice_delay()).
+// PduWriter over a loop-back connection: whatever the mixture of PDUs, with memory, lists,
+// notices and digests, and however few bytes the network takes at a time, the bytes on the wire
+// are those of the serialisation in wire.hh, and each PDU is reported once and in order. Host
+// memory that a notice still covers is watched by the port (host_set_notice_delay()).
 #include "transport/pdu_writer.hh"
 
 #include <arpa/inet.h>

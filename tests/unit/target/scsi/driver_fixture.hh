@@ -100,7 +100,8 @@ class DriverFixture : public SessionFixture {
     return reinterpret_cast<unsigned char*>(memory.elements());
   }
   static int buffer_ready(Command& command, SgMemory& memory, unsigned offset, unsigned length) {
-    return engine_scsi_cmd_buffer_ready(&command.scsi, list(memory), memory.count(), offset, length);
+    return engine_scsi_cmd_buffer_ready(&command.scsi, list(memory), memory.count(), offset,
+                                        length);
   }
   static int read_data(Command& command, SgMemory& memory, unsigned offset, unsigned length) {
     return engine_scsi_cmd_execution_status(&command.scsi, list(memory), memory.count(), offset,

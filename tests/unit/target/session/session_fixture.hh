@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// An engine and one session, on a worker of the test's own and without any connection: what commands
-// and the storage driver's calls need around them. What belongs to the worker is done in on_worker();
-// while that runs, messages to the worker wait. The engine is only started, stopped and passed on: the
-// sanitizer's checks of virtual calls need type information, which the engine is built without.
+// An engine and one session, on a worker of the test's own and without any connection: what
+// commands and the storage driver's calls need around them. What belongs to the worker is done in
+// on_worker(); while that runs, messages to the worker wait. The engine is only started, stopped
+// and passed on: the sanitizer's checks of virtual calls need type information, which the engine
+// is built without.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -61,7 +62,8 @@ class SessionFixture : public testing::Test {
 
   void on_worker(std::function<void()> work) {
     struct Message : WorkerMessage {
-      explicit Message(std::function<void()> w) : WorkerMessage(&Message::run), work(std::move(w)) {}
+      explicit Message(std::function<void()> w)
+          : WorkerMessage(&Message::run), work(std::move(w)) {}
       static void run(WorkerMessage& message) {
         auto& self = static_cast<Message&>(message);
         self.work();
