@@ -66,17 +66,21 @@ bool PduReader::collect(Bytes piece, uint32_t wanted, MutableBytes into, size_t*
 }
 
 size_t PduReader::take_header(Bytes piece) {
+  if (got_ == 0) {
+    pdu_header_digest_ = header_digest_;
+    pdu_data_digest_ = data_digest_;
+  }
   size_t used;
   MutableBytes header(reinterpret_cast<uint8_t*>(&pdu_->bhs), iscsi::kBhsSize);
   if (!collect(piece, iscsi::kBhsSize, header, &used)) return used;
   pdu_->ahs_size = 0;
   pdu_->ahs_too_long = false;
   pdu_->data_digest_error = false;
-  if (header_digest_) crc_ = os_crc32c(kCrcStart, header.data(), header.size());
+  if (pdu_header_digest_) crc_ = os_crc32c(kCrcStart, header.data(), header.size());
   if (pdu_->bhs.total_ahs_length != 0) {
     enter(Step::kAhs);
   } else {
-    enter(header_digest_ ? Step::kHeaderDigest : Step::kDecide);
+    enter(pdu_header_digest_ ? Step::kHeaderDigest : Step::kDecide);
   }
   return used;
 }
@@ -85,11 +89,11 @@ size_t PduReader::take_ahs(Bytes piece) {
   size_t used;
   const uint32_t total = pdu_->bhs.total_ahs_length * 4u;
   const bool all = collect(piece, total, MutableBytes(pdu_->ahs), &used);
-  if (header_digest_) crc_ = os_crc32c(crc_, piece.data(), used);
+  if (pdu_header_digest_) crc_ = os_crc32c(crc_, piece.data(), used);
   if (!all) return used;
   pdu_->ahs_too_long = total > RxPdu::kMaxAhs;
   pdu_->ahs_size = pdu_->ahs_too_long ? 0 : total;
-  enter(header_digest_ ? Step::kHeaderDigest : Step::kDecide);
+  enter(pdu_header_digest_ ? Step::kHeaderDigest : Step::kDecide);
   return used;
 }
 
@@ -132,7 +136,7 @@ size_t PduReader::take_data(Bytes piece) {
   } else {
     placement_.buffers.copy_in(part);
   }
-  if (data_digest_) crc_ = os_crc32c(crc_, part.data(), part.size());
+  if (pdu_data_digest_) crc_ = os_crc32c(crc_, part.data(), part.size());
   got_ += static_cast<uint32_t>(part.size());
   if (got_ == pdu_->data_size()) enter_after_data();
   return part.size();
@@ -142,16 +146,16 @@ void PduReader::enter_after_data() {
   if (iscsi::pad_of(pdu_->data_size()) != 0) {
     enter(Step::kPad);
   } else {
-    enter(data_digest_ ? Step::kDataDigest : Step::kComplete);
+    enter(pdu_data_digest_ ? Step::kDataDigest : Step::kComplete);
   }
 }
 
 size_t PduReader::take_pad(Bytes piece) {
   const uint32_t pad = iscsi::pad_of(pdu_->data_size());
   const Bytes part = piece.first(pad - got_);
-  if (data_digest_) crc_ = os_crc32c(crc_, part.data(), part.size());
+  if (pdu_data_digest_) crc_ = os_crc32c(crc_, part.data(), part.size());
   got_ += static_cast<uint32_t>(part.size());
-  if (got_ == pad) enter(data_digest_ ? Step::kDataDigest : Step::kComplete);
+  if (got_ == pad) enter(pdu_data_digest_ ? Step::kDataDigest : Step::kComplete);
   return part.size();
 }
 

@@ -67,6 +67,8 @@ class PduReader {
   Step step_ = Step::kHeader;
   bool header_digest_ = false;
   bool data_digest_ = false;
+  bool pdu_header_digest_ = false;  // Of the PDU that is being read.
+  bool pdu_data_digest_ = false;
   bool paused_ = false;
   bool closed_ = false;
 };

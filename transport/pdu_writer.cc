@@ -25,6 +25,8 @@ int PduWriter::send(os_socket* socket, Span<os_fragment> scratch, size_t budget,
     }
     Run run{scratch};
     gather(run);
+    // A list that is shorter than its PDU cannot be sent; the loan was checked, so it has changed.
+    if (run.bytes == 0) return -static_cast<int>(Error::kIo);
     const unsigned int flags = run.full ? OS_SEND_MORE : 0;
     ++send_calls_;
     const long sent = os_socket_send(socket, run.room.data(), run.count, 0, flags, run.notice);

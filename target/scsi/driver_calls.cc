@@ -73,6 +73,7 @@ int check_elements(const Command& command, const Loan& loan) {
 int check_loan(const Command& command, const Loan& loan) {
   if (loan.elements == nullptr) return refuse_loan(command, loan, "data buf NULL", "");
   if (loan.count == 0) return refuse_loan(command, loan, "sg 0, exp. sgl", "");
+  if (loan.length == 0) return refuse_loan(command, loan, "buflen 0", "");
   return check_elements(command, loan);
 }
 

@@ -137,6 +137,15 @@ void drop_phases(Command& command) {
   command.phases.for_each([&](BufferPhase& phase) { free_phase(command, phase); });
 }
 
+// The driver will not answer an abort: that is its answer.
+void take_refused_abort(Command& command) {
+  SpinGuard guard(command.session.driver_lock);
+  if (command.driver.access != DriverAccess::kAborting) return;
+  command.driver.access = DriverAccess::kEnded;
+  command.driver.answered = true;
+  command.event.request(command.session.worker());
+}
+
 // Calls fp_scsi_cmd_abort(), once nothing of ours touches a lent buffer any more.
 void ask_driver_to_abort(Command& command) {
   command.set_state(CommandState::kAborting);
@@ -144,7 +153,7 @@ void ask_driver_to_abort(Command& command) {
   if ((command.scsi.sc_flag & SC_FLAG_SESS_ABORT) == 0) command.scsi.sc_flag |= SC_FLAG_TMF_ABORT;
   command.session.watch(command, command.session.engine().abort_timeout_ms());
   chiscsi_target_lun_class& hooks = *command.session.lun_class();
-  if (hooks.fp_scsi_cmd_abort != nullptr) hooks.fp_scsi_cmd_abort(&command.scsi);
+  if (hooks.fp_scsi_cmd_abort(&command.scsi) < 0) take_refused_abort(command);
 }
 
 // Whether the driver owes an answer before the command can end; takes its right to do more.
@@ -245,8 +254,12 @@ void give_back_complete_phases(Command& command) {
     chiscsi_sgvec* elements = phase->elements;
     const uint32_t count = phase->count, offset = phase->offset, length = phase->length;
     free_phase(command, *phase);
-    hooks.fp_scsi_cmd_data_xfer_status(&command.scsi, reinterpret_cast<unsigned char*>(elements),
-                                       count, offset, length);
+    const int rc = hooks.fp_scsi_cmd_data_xfer_status(
+        &command.scsi, reinterpret_cast<unsigned char*>(elements), count, offset, length);
+    if (rc < 0) {
+      write_data::cancel(command);
+      take_back_refused(command, rc);
+    }
   }
 }
 
