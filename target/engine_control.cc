@@ -198,7 +198,7 @@ int engine_target_reconfig(void* sdev_priv, const char* target_name, const char*
 
 int engine_target_session_abort(unsigned long sess_hdl) {
   Ref<Session> session = Engine::instance().session_handles().find(sess_hdl);
-  if (!session) return -static_cast<int>(Error::kNoEntry);
+  if (!session) return -static_cast<int>(Error::kStale);
   session->request_end(EndReason::kDriverRequest);
   return 0;
 }

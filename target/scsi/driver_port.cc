@@ -150,7 +150,8 @@ void take_refused_abort(Command& command) {
 void ask_driver_to_abort(Command& command) {
   command.set_state(CommandState::kAborting);
   drop_phases(command);
-  if ((command.scsi.sc_flag & SC_FLAG_SESS_ABORT) == 0) command.scsi.sc_flag |= SC_FLAG_TMF_ABORT;
+  // The flags are the driver's to write until its access was closed a moment ago.
+  command.scsi.sc_flag |= command.abort_flag != 0 ? command.abort_flag : SC_FLAG_TMF_ABORT;
   command.session.watch(command, command.session.engine().abort_timeout_ms());
   chiscsi_target_lun_class& hooks = *command.session.lun_class();
   if (hooks.fp_scsi_cmd_abort(&command.scsi) < 0) take_refused_abort(command);
@@ -265,7 +266,7 @@ void give_back_complete_phases(Command& command) {
 
 void abort(Command& command, unsigned int flag) {
   command.silent = command.abort_wanted = true;
-  command.scsi.sc_flag |= flag;
+  command.abort_flag |= flag;
   write_data::cancel(command);
   command.tx_node.unlink();
   command.session.add_work(command);
@@ -278,7 +279,7 @@ bool end_if_over(Command& command) {
   }
   if (command.buffers_busy() || command.event.is_pending()) return false;
   const bool giving_up = command.abort_wanted || command.failed;
-  const bool session_ends = (command.scsi.sc_flag & SC_FLAG_SESS_ABORT) != 0;
+  const bool session_ends = (command.abort_flag & SC_FLAG_SESS_ABORT) != 0;
   if (giving_up && (command.state == CommandState::kAtDriver ||
                     (command.state == CommandState::kResponding && command.silent))) {
     if (close_driver_access(command, session_ends)) {

@@ -61,6 +61,7 @@ void Command::reset() {
   immediate = counted = driver_saw = silent = conclusion_known = response_queued = false;
   abort_wanted = driver_abort = own_failure = failed = receiving = false;
   pdus_in_flight = 0;
+  abort_flag = 0;
   tmf = nullptr;
   deadline_ms = 0;
   unsolicited_received = unsolicited_placed = unsolicited_data_sn = 0;

@@ -297,6 +297,8 @@ void Session::leave_target() {
 void Session::finish_end() {
   state_ = SessionState::kEnded;
   sweep_timer_.disarm();
+  // From the hook on the handle is dead.
+  engine_.session_handles().remove(*this);
   tell_driver_of_end();
   leave_target();
   Engine& engine = engine_;
