@@ -629,7 +629,5 @@ TEST_F(CommandProtocol, InitiatorThatReadsNothingHoldsUpOnlyItself) {
   EXPECT_TRUE(other->read(read10_cdb(0, 8), 8 * kBlock).good());
 }
 
-// ---- Counters ----
-
 }  // namespace
 }  // namespace chiscsi::test
