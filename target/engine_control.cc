@@ -20,6 +20,22 @@ constexpr uint32_t kClassWaitMs = 30'000;
 
 bool ends_with_nul(Bytes config) { return config.empty() || config[config.size() - 1] == '\0'; }
 
+// What can be written and would have no effect is refused rather than ignored: an administrator
+// must not believe that a mask is in force.
+Status check_supported(const TargetSettings& settings) {
+  if (!settings.devices().empty()) {
+    os_log(OS_LOG_ERROR, "%s: TargetDevice: there are no built-in LUN classes yet",
+           settings.name_c_str());
+    return Error::kNotSupported;
+  }
+  for (const AccessRule& rule : settings.acl()) {
+    if (rule.luns.empty() && rule.access == LunAccess::kReadWrite) continue;
+    os_log(OS_LOG_ERROR, "%s: ACL: lun= is not enforced yet", settings.name_c_str());
+    return Error::kNotSupported;
+  }
+  return Status();
+}
+
 Result<Ref<TargetSettings>> parse_settings(Text name, const TargetClass& target_class,
                                            Bytes config) {
   if (!ends_with_nul(config)) {
@@ -30,7 +46,11 @@ Result<Ref<TargetSettings>> parse_settings(Text name, const TargetClass& target_
   options.has_chap_hook = target_class.hooks->fp_chap_info_get != nullptr;
   ConfigError error;
   Result<Ref<TargetSettings>> settings = TargetSettings::parse(name, config, options, &error);
-  if (!settings.is_ok()) os_log(OS_LOG_ERROR, "target configuration: %s", error.c_str());
+  if (!settings.is_ok()) {
+    os_log(OS_LOG_ERROR, "target configuration: %s", error.c_str());
+    return settings;
+  }
+  CHISCSI_TRY(check_supported(*settings.value()));
   return settings;
 }
 

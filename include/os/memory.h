@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 #define OS_ALLOC_SLEEP 0  /* Process context, no spinlock held. */
-#define OS_ALLOC_ATOMIC 1 /* Any context. */
+#define OS_ALLOC_ATOMIC 1 /* Process context or softirq, but not under an os_spinlock. */
 
 /**
  * os_alloc() - zeroed memory, aligned to 16 bytes.

@@ -82,29 +82,44 @@ bool is_multi_phase(const Command& command) {
   return (property & (1u << LUN_CLASS_MULTI_PHASE_DATA_BIT)) != 0;
 }
 
+// What becomes of a loan. It is decided under the driver lock and said when the lock is gone.
+enum class Verdict : uint8_t { kTaken, kStale, kOffset, kOverflow, kUnderflow, kNoMemory };
+
 // Offset and length against what was lent before and what the initiator expects.
-int check_extent(const Command& command, const Loan& loan) {
-  if (loan.offset != command.driver.next_offset) {
-    refused_count.fetch_add(1, std::memory_order_relaxed);
-    os_log_limited(OS_LOG_ERROR, "%s: itt 0x%x, buf off %u+%u, exp %u+%u", loan.call,
-                   command.initiator_task_tag, loan.offset, loan.length, command.driver.next_offset,
-                   loan.length);
-    return kInvalid;
-  }
+Verdict check_extent_locked(const Command& command, const Loan& loan) {
+  if (loan.offset != command.driver.next_offset) return Verdict::kOffset;
   const uint64_t end = static_cast<uint64_t>(loan.offset) + loan.length;
   const unsigned int flags = command.scsi.sc_flag;
-  const char* what = nullptr;
-  if (end > command.expected_length && (flags & SC_FLAG_XFER_OVERFLOW) == 0) what = "overflow";
-  if (end < command.expected_length && (flags & SC_FLAG_XFER_UNDERFLOW) == 0 &&
-      !is_multi_phase(command) && command.scsi.sc_status == 0) {
-    what = "underflow";
+  if (end > command.expected_length && (flags & SC_FLAG_XFER_OVERFLOW) == 0) {
+    return Verdict::kOverflow;
   }
-  if (what == nullptr) return 0;
-  refused_count.fetch_add(1, std::memory_order_relaxed);
-  os_log_limited(OS_LOG_ERROR, "%s: itt 0x%x, buf %s, %u!=%u+%u.", loan.call,
-                 command.initiator_task_tag, what, command.expected_length, loan.offset,
-                 loan.length);
-  return kInvalid;
+  const bool may_be_short = (flags & SC_FLAG_XFER_UNDERFLOW) != 0 || is_multi_phase(command) ||
+                            command.scsi.sc_status != 0;
+  return end < command.expected_length && !may_be_short ? Verdict::kUnderflow : Verdict::kTaken;
+}
+
+int say(const Command& command, const Loan& loan, Verdict verdict, uint32_t expected_offset) {
+  switch (verdict) {
+    case Verdict::kTaken:
+      return 0;
+    case Verdict::kNoMemory:
+      return kNoMemory;
+    case Verdict::kStale:
+      return refuse_stale(loan.call, command);
+    case Verdict::kOffset:
+      refused_count.fetch_add(1, std::memory_order_relaxed);
+      os_log_limited(OS_LOG_ERROR, "%s: itt 0x%x, buf off %u+%u, exp %u+%u", loan.call,
+                     command.initiator_task_tag, loan.offset, loan.length, expected_offset,
+                     loan.length);
+      return kInvalid;
+    default:
+      refused_count.fetch_add(1, std::memory_order_relaxed);
+      os_log_limited(OS_LOG_ERROR, "%s: itt 0x%x, buf %s, %u!=%u+%u.", loan.call,
+                     command.initiator_task_tag,
+                     verdict == Verdict::kOverflow ? "overflow" : "underflow",
+                     command.expected_length, loan.offset, loan.length);
+      return kInvalid;
+  }
 }
 
 bool inline_phase_is_free(Command& command) {
@@ -133,17 +148,13 @@ bool completes_read(const Command& command, const Loan& loan) {
          command.scsi.sc_status != 0 || !is_multi_phase(command);
 }
 
-int lend(Command& command, const Loan& loan, bool may_complete) {
-  const int bad = check_loan(command, loan);
-  if (bad != 0) return bad;
-  OwnPtr<BufferPhase> allocated;
-  if (!inline_phase_is_free(command)) allocated = make<BufferPhase>(Alloc::kAtomic);
-  SpinGuard guard(command.session.driver_lock);
-  if (command.driver.access != DriverAccess::kOpen) return refuse_stale(loan.call, command);
-  const int bad_extent = check_extent(command, loan);
-  if (bad_extent != 0) return bad_extent;
+Verdict take_loan_locked(Command& command, const Loan& loan, bool may_complete,
+                         OwnPtr<BufferPhase>& allocated) {
+  if (command.driver.access != DriverAccess::kOpen) return Verdict::kStale;
+  const Verdict extent = check_extent_locked(command, loan);
+  if (extent != Verdict::kTaken) return extent;
   BufferPhase* phase = take_phase_locked(command, allocated);
-  if (phase == nullptr) return kNoMemory;
+  if (phase == nullptr) return Verdict::kNoMemory;
   phase->elements = loan.elements;
   phase->count = loan.count;
   phase->offset = loan.offset;
@@ -157,26 +168,59 @@ int lend(Command& command, const Loan& loan, bool may_complete) {
     command.driver.ended = true;
   }
   command.event.request(command.session.worker());
-  return 0;
+  return Verdict::kTaken;
 }
 
-// The end of execution without (more) data, or the answer to an abort.
-int finish(Command& command, const char* call) {
-  SpinGuard guard(command.session.driver_lock);
+// When a loan was taken the command may be gone at once: nothing of it is touched after the lock.
+int lend(Command& command, const Loan& loan, bool may_complete) {
+  const int bad = check_loan(command, loan);
+  if (bad != 0) return bad;
+  OwnPtr<BufferPhase> allocated;
+  if (!inline_phase_is_free(command)) allocated = make<BufferPhase>(Alloc::kAtomic);
+  uint32_t expected_offset;
+  Verdict verdict;
+  {
+    SpinGuard guard(command.session.driver_lock);
+    expected_offset = command.driver.next_offset;
+    verdict = take_loan_locked(command, loan, may_complete, allocated);
+  }
+  return verdict == Verdict::kTaken ? 0 : say(command, loan, verdict, expected_offset);
+}
+
+// The end of execution without (more) data, or the answer to an abort. False: the driver does not
+// have the command.
+bool take_end_locked(Command& command) {
   switch (command.driver.access) {
     case DriverAccess::kOpen:
-      command.driver.access = DriverAccess::kEnded;
       command.driver.ended = true;
       break;
     case DriverAccess::kAborting:
-      command.driver.access = DriverAccess::kEnded;
       command.driver.answered = true;
       break;
     default:
-      return refuse_stale(call, command);
+      return false;
   }
+  command.driver.access = DriverAccess::kEnded;
   command.event.request(command.session.worker());
-  return 0;
+  return true;
+}
+
+int finish(Command& command, const char* call) {
+  bool taken;
+  {
+    SpinGuard guard(command.session.driver_lock);
+    taken = take_end_locked(command);
+  }
+  return taken ? 0 : refuse_stale(call, command);
+}
+
+bool take_abort_request(Command& command) {
+  SpinGuard guard(command.session.driver_lock);
+  if (command.driver.access != DriverAccess::kOpen) return false;
+  command.driver.access = DriverAccess::kEnded;
+  command.driver.abort_asked = true;
+  command.event.request(command.session.worker());
+  return true;
 }
 
 bool abort_is_pending(Command& command) {
@@ -232,12 +276,7 @@ int engine_scsi_cmd_abort(chiscsi_scsi_command* scmd) {
   constexpr const char* kCall = "chiscsi_scsi_cmd_abort";
   if (!Command::is_live_pointer(scmd)) return refuse(kCall, scmd, "not a command");
   Command& command = Command::of(*scmd);
-  SpinGuard guard(command.session.driver_lock);
-  if (command.driver.access != DriverAccess::kOpen) return refuse_stale(kCall, command);
-  command.driver.access = DriverAccess::kEnded;
-  command.driver.abort_asked = true;
-  command.event.request(command.session.worker());
-  return 0;
+  return take_abort_request(command) ? 0 : refuse_stale(kCall, command);
 }
 
 void engine_iscsi_command_dump(chiscsi_scsi_command* scmd) {
