@@ -9,12 +9,7 @@
 #ifndef CHISCSI_TARGET_ENGINE_H
 #define CHISCSI_TARGET_ENGINE_H
 
-#ifdef __KERNEL__
-#include <linux/types.h>
-#else
-#include <stddef.h>
-#include <stdint.h>
-#endif
+#include "os/types.h"
 
 #include "common/chiscsi.h"
 

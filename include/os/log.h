@@ -8,12 +8,7 @@
 #ifndef CHISCSI_OS_LOG_H
 #define CHISCSI_OS_LOG_H
 
-#ifdef __KERNEL__
-#include <linux/types.h>
-#else
-#include <stddef.h>
-#include <stdint.h>
-#endif
+#include "os/types.h"
 
 #ifdef __cplusplus
 extern "C" {

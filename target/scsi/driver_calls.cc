@@ -223,10 +223,12 @@ bool take_abort_request(Command& command) {
   return true;
 }
 
-bool abort_is_pending(Command& command) {
+DriverAccess access_of(Command& command) {
   SpinGuard guard(command.session.driver_lock);
-  return command.driver.access == DriverAccess::kAborting;
+  return command.driver.access;
 }
+
+bool abort_is_pending(Command& command) { return access_of(command) == DriverAccess::kAborting; }
 
 }  // namespace
 
@@ -284,12 +286,12 @@ void engine_iscsi_command_dump(chiscsi_scsi_command* scmd) {
     refuse("chiscsi_iscsi_command_dump", scmd, "not a command");
     return;
   }
-  const Command& command = Command::of(*scmd);
+  Command& command = Command::of(*scmd);
   os_log(OS_LOG_INFO,
-         "sc 0x%lx: itt 0x%x, cmdsn %u, lun %u, opcode 0x%x, flag 0x%x, xfer_len %u, state %d, "
+         "sc 0x%lx: itt 0x%x, cmdsn %u, lun %u, opcode 0x%x, flag 0x%x, xfer_len %u, access %d, "
          "status 0x%x, response 0x%x, sense %x/%x/%x, residual %u",
          reinterpret_cast<unsigned long>(scmd), scmd->sc_itt, scmd->sc_CmdSN, scmd->sc_lun,
-         command.cdb[0], scmd->sc_flag, scmd->sc_xfer_len, static_cast<int>(command.state),
+         command.cdb[0], scmd->sc_flag, scmd->sc_xfer_len, static_cast<int>(access_of(command)),
          scmd->sc_status, scmd->sc_response, scmd->sc_sense_key, scmd->sc_sense_asc,
          scmd->sc_sense_ascq, scmd->sc_xfer_residualcount);
 }

@@ -112,8 +112,8 @@ struct Command : TxItem {
   bool silent = false;            // Aborted: no response, no data to the initiator.
   bool conclusion_known = false;  // The response's fields below are final.
   bool response_queued = false;   // The status has left in a PDU, or is pulled.
-  bool abort_wanted = false;       // fp_scsi_cmd_abort() is to be called if the driver has it.
-  unsigned int abort_flag = 0;     // Why: SC_FLAG_SESS_ABORT or SC_FLAG_TMF_ABORT.
+  bool abort_wanted = false;      // fp_scsi_cmd_abort() is to be called if the driver has it.
+  unsigned int abort_flag = 0;    // Why: SC_FLAG_SESS_ABORT or SC_FLAG_TMF_ABORT.
   bool driver_abort = false;      // chiscsi_scsi_cmd_abort() was called for it.
   bool own_failure = false;       // We end it: the sense below counts, not the driver's.
   bool failed = false;            // `failure` is to be its answer.

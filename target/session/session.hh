@@ -123,7 +123,7 @@ class Session : public RefCounted<Session> {
   TmfList tmfs;
   List<Command, &Command::session_node> commands;  // All that are not free.
   uint32_t immediate_commands = 0;
-  bool r2ts_missing = false;  // Some command waits for an R2T of the pool.
+  bool r2ts_missing = false;         // Some command waits for an R2T of the pool.
   unsigned long driver_session = 0;  // What fp_session_added returned.
   bool driver_knows = false;         // fp_session_added was called.
   SessionCounters counters;          // Written by the worker, read by anyone.

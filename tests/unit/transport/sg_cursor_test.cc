@@ -38,8 +38,8 @@ ByteVector read_fragments(SgCursor cursor) {
   ByteVector all;
   os_fragment fragment;
   while (cursor.next_fragment(&fragment)) {
-    const auto* base = static_cast<const uint8_t*>(fragment.page != nullptr ? fragment.page
-                                                                             : fragment.address);
+    const auto* base =
+        static_cast<const uint8_t*>(fragment.page != nullptr ? fragment.page : fragment.address);
     all.insert(all.end(), base + fragment.offset, base + fragment.offset + fragment.length);
   }
   EXPECT_EQ(cursor.left(), 0u);

@@ -38,18 +38,16 @@ class DriverFixture : public SessionFixture {
       return 0;
     };
     hooks.fp_scsi_cmd_abort_status = [](unsigned, unsigned, unsigned, unsigned count,
-                                        unsigned char*, void*) {
-      note("abort_status " + std::to_string(count));
-    };
+                                        unsigned char*,
+                                        void*) { note("abort_status " + std::to_string(count)); };
     hooks.fp_scsi_cmd_cleanup = [](chiscsi_scsi_command*) { note("cleanup"); };
     make_session(&hooks);
   }
   // Whatever a test leaves behind ends as a session's end ends it.
   void TearDown() override {
     on_worker([this] {
-      session->commands.for_each([](Command& command) {
-        driver_port::abort(command, SC_FLAG_SESS_ABORT);
-      });
+      session->commands.for_each(
+          [](Command& command) { driver_port::abort(command, SC_FLAG_SESS_ABORT); });
       session->run_work();
     });
     std::vector<chiscsi_scsi_command*> left;

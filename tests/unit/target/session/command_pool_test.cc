@@ -32,7 +32,8 @@ class CommandPoolTest : public SessionFixture {
     taken_.erase(taken_.begin() + static_cast<long>(at));
   }
   size_t take_all() {
-    while (take() != nullptr) continue;
+    while (take() != nullptr)
+      continue;
     return taken_.size();
   }
 
@@ -48,7 +49,8 @@ TEST_F(CommandPoolTest, HasRoomForItsLimit) {
     EXPECT_GE(take_all(), limit);
     EXPECT_LT(taken_.size(), limit + 8);
     EXPECT_EQ(std::set<Command*>(taken_.begin(), taken_.end()).size(), taken_.size());
-    while (!taken_.empty()) give_back(0);
+    while (!taken_.empty())
+      give_back(0);
   }
 }
 

@@ -39,7 +39,8 @@ class CommandWindowAt : public testing::TestWithParam<uint32_t> {
     return distances;
   }
   void TearDown() override {
-    while (window_.drop_any() != nullptr) continue;
+    while (window_.drop_any() != nullptr)
+      continue;
   }
 
   std::deque<Sequenced> requests_;
@@ -260,7 +261,8 @@ TEST_P(CommandWindowAt, AgreesWithAModel) {
       ASSERT_LE(model.max - model.expected + 1, size);
       last_max = model.max;
     }
-    while (window.drop_any() != nullptr) continue;
+    while (window.drop_any() != nullptr)
+      continue;
   }
 }
 

@@ -54,8 +54,7 @@ class SessionFixture : public testing::Test {
       ASSERT_TRUE(made.is_ok());
       target = made.take();
     }
-    Result<Ref<Session>> made =
-        Session::create(Engine::instance(), *worker, target, parameters);
+    Result<Ref<Session>> made = Session::create(Engine::instance(), *worker, target, parameters);
     ASSERT_TRUE(made.is_ok());
     session = made.take();
   }
