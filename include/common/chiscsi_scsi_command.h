@@ -39,7 +39,11 @@ extern "C" {
 #define SC_FLAG_WRITE 0x2
 /* sc_flag: sense data is valid; set by the driver, optional (see sc_status). */
 #define SC_FLAG_SENSE 0x4
-/* sc_flag: why the command is being aborted, set by the target. */
+/*
+ * sc_flag: why the command is being aborted, set by the target right before
+ * fp_scsi_cmd_abort(). A driver that looks at sc_flag or changes it in another
+ * thread at that time does so atomically (READ_ONCE(), an atomic or).
+ */
 #define SC_FLAG_TMF_ABORT 0x8
 #define SC_FLAG_SESS_ABORT 0x10
 #define SC_FLAG_CMD_ABORT 0x20 /* the driver called chiscsi_scsi_cmd_abort() */

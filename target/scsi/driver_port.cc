@@ -150,8 +150,9 @@ void take_refused_abort(Command& command) {
 void ask_driver_to_abort(Command& command) {
   command.set_state(CommandState::kAborting);
   drop_phases(command);
-  // The flags are the driver's to write until its access was closed a moment ago.
-  command.scsi.sc_flag |= command.abort_flag != 0 ? command.abort_flag : SC_FLAG_TMF_ABORT;
+  // The driver may look at the flags on another CPU until the hook tells it of the abort.
+  const unsigned int reason = command.abort_flag != 0 ? command.abort_flag : SC_FLAG_TMF_ABORT;
+  __atomic_fetch_or(&command.scsi.sc_flag, reason, __ATOMIC_RELAXED);
   command.session.watch(command, command.session.engine().abort_timeout_ms());
   chiscsi_target_lun_class& hooks = *command.session.lun_class();
   if (hooks.fp_scsi_cmd_abort(&command.scsi) < 0) take_refused_abort(command);

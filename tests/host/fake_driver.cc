@@ -19,6 +19,14 @@
 namespace chiscsi::test {
 
 namespace {
+// The target adds the reason of an abort to the flags while other threads of a driver may read
+// them.
+unsigned int flags_of(const chiscsi_scsi_command& command) {
+  return __atomic_load_n(&command.sc_flag, __ATOMIC_RELAXED);
+}
+}  // namespace
+
+namespace {
 
 constexpr uint8_t kGood = 0x00;
 constexpr uint8_t kCheckCondition = 0x02;
@@ -453,7 +461,7 @@ void FakeDriver::access_medium(const TaskPtr& task, bool write) {
 void FakeDriver::transfer(const TaskPtr& task, std::vector<uint8_t> bytes) {
   chiscsi_scsi_command* command = task->command;
   if (command->sc_xfer_len != 0 &&
-      (command->sc_flag & SC_FLAG_WRITE) != (task->write ? SC_FLAG_WRITE : 0u)) {
+      (flags_of(*command) & SC_FLAG_WRITE) != (task->write ? SC_FLAG_WRITE : 0u)) {
     conclude(command, kCheckCondition, kIllegalRequest, 0x24);
     return;
   }
@@ -482,10 +490,10 @@ void FakeDriver::next_phase(const TaskPtr& task) {
     task->next_offset += length;
     last = task->next_offset == task->transfer;
     if (last && task->wanted > command->sc_xfer_len) {
-      command->sc_flag |= SC_FLAG_XFER_OVERFLOW;
+      __atomic_fetch_or(&command->sc_flag, SC_FLAG_XFER_OVERFLOW, __ATOMIC_RELAXED);
       command->sc_xfer_residualcount = static_cast<unsigned>(task->wanted - command->sc_xfer_len);
     } else if (last && task->wanted < command->sc_xfer_len) {
-      command->sc_flag |= SC_FLAG_XFER_UNDERFLOW;
+      __atomic_fetch_or(&command->sc_flag, SC_FLAG_XFER_UNDERFLOW, __ATOMIC_RELAXED);
       command->sc_xfer_residualcount = static_cast<unsigned>(command->sc_xfer_len - task->wanted);
       command->sc_xfer_len = task->transfer;
     }
