@@ -54,7 +54,7 @@ Status Registry::remove_class(Text name) {
   MutexGuard guard(mutex_);
   TargetClass* found = class_locked(name);
   if (found == nullptr) return Error::kNoEntry;
-  if (found->target_count != 0 || found->commands_held.load() != 0) return Error::kBusy;
+  if (found->is_in_use()) return Error::kBusy;
   classes_.remove(*found);
   gone = Ref<TargetClass>::adopt(found);
   return Status();
@@ -82,7 +82,7 @@ Status Registry::remove_lun_class(Text name, Text target_class_name) {
   while (at < owner->lun_class_count && !(Text(owner->lun_classes[at]->class_name) == name))
     ++at;
   if (at == owner->lun_class_count) return Error::kNoEntry;
-  if (owner->target_count != 0 || owner->commands_held.load() != 0) return Error::kBusy;
+  if (owner->is_in_use()) return Error::kBusy;
   for (; at + 1 < owner->lun_class_count; ++at)
     owner->lun_classes[at] = owner->lun_classes[at + 1];
   --owner->lun_class_count;

@@ -29,7 +29,24 @@ Result<Ref<Target>> Target::create(Text name, void* driver_private, Ref<TargetCl
   target->mutex_ = os_mutex_create();
   target->session_gone_ = os_event_create();
   if (target->mutex_ == nullptr || target->session_gone_ == nullptr) return Error::kNoMemory;
+  CHISCSI_TRY(target->serve_all_luns());
   return target;
+}
+
+// The first LUN class of the target class serves all LUNs.
+Status Target::serve_all_luns() {
+  if (class_->default_lun_class() != nullptr) {
+    any_lun_ = Ref<Lun>::adopt(make<Lun>(Alloc::kMaySleep, class_, 0u));
+    if (!any_lun_) return Error::kNoMemory;
+  }
+  luns_ = CHISCSI_TRY(LunMap::create_for_all(any_lun_));
+  return Status();
+}
+
+Ref<LunMap> Target::luns(uint32_t* generation) const {
+  MutexGuard guard(mutex_);
+  *generation = lun_generation_.load(std::memory_order_relaxed);
+  return luns_;
 }
 
 Ref<TargetSettings> Target::settings() const {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// TargetClass and Target: what a storage driver registered and what it serves.
+// Target: what a storage driver serves.
 //
 // The login thread and the control plane use them; the data path holds references and never looks
-// anything up. Target's mutex guards its settings and its list of sessions; hooks are called with
-// no lock held. Lock order: docs/locking.md.
+// anything up. Target's mutex guards its settings, its map of LUNs and its list of sessions; hooks
+// are called with no lock held. Lock order: docs/locking.md.
 #pragma once
 
 #include <atomic>
@@ -17,29 +17,10 @@
 #include "common/chiscsi.h"
 #include "os/thread.h"
 #include "target/config/target_settings.hh"
+#include "target/lun/lun_map.hh"
+#include "target/target_class.hh"
 
 namespace chiscsi {
-
-// A storage driver's target class with its LUN classes (Guide 5.1, 5.2).
-struct TargetClass : RefCounted<TargetClass> {
-  static constexpr uint32_t kMaxLunClasses = 8;
-
-  FixedText<CHISCSI_CLASS_NAME_MAX> name;
-  chiscsi_target_class* hooks = nullptr;
-  // Commands that the driver holds, in all sessions; the class cannot go before they did.
-  std::atomic<uint32_t> commands_held{0};
-
-  // Guarded by the registry's mutex; constant while a target of the class exists.
-  chiscsi_target_lun_class* lun_classes[kMaxLunClasses] = {};
-  uint32_t lun_class_count = 0;
-  uint32_t target_count = 0;
-  ListNode registry_node;
-
-  // The class that serves the LUNs of targets without TargetDevice lines; or nullptr.
-  chiscsi_target_lun_class* default_lun_class() const {
-    return lun_class_count != 0 ? lun_classes[0] : nullptr;
-  }
-};
 
 // One place in a target's list of sessions; a member of Session. The list knows sessions by what
 // identifies the initiator port, so that reinstatement finds its predecessor (RFC 7143 6.3.5).
@@ -67,6 +48,11 @@ class Target : public RefCounted<Target> {
   Ref<TargetSettings> settings() const;
   void replace_settings(Ref<TargetSettings> settings);
 
+  // The LUNs as they are now. `generation` tells whether they have changed since: a session that
+  // has seen lun_generation() needs not to ask again. Context: process; any for the number.
+  Ref<LunMap> luns(uint32_t* generation) const;
+  uint32_t lun_generation() const { return lun_generation_.load(std::memory_order_acquire); }
+
   // A target that is being removed takes no sessions any more.
   bool is_removed() const { return removed_.load(std::memory_order_acquire); }
   // False when somebody else removes it already.
@@ -74,7 +60,7 @@ class Target : public RefCounted<Target> {
 
   // Keeps removal and reconfiguration apart. Taken before every other lock. Sleeps.
   os_mutex* control_mutex() const { return control_mutex_; }
-  // Guards the settings and the list of sessions. Sleeps.
+  // Guards the settings, the LUNs and the list of sessions. Sleeps.
   os_mutex* mutex() const { return mutex_; }
   // In full feature phase or on their way out of it. Guarded by mutex().
   SessionList& sessions() { return sessions_; }
@@ -86,6 +72,8 @@ class Target : public RefCounted<Target> {
   ListNode registry_node;  // Guarded by the registry's mutex.
 
  private:
+  Status serve_all_luns();
+
   FixedText<iscsi::kMaxNameLength> name_;
   Ref<TargetClass> class_;
   void* driver_private_;
@@ -93,6 +81,9 @@ class Target : public RefCounted<Target> {
   os_mutex* mutex_ = nullptr;
   os_event* session_gone_ = nullptr;
   Ref<TargetSettings> settings_;
+  Ref<Lun> any_lun_;  // Of targets without TargetDevice lines.
+  Ref<LunMap> luns_;
+  std::atomic<uint32_t> lun_generation_{1};
   SessionList sessions_;
   std::atomic<bool> removed_{false};
 };

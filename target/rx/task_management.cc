@@ -6,9 +6,13 @@
 // from those that lent us buffers the driver takes them back by fp_scsi_cmd_abort(). Then the
 // driver is told by fp_tmf_execute() and ends the rest. The response leaves when all of them have
 // ended and the driver has answered, or when the limit has passed.
+//
+// A function on a task or a logical unit goes to the class of that LUN, a target reset to every LUN
+// class of the target once, one after the other.
 #include "base/lock.hh"
 #include "os/log.h"
 #include "target/engine.hh"
+#include "target/lun/lun.hh"
 #include "target/rx/rx.hh"
 #include "target/scsi/driver_port.hh"
 #include "target/session/write_data.hh"
@@ -78,9 +82,14 @@ void name_commands(Tmf& tmf, const iscsi::TaskManagementRequest& request) {
   });
 }
 
+void leave_lun(Tmf& tmf) {
+  if (Lun* lun = std::exchange(tmf.logical_unit, nullptr)) lun->leave();
+}
+
 void finish(Tmf& tmf) {
   Session& session = *tmf.session;
-  const uint8_t response = tmf.response.load();
+  const uint8_t response = tmf.outcome != 0 ? tmf.outcome : tmf.response.load();
+  leave_lun(tmf);
   tmf.session_node.unlink();
   session.engine().tmf_handles().remove(tmf);
   session.commands.for_each([&](Command& command) {
@@ -95,8 +104,38 @@ void finish(Tmf& tmf) {
   tmf.unref();
 }
 
+// Enters a LUN of a class that was not told of a target reset yet; null when all were.
+Lun* enter_next_class(Tmf& tmf) {
+  for (uint32_t i = 0; i < TargetClass::kMaxLunClasses; ++i) {
+    if ((tmf.classes_told & (1u << i)) != 0) continue;
+    Lun* lun = tmf.session->enter_lun_of_class(i);
+    if (lun == nullptr) continue;
+    tmf.classes_told |= 1u << i;
+    return lun;
+  }
+  return nullptr;
+}
+
+// The driver has answered. True when another class is to be asked, under a handle of its own.
+bool goes_on_with_next_class(Tmf& tmf) {
+  if (tmf.outcome == 0) tmf.outcome = tmf.response.load();
+  leave_lun(tmf);
+  if (!is_target_reset(tmf.function)) return false;
+  tmf.logical_unit = enter_next_class(tmf);
+  if (tmf.logical_unit == nullptr) return false;
+  HandleTable<Tmf>& handles = tmf.session->engine().tmf_handles();
+  handles.remove(tmf);
+  tmf.done = false;
+  tmf.response = ISCSI_RESPONSE_TMF_COMPLETE;
+  handles.add(tmf);
+  tmf.call.wanted = true;
+  return true;
+}
+
 void finish_if_over(Tmf& tmf) {
-  if (tmf.waits_for_driver && tmf.done.load()) tmf.waits_for_driver = false;
+  if (tmf.waits_for_driver && tmf.done.load()) {
+    tmf.waits_for_driver = goes_on_with_next_class(tmf);
+  }
   if (!tmf.waits_for_driver && tmf.commands_left == 0) finish(tmf);
 }
 
@@ -115,7 +154,8 @@ Tmf* start(Session& session, const iscsi::TaskManagementRequest& request, uint8_
 
 // Leaves the hook call to the work list's end of pass: no hook is called under the transport's
 // lock.
-void tell_driver_later(Tmf& tmf, bool immediate, uint32_t lun, Command* command) {
+void tell_driver_later(Tmf& tmf, Lun& unit, bool immediate, uint32_t lun, Command* command) {
+  tmf.logical_unit = &unit;
   tmf.waits_for_driver = true;
   tmf.call.wanted = true;
   tmf.call.immediate = immediate;
@@ -164,22 +204,36 @@ void abort_task(Connection& connection, const iscsi::TaskManagementRequest& requ
   }
   Tmf* tmf = start(session, request, ISCSI_TMF_FUNCTION_ABORT_TASK);
   if (tmf == nullptr) return connection.drop("out of memory for a task management function");
-  if (command->driver_saw) tell_driver_later(*tmf, immediate, command->scsi.sc_lun, command);
+  if (command->driver_saw) {
+    Lun& lun = *command->logical_unit;
+    lun.enter_again();
+    tell_driver_later(*tmf, lun, immediate, command->scsi.sc_lun, command);
+  }
   name(*tmf, *command);
 }
 
 void abort_set(Connection& connection, const iscsi::TaskManagementRequest& request,
                uint8_t function, bool immediate) {
   Session& session = *connection.session();
+  const uint32_t number = driver_port::decode_lun(request.lun);
+  Lun* lun = names_lun(function) ? session.enter_lun(number) : nullptr;
+  if (names_lun(function) && lun == nullptr) {
+    return respond(connection, request.initiator_task_tag.get(), ISCSI_RESPONSE_TMF_INVALID_LUN);
+  }
   Tmf* tmf = start(session, request, function);
-  if (tmf == nullptr) return connection.drop("out of memory for a task management function");
-  tell_driver_later(*tmf, immediate, driver_port::decode_lun(request.lun), nullptr);
+  if (tmf == nullptr) {
+    if (lun != nullptr) lun->leave();
+    return connection.drop("out of memory for a task management function");
+  }
+  if (is_target_reset(function)) lun = enter_next_class(*tmf);
+  if (lun != nullptr) tell_driver_later(*tmf, *lun, immediate, number, nullptr);
   name_commands(*tmf, request);
 }
 
 void call_driver(Tmf& tmf) {
   Session& session = *tmf.session;
-  chiscsi_target_lun_class& hooks = *session.lun_class();
+  Lun& lun = *tmf.logical_unit;
+  chiscsi_target_lun_class& hooks = lun.hooks();
   tmf.call.wanted = false;
   chiscsi_scsi_command* scmd = nullptr;
   if (tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK) {
@@ -193,17 +247,21 @@ void call_driver(Tmf& tmf) {
   }
   int rc = -static_cast<int>(Error::kNotSupported);
   if (hooks.fp_tmf_execute != nullptr) {
+    tmf.awaited = tmf.handle.value;
     rc = hooks.fp_tmf_execute(session.driver_session, tmf.handle.value, tmf.call.immediate,
                               tmf.function, tmf.call.lun, scmd);
   }
   if (rc >= 0) return;
   // The driver does not take part: its commands are aborted one by one.
+  tmf.awaited = 0;
   if (rc != -static_cast<int>(Error::kNotSupported)) {
     tmf.response = ISCSI_RESPONSE_TMF_FUNCTION_REJECTED;
   }
   tmf.done = true;
   session.commands.for_each([&](Command& command) {
-    if (command.tmf == &tmf) driver_port::abort(command, SC_FLAG_TMF_ABORT);
+    const Lun* its_lun = command.logical_unit;
+    const bool of_class = its_lun != nullptr && its_lun->class_index() == lun.class_index();
+    if (command.tmf == &tmf && of_class) driver_port::abort(command, SC_FLAG_TMF_ABORT);
   });
 }
 
@@ -248,6 +306,7 @@ void tmf_give_up(Tmf& tmf) {
                  tmf.function, tmf.initiator_task_tag, tmf.commands_left);
   if (!tmf.done.load()) tmf.response = ISCSI_RESPONSE_TMF_FUNCTION_REJECTED;
   tmf.done = true;
+  tmf.classes_told = ~0u;
   tmf.commands_left = 0;
   // From here on they are aborted one by one, and orphaned when that is not answered either.
   tmf.session->commands.for_each([&](Command& command) {
@@ -258,6 +317,7 @@ void tmf_give_up(Tmf& tmf) {
 
 void drop_tmfs(Session& session) {
   while (Tmf* tmf = session.tmfs.pop_front()) {
+    leave_lun(*tmf);
     session.engine().tmf_handles().remove(*tmf);
     session.commands.for_each([&](Command& command) {
       if (command.tmf == tmf) command.tmf = nullptr;
@@ -288,7 +348,7 @@ extern "C" int engine_tmf_execution_done(unsigned long hndl, unsigned char tmf_r
   // The command may be gone by now and is not looked at.
   Ref<Tmf> tmf = Engine::instance().tmf_handles().find(hndl);
   if (!tmf) return -static_cast<int>(Error::kStale);
-  if (tmf->claimed.exchange(true)) return -static_cast<int>(Error::kInvalid);
+  if (!tmf->awaited.compare_exchange_strong(hndl, 0)) return -static_cast<int>(Error::kInvalid);
   tmf->response = tmf_response;
   tmf->done = true;
   if (tmf->answered.request(tmf->session->worker())) static_cast<void>(tmf.release());

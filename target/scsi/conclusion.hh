@@ -14,6 +14,7 @@ inline constexpr SenseCode kUnexpectedUnsolicitedData{0x0b, 0x0c, 0x0c};
 inline constexpr SenseCode kIncorrectAmountOfData{0x0b, 0x0c, 0x0d};
 inline constexpr SenseCode kAbortedCommand{0x0b, 0x00, 0x00};
 inline constexpr SenseCode kInvalidFieldInCdb{0x05, 0x24, 0x00};
+inline constexpr SenseCode kNoSuchLun{0x05, 0x25, 0x00};
 inline constexpr SenseCode kProtocolServiceCrcError{0x0b, 0x47, 0x05};
 
 inline constexpr uint8_t kScsiGood = 0x00;

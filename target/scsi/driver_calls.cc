@@ -8,6 +8,7 @@
 #include "base/lock.hh"
 #include "os/log.h"
 #include "target/engine.h"
+#include "target/lun/lun.hh"
 #include "target/scsi/driver_port.hh"
 #include "target/session/session.hh"
 
@@ -78,8 +79,7 @@ int check_loan(const Command& command, const Loan& loan) {
 }
 
 bool is_multi_phase(const Command& command) {
-  const unsigned int property = command.session.lun_class()->property;
-  return (property & (1u << LUN_CLASS_MULTI_PHASE_DATA_BIT)) != 0;
+  return command.logical_unit->has_property(LUN_CLASS_MULTI_PHASE_DATA_BIT);
 }
 
 // What becomes of a loan. It is decided under the driver lock and said when the lock is gone.

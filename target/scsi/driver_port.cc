@@ -6,6 +6,7 @@
 #include "base/lock.hh"
 #include "os/log.h"
 #include "target/engine.hh"
+#include "target/lun/lun.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
@@ -154,7 +155,7 @@ void ask_driver_to_abort(Command& command) {
   const unsigned int reason = command.abort_flag != 0 ? command.abort_flag : SC_FLAG_TMF_ABORT;
   __atomic_fetch_or(&command.scsi.sc_flag, reason, __ATOMIC_RELAXED);
   command.session.watch(command, command.session.engine().abort_timeout_ms());
-  chiscsi_target_lun_class& hooks = *command.session.lun_class();
+  chiscsi_target_lun_class& hooks = command.logical_unit->hooks();
   if (hooks.fp_scsi_cmd_abort(&command.scsi) < 0) take_refused_abort(command);
 }
 
@@ -172,7 +173,7 @@ bool close_driver_access(Command& command, bool session_ends) {
 }
 
 void notify_driver_abort_status(Command& command) {
-  chiscsi_target_lun_class& hooks = *command.session.lun_class();
+  chiscsi_target_lun_class& hooks = command.logical_unit->hooks();
   if (!command.driver_abort || hooks.fp_scsi_cmd_abort_status == nullptr) return;
   const BufferPhase* phase = command.phases.front();
   hooks.fp_scsi_cmd_abort_status(
@@ -183,7 +184,7 @@ void notify_driver_abort_status(Command& command) {
 }
 
 void clean_up(Command& command) {
-  chiscsi_target_lun_class& hooks = *command.session.lun_class();
+  chiscsi_target_lun_class& hooks = command.logical_unit->hooks();
   notify_driver_abort_status(command);
   drop_phases(command);
   {
@@ -215,6 +216,8 @@ void deliver(Command& command) {
   Session& session = command.session;
   prepare_public_part(command);
   command.scsi.sc_lun = decode_lun(command.lun);
+  command.logical_unit = session.enter_lun(command.scsi.sc_lun);
+  if (command.logical_unit == nullptr) return conclude_with_sense(command, kNoSuchLun);
   command.set_state(CommandState::kAtDriver);
   command.driver_saw = true;
   session.ref();  // The driver's hold on the command keeps the session's memory.
@@ -223,7 +226,7 @@ void deliver(Command& command) {
     SpinGuard guard(session.driver_lock);
     command.driver.access = DriverAccess::kOpen;
   }
-  const int rc = session.lun_class()->fp_scsi_cmd_cdb_rcved(&command.scsi);
+  const int rc = command.logical_unit->hooks().fp_scsi_cmd_cdb_rcved(&command.scsi);
   if (rc < 0) take_back_refused(command, rc);
 }
 
@@ -248,7 +251,7 @@ void on_event(Command& command) {
 }
 
 void give_back_complete_phases(Command& command) {
-  chiscsi_target_lun_class& hooks = *command.session.lun_class();
+  chiscsi_target_lun_class& hooks = command.logical_unit->hooks();
   while (BufferPhase* phase = command.phases.front()) {
     if (command.state == CommandState::kAborting || command.state == CommandState::kOrphaned)
       return;

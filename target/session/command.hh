@@ -23,6 +23,7 @@
 namespace chiscsi {
 
 class Connection;
+class Lun;
 class Session;
 struct Command;
 struct Tmf;
@@ -102,6 +103,7 @@ struct Command : TxItem {
   // Worker-owned.
   CommandState state = CommandState::kFree;
   Connection* connection = nullptr;
+  Lun* logical_unit = nullptr;  // Entered from delivery to the end.
   uint32_t initiator_task_tag = iscsi::kReservedTag;
   uint32_t expected_length = 0;  // Expected Data Transfer Length.
   uint8_t lun[8] = {};

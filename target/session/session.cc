@@ -54,7 +54,6 @@ bool same_port(const Session& a, const Session& b) {
 Session::Session(Engine& engine, Worker& worker, Ref<Target> target)
     : engine_(engine), worker_(worker), target_(std::move(target)) {
   entry.session = this;
-  if (target_) lun_class_ = target_->target_class().default_lun_class();
   worker_.load.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -182,6 +181,26 @@ void Session::abort_all_commands() {
   watch_soon();
 }
 
+const LunMap& Session::luns() {
+  if (luns_seen_ != target_->lun_generation()) luns_ = target_->luns(&luns_seen_);
+  return *luns_;
+}
+
+// A LUN that lets nobody in has left the target's map before it was closed.
+Lun* Session::enter_lun(uint32_t number) {
+  while (Lun* lun = luns().find(number)) {
+    if (lun->enter()) return lun;
+  }
+  return nullptr;
+}
+
+Lun* Session::enter_lun_of_class(uint32_t class_index) {
+  while (Lun* lun = luns().first_of_class(class_index)) {
+    if (lun->enter()) return lun;
+  }
+  return nullptr;
+}
+
 Command* Session::new_command() { return pool_.take(); }
 
 void Session::forget_task(Command& command) {
@@ -200,6 +219,7 @@ void Session::free_command(Command& command) {
   write_data::release_unsolicited(command);
   if (command.tmf != nullptr) rx::tmf_command_ended(*command.tmf);
   command.tmf = nullptr;
+  if (Lun* lun = std::exchange(command.logical_unit, nullptr)) lun->leave();
   command.set_state(CommandState::kFree);
   pool_.give_back(command);
   // A pause for want of a command ends here.

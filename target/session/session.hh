@@ -106,7 +106,13 @@ class Session : public RefCounted<Session> {
   Worker& worker() { return worker_; }
   Engine& engine() { return engine_; }
   Target* target() { return target_.get(); }  // Null in a discovery session.
-  chiscsi_target_lun_class* lun_class() { return lun_class_; }
+  // The LUNs of the target as they are now; not in a discovery session.
+  const LunMap& luns();
+  // Enters the LUN with this number for a command or a task management function; null when there is
+  // none. Whoever has entered leaves it by Lun::leave().
+  Lun* enter_lun(uint32_t number);
+  // The same for the first LUN of a class, by the place of the class.
+  Lun* enter_lun_of_class(uint32_t class_index);
   bool is_discovery() const { return parameters.type == SessionType::kDiscovery; }
   Connection* connection() { return connection_; }
 
@@ -148,7 +154,8 @@ class Session : public RefCounted<Session> {
   Engine& engine_;
   Worker& worker_;
   Ref<Target> target_;
-  chiscsi_target_lun_class* lun_class_ = nullptr;
+  Ref<LunMap> luns_;
+  uint32_t luns_seen_ = 0;  // Of Target::lun_generation().
   CommandPool pool_{*this};
   Connection* connection_ = nullptr;
   List<Command, &Command::work_node> work_;

@@ -17,6 +17,7 @@
 
 namespace chiscsi {
 
+class Lun;
 class Session;
 struct Command;
 
@@ -33,6 +34,9 @@ struct Tmf : RefCounted<Tmf> {
   uint8_t function = 0;
   uint32_t commands_left = 0;  // Of those it names, how many have not ended.
   bool waits_for_driver = false;
+  Lun* logical_unit = nullptr;  // Entered while its class runs the function.
+  uint32_t classes_told = 0;    // A bit for each LUN class that a target reset went to.
+  uint8_t outcome = 0;          // The first bad answer of these.
   uint64_t deadline_ms = 0;
   // The call of fp_tmf_execute() that is still to be made.
   struct {
@@ -43,8 +47,10 @@ struct Tmf : RefCounted<Tmf> {
   } call;
 
   // The driver's answer.
-  std::atomic<bool> claimed{false};  // Somebody has answered: who comes later is refused.
-  std::atomic<bool> done{false};     // `response` is valid.
+  // The handle that an answer is awaited for. Whoever takes it has answered; who comes later is
+  // refused.
+  std::atomic<unsigned long> awaited{0};
+  std::atomic<bool> done{false};  // `response` is valid.
   std::atomic<uint8_t> response{0};
   PostedOnce answered;
 };
