@@ -54,6 +54,8 @@ class Engine final : public Acceptor {
   void note_progress() { os_event_signal(progress_); }
   // Never 0. Context: any.
   uint16_t next_tsih();
+  // What storage drivers know a connection by; never used twice. Context: any.
+  unsigned long next_connection_number() { return last_connection_.fetch_add(1) + 1; }
 
   uint64_t login_timeout_ms() const { return options_.login_timeout_s * 1000ull; }
   uint64_t abort_timeout_ms() const { return options_.abort_timeout_s * 1000ull; }
@@ -77,6 +79,7 @@ class Engine final : public Acceptor {
   HandleTable<LoginCheck> login_handles_;
   HandleTable<Tmf> tmf_handles_;
   std::atomic<uint32_t> last_tsih_{0};
+  std::atomic<unsigned long> last_connection_{0};
 
   // Login worker's.
   List<Connection, &Connection::login_node> logins_;

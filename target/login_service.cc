@@ -49,8 +49,21 @@ void LoginService::cancel() {
     check_->service = nullptr;
     check_.reset();
   }
-  if (session_) session_->abandon();
+  if (member_) {
+    member_->service = nullptr;
+    give_up(*session_, *member_);
+  }
+  member_.reset();
   session_.reset();
+}
+
+// A leading login takes its session with it.
+void LoginService::give_up(Session& session, Member& member) {
+  if (member.is_leading) {
+    session.abandon();
+  } else {
+    member.withdraw();
+  }
 }
 
 void LoginService::stop_waiting() {
@@ -122,11 +135,13 @@ void LoginService::send_response(AfterSend after) {
   pdu->bhs.as<iscsi::LoginResponse>() = login_->response();
   pdu->after = after;
   copy_bytes(pdu->data.bytes(), data);
-  // Before there is a session, the window is that of the login's own CmdSN.
+  // A leading login's window is that of its own CmdSN; one that joins shows what the session has
+  // told last, for on its other connections the window moves.
   auto& numbers = pdu->bhs.as<iscsi::ResponseNumbers>();
+  const bool joins = !login_->is_leading() && session_;
   const uint32_t cmd_sn = login_->session().initial_cmd_sn;
-  numbers.exp_cmd_sn = cmd_sn;
-  numbers.max_cmd_sn = cmd_sn;
+  numbers.exp_cmd_sn = joins ? session_->told_exp_cmd_sn() : cmd_sn;
+  numbers.max_cmd_sn = joins ? session_->told_max_cmd_sn() : cmd_sn;
   connection_.queue_control(std::move(pdu));
 }
 
@@ -139,7 +154,7 @@ void LoginService::log_refusal() {
 
 void LoginService::response_sent() {
   Session* session = session_.get();
-  if (session == nullptr) return connection_.drop("no session for the connection");
+  if (session == nullptr || !member_) return connection_.drop("no session for the connection");
   const TargetSettings* settings = login_->settings().get();
   if (settings != nullptr) {
     const PortalGroupSettings* group =
@@ -147,7 +162,8 @@ void LoginService::response_sent() {
     if (group != nullptr) connection_.set_keepalive(group->timeout_s);
   }
   engine_.login_succeeded(connection_);
-  connection_.join(std::move(session_), login_->connection());
+  member_->service = nullptr;
+  connection_.join(std::move(session_), std::move(member_), login_->connection());
   cancel();
   connection_.conn().move_to(session->worker());
 }
@@ -215,13 +231,30 @@ bool LoginService::acl_allows(const SessionParameters& session, const TargetSett
   return settings.may_log_in(subject);
 }
 
-iscsi::LoginStatus LoginService::join(const SessionParameters&, uint16_t, SessionKeys*) {
-  // Sessions have one connection; a TSIH other than 0 would ask for a second one.
-  return iscsi::LoginStatus::kSessionDoesNotExist;
+// Whether there is room for the connection is asked when it is admitted, that is authenticated.
+iscsi::LoginStatus LoginService::join(const SessionParameters& session, uint16_t,
+                                      SessionKeys* keys) {
+  session_ = Session::find(*target_, session);
+  if (!session_) return iscsi::LoginStatus::kSessionDoesNotExist;
+  if (session_->is_discovery()) return iscsi::LoginStatus::kCannotIncludeInSession;
+  *keys = session_->parameters;
+  return iscsi::LoginStatus::kSuccess;
 }
 
-Result<Ref<Session>> LoginService::make_session(const SessionParameters& parameters) {
-  return Session::create(engine_, engine_.pick_worker(), target_, parameters);
+Status LoginService::make_session(const SessionParameters& parameters) {
+  session_ = CHISCSI_TRY(Session::create(engine_, engine_.pick_worker(), target_, parameters));
+  return Status();
+}
+
+Status LoginService::make_member(uint16_t cid) {
+  member_ = Ref<Member>::adopt(make<Member>(Alloc::kMaySleep, session_, engine_.login_worker(), cid,
+                                            &LoginService::on_place_answered));
+  if (!member_) return Error::kNoMemory;
+  member_->service = this;
+  member_->is_leading = login_->is_leading();
+  member_->number = engine_.next_connection_number();
+  member_->endpoints = connection_.endpoints;
+  return Status();
 }
 
 AdmitResult LoginService::try_enter() {
@@ -240,11 +273,15 @@ AdmitResult LoginService::try_enter() {
   return AdmitResult::refused(iscsi::LoginStatus::kTargetRemoved);
 }
 
-AdmitResult LoginService::admit(const SessionParameters& session, const ConnectionParameters&) {
-  Result<Ref<Session>> made = make_session(session);
-  if (!made.is_ok()) return AdmitResult::refused(iscsi::LoginStatus::kOutOfResources);
-  session_ = made.take();
-  return try_enter();
+AdmitResult LoginService::admit(const SessionParameters& session,
+                                const ConnectionParameters& connection) {
+  const bool leading = login_->is_leading();
+  if ((leading && !make_session(session).is_ok()) || !make_member(connection.cid).is_ok()) {
+    return AdmitResult::refused(iscsi::LoginStatus::kOutOfResources);
+  }
+  if (leading) return try_enter();
+  member_->ask();
+  return AdmitResult::pending();
 }
 
 // --- Answers ---
@@ -285,6 +322,23 @@ void LoginService::predecessor_gone() {
     case AdmitResult::Kind::kPending:
       return;
   }
+}
+
+void LoginService::on_place_answered(WorkerMessage& message) {
+  PostedOnce& posted = PostedOnce::of(message);
+  posted.begin();
+  Ref<Member> member = Ref<Member>::adopt(&container_of(posted, &Member::answered));
+  if (member->service != nullptr) member->service->place_answered();
+}
+
+// The session's answer; a second one takes the place back while our response is being sent.
+void LoginService::place_answered() {
+  if (connection_.is_ending()) return;
+  const iscsi::LoginStatus status = member_->status();
+  if (login_->state() == LoginState::kAdmission) {
+    return act(login_->admitted(status, session_->parameters.tsih));
+  }
+  if (status != iscsi::LoginStatus::kSuccess) connection_.drop("the session has ended");
 }
 
 namespace {

@@ -68,6 +68,8 @@ class LoginService final : public LoginHost {
   void run();
   // The final response was accepted by the network.
   void response_sent();
+  // A login that was admitted has come to nothing.
+  static void give_up(Session& session, Member& member);
 
   // LoginHost.
   iscsi::LoginStatus find_target(Text target_name, TargetLookup* lookup) override;
@@ -85,14 +87,17 @@ class LoginService final : public LoginHost {
   friend struct LoginCheck;
   static void on_check_answered(WorkerMessage& message);
   static void on_predecessor_gone(WorkerMessage& message);
+  static void on_place_answered(WorkerMessage& message);
   void check_answered();
   void predecessor_gone();
+  void place_answered();
   void act(Login::Step step);
   void send_response(AfterSend after);
   void log_refusal();
   void stop_waiting();
   AdmitResult try_enter();
-  Result<Ref<Session>> make_session(const SessionParameters& parameters);
+  Status make_session(const SessionParameters& parameters);
+  Status make_member(uint16_t cid);
   IscsiName& name_for_hook(const SessionParameters& session);
 
   Engine& engine_;
@@ -100,7 +105,8 @@ class LoginService final : public LoginHost {
   OwnPtr<Login> login_;
   Ref<LoginCheck> check_;
   Ref<Target> target_;
-  Ref<Session> session_;  // From admission to the move.
+  Ref<Session> session_;  // From admission, or from the lookup of the one to join, to the move.
+  Ref<Member> member_;    // From admission to the move.
   IscsiName initiator_for_hook_;
 
   // The request that has arrived and was not worked on yet.

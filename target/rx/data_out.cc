@@ -40,6 +40,11 @@ bool continues_r2t(const R2t& r2t, const DataOut& bhs, uint32_t size, bool final
   return final == (size == r2t.length - r2t.received);
 }
 
+RxAction reject_foreign(Connection& connection, const RxPdu& pdu) {
+  connection.reject(pdu.bhs, iscsi::RejectReason::kInvalidPduField, "Data-Out of another task");
+  return without_home(connection);
+}
+
 RxAction begin_solicited(Connection& connection, RxPdu& pdu, Placement* placement) {
   const auto& bhs = pdu.bhs.as<DataOut>();
   R2t* r2t = connection.session()->r2ts.find(bhs.target_transfer_tag.get());
@@ -48,10 +53,7 @@ RxAction begin_solicited(Connection& connection, RxPdu& pdu, Placement* placemen
   const bool same_task = command.initiator_task_tag == bhs.initiator_task_tag.get() &&
                          equal_bytes(Bytes(command.lun, 8), Bytes(bhs.lun, 8)) &&
                          command.connection == &connection;
-  if (!same_task) {
-    connection.reject(pdu.bhs, iscsi::RejectReason::kInvalidPduField, "Data-Out of another task");
-    return without_home(connection);
-  }
+  if (!same_task) return reject_foreign(connection, pdu);
   if (!continues_r2t(*r2t, bhs, pdu.data_size(), pdu.bhs.final())) {
     return wrong(connection, command, kIncorrectAmountOfData);
   }
@@ -74,6 +76,7 @@ RxAction begin_unsolicited(Connection& connection, RxPdu& pdu, Placement* placem
   const auto& bhs = pdu.bhs.as<DataOut>();
   Command* command = connection.session()->tasks.find(bhs.initiator_task_tag.get());
   if (command == nullptr || !command->unsolicited_open) return without_home(connection);
+  if (command->connection != &connection) return reject_foreign(connection, pdu);
   receive_for(connection, *command);
   if (command->failed || command->conclusion_known || command->silent) return RxAction::kContinue;
   if (pdu.data_size() > unsolicited_room(*command)) {

@@ -68,6 +68,7 @@ RxAction complete_buffered(Connection& connection, RxPdu& pdu) {
     connection.rx.want_command = true;  // Tried again when the pass is over.
     return RxAction::kPause;
   }
+  request->connection = &connection;
   request->cmd_sn = Serial(pdu.bhs.as<iscsi::RequestNumbers>().cmd_sn.get());
   request->bhs = pdu.bhs;
   request->data = std::move(connection.rx.data);
@@ -175,9 +176,25 @@ void run_held(Session& session) {
   }
 }
 
+void drop_requests(Session& session, const Connection& connection) {
+  const auto drop = [&](Sequenced& request) {
+    if (request.is_command || static_cast<HeldPdu&>(request).connection != &connection) return;
+    request.window_node.unlink();
+    destroy(static_cast<HeldPdu*>(&request));
+  };
+  session.window.for_each_held(drop);
+  session.requests.for_each(drop);
+}
+
+void drop_plugs(Session& session) {
+  while (Sequenced* held = session.window.drop_any()) {
+    if (!held->is_command) destroy(static_cast<HeldPdu*>(held));
+  }
+}
+
 void execute(Session& session, OwnPtr<HeldPdu> request) {
-  Connection* connection = session.connection();
-  if (connection == nullptr || connection->is_ending() || request->skipped) return;
+  Connection* connection = request->connection;
+  if (connection == nullptr || connection->is_ending()) return;
   const iscsi::Bhs& bhs = request->bhs;
   const Bytes data = Bytes(request->data.bytes()).first(bhs.data_segment_length.get());
   switch (bhs.opcode()) {

@@ -20,7 +20,7 @@ RxAction complete(Connection& connection, RxPdu& pdu);
 
 // A numbered request other than a SCSI command that waits for its turn.
 struct HeldPdu : Sequenced {
-  bool skipped = false;  // Only fills its place in the order: it was aborted before it came.
+  Connection* connection = nullptr;  // It came by; null when it only fills a place in the order.
   iscsi::Bhs bhs;
   Buffer data;
 };
@@ -57,5 +57,12 @@ void tmf_command_ended(Tmf& tmf);
 void tmf_give_up(Tmf& tmf);
 // Forgets the session's task management functions: it ends.
 void drop_tmfs(Session& session);
+// No response goes to `connection` any more: it is gone.
+void drop_tmf_responses(Session& session, const Connection& connection);
+// Forgets the requests of `connection` that were not executed. Those that were ahead of their turn
+// leave a hole that the initiator fills on another connection (RFC 7143 section 11.14).
+void drop_requests(Session& session, const Connection& connection);
+// Forgets what fills places in the order for requests that were aborted before they came.
+void drop_plugs(Session& session);
 
 }  // namespace chiscsi::rx

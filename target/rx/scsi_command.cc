@@ -32,6 +32,7 @@ RxAction reject_command(Connection& connection, const RxPdu& pdu, RejectReason r
 void read_header(Command& command, Connection& connection, const RxPdu& pdu) {
   const auto& bhs = pdu.bhs.as<iscsi::ScsiCommand>();
   command.connection = &connection;
+  connection.member().adopt(command);
   command.initiator_task_tag = bhs.initiator_task_tag.get();
   command.expected_length = bhs.expected_data_transfer_length.get();
   command.flags = bhs.flags;

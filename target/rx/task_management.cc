@@ -95,11 +95,10 @@ void finish(Tmf& tmf) {
   session.commands.for_each([&](Command& command) {
     if (command.tmf == &tmf) command.tmf = nullptr;
   });
-  if (Connection* connection = session.connection()) {
-    respond(*connection, tmf.initiator_task_tag, response);
-    if (tmf.function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET && response == 0) {
-      connection->close_after_flush();
-    }
+  if (tmf.connection != nullptr) respond(*tmf.connection, tmf.initiator_task_tag, response);
+  // All connections of the session end (section 11.5.1).
+  if (tmf.function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET && response == 0) {
+    session.end(EndReason::kTargetReset);
   }
   tmf.unref();
 }
@@ -139,9 +138,11 @@ void finish_if_over(Tmf& tmf) {
   if (!tmf.waits_for_driver && tmf.commands_left == 0) finish(tmf);
 }
 
-Tmf* start(Session& session, const iscsi::TaskManagementRequest& request, uint8_t function) {
+Tmf* start(Connection& connection, const iscsi::TaskManagementRequest& request, uint8_t function) {
+  Session& session = *connection.session();
   Tmf* tmf = make<Tmf>(Alloc::kMaySleep, Ref<Session>::share(&session)).release();
   if (tmf == nullptr) return nullptr;
+  tmf->connection = &connection;
   tmf->initiator_task_tag = request.initiator_task_tag.get();
   tmf->function = function;
   tmf->response = ISCSI_RESPONSE_TMF_COMPLETE;
@@ -168,7 +169,6 @@ void tell_driver_later(Tmf& tmf, Lun& unit, bool immediate, uint32_t lun, Comman
 void skip_in_order(Session& session, Serial cmd_sn) {
   OwnPtr<HeldPdu> skipped = make<HeldPdu>(Alloc::kMaySleep);
   if (!skipped) return;
-  skipped->skipped = true;
   skipped->cmd_sn = cmd_sn;
   switch (session.window.accept(cmd_sn)) {
     case CommandWindow::Verdict::kExecute:
@@ -202,7 +202,7 @@ void abort_task(Connection& connection, const iscsi::TaskManagementRequest& requ
   if (!can_be_named(*command)) {
     return respond(connection, request.initiator_task_tag.get(), ISCSI_RESPONSE_TMF_COMPLETE);
   }
-  Tmf* tmf = start(session, request, ISCSI_TMF_FUNCTION_ABORT_TASK);
+  Tmf* tmf = start(connection, request, ISCSI_TMF_FUNCTION_ABORT_TASK);
   if (tmf == nullptr) return connection.drop("out of memory for a task management function");
   if (command->driver_saw) {
     Lun& lun = *command->logical_unit;
@@ -220,7 +220,7 @@ void abort_set(Connection& connection, const iscsi::TaskManagementRequest& reque
   if (names_lun(function) && lun == nullptr) {
     return respond(connection, request.initiator_task_tag.get(), ISCSI_RESPONSE_TMF_INVALID_LUN);
   }
-  Tmf* tmf = start(session, request, function);
+  Tmf* tmf = start(connection, request, function);
   if (tmf == nullptr) {
     if (lun != nullptr) lun->leave();
     return connection.drop("out of memory for a task management function");
@@ -324,6 +324,12 @@ void drop_tmfs(Session& session) {
     });
     tmf->unref();
   }
+}
+
+void drop_tmf_responses(Session& session, const Connection& connection) {
+  session.tmfs.for_each([&](Tmf& tmf) {
+    if (tmf.connection == &connection) tmf.connection = nullptr;
+  });
 }
 
 }  // namespace rx

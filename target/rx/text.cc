@@ -45,16 +45,30 @@ void send_text_response(Connection& connection) {
   connection.queue_control(std::move(answer));
 }
 
-LogoutResponseCode logout_answer(const Connection& connection,
-                                 const iscsi::LogoutRequest& request) {
-  switch (static_cast<LogoutReason>(request.reason & 0x7f)) {
-    case LogoutReason::kCloseSession:
-      return LogoutResponseCode::kClosed;
-    case LogoutReason::kCloseConnection:
-      return request.cid.get() == connection.parameters.cid ? LogoutResponseCode::kClosed
-                                                            : LogoutResponseCode::kCidNotFound;
-    default:
-      return LogoutResponseCode::kRecoveryNotSupported;
+void answer_logout(Connection& connection, const iscsi::LogoutRequest& request,
+                   LogoutResponseCode code) {
+  OwnPtr<ControlPdu> answer =
+      connection.make_control(iscsi::Opcode::kLogoutResponse, request.initiator_task_tag.get());
+  if (!answer) return;
+  auto& bhs = answer->bhs.as<iscsi::LogoutResponse>();
+  bhs.response = static_cast<uint8_t>(code);
+  bhs.time2wait = kTime2Wait;
+  connection.queue_control(std::move(answer));
+}
+
+// The connection that is named may be this one or another one of the session.
+void close_connection(Connection& connection, const iscsi::LogoutRequest& request) {
+  Session& session = *connection.session();
+  Connection* named = session.find_connection(request.cid.get());
+  if (named == nullptr) {
+    return answer_logout(connection, request, LogoutResponseCode::kCidNotFound);
+  }
+  session.terminate_commands(named->member());
+  answer_logout(connection, request, LogoutResponseCode::kClosed);
+  if (named == &connection) {
+    connection.leave();
+  } else {
+    named->cut("logged out on another connection");
   }
 }
 
@@ -78,15 +92,15 @@ void execute_logout(Connection& connection, const iscsi::LogoutRequest& request)
     return connection.reject(reinterpret_cast<const iscsi::Bhs&>(request),
                              iscsi::RejectReason::kInvalidPduField, "unknown logout reason");
   }
-  OwnPtr<ControlPdu> answer =
-      connection.make_control(iscsi::Opcode::kLogoutResponse, request.initiator_task_tag.get());
-  if (!answer) return;
-  const LogoutResponseCode code = logout_answer(connection, request);
-  auto& bhs = answer->bhs.as<iscsi::LogoutResponse>();
-  bhs.response = static_cast<uint8_t>(code);
-  bhs.time2wait = kTime2Wait;
-  connection.queue_control(std::move(answer));
-  if (code == LogoutResponseCode::kClosed) connection.leave();
+  switch (static_cast<LogoutReason>(request.reason & 0x7f)) {
+    case LogoutReason::kCloseSession:
+      answer_logout(connection, request, LogoutResponseCode::kClosed);
+      return connection.session()->end(EndReason::kLogout);
+    case LogoutReason::kCloseConnection:
+      return close_connection(connection, request);
+    default:
+      return answer_logout(connection, request, LogoutResponseCode::kRecoveryNotSupported);
+  }
 }
 
 }  // namespace chiscsi::rx

@@ -37,10 +37,10 @@ void prepare_public_part(Command& command) {
   chiscsi_scsi_command& scsi = command.scsi;
   Session& session = command.session;
   scsi.sc_tclass_sess_priv = session.driver_session;
-  scsi.sc_ieps = &session.endpoints;
-  // Handles travel as pointers in these two fields and are never dereferenced.
+  scsi.sc_ieps = &command.member->endpoints;
+  // Numbers travel as pointers in these two fields and are never dereferenced.
   scsi.sc_sess = reinterpret_cast<void*>(session.handle.value);
-  scsi.sc_conn = reinterpret_cast<void*>(session.handle.value);
+  scsi.sc_conn = reinterpret_cast<void*>(command.member->number);
   scsi.sc_flag = command.is_write() ? SC_FLAG_WRITE : SC_FLAG_READ;
   if (command.immediate) scsi.sc_flag |= SC_FLAG_IMMEDIATE_CMD;
   scsi.sc_attribute = command.flags & iscsi::kCommandAttributeMask;

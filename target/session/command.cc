@@ -57,8 +57,10 @@ bool Command::is_live_pointer(const chiscsi_scsi_command* scsi) {
 
 void Command::reset() {
   connection = nullptr;
+  member = nullptr;
   flags = 0;
-  immediate = counted = driver_saw = silent = conclusion_known = response_queued = false;
+  immediate = task_open = counted = driver_saw = silent = conclusion_known = response_queued =
+      false;
   abort_wanted = driver_abort = own_failure = failed = receiving = false;
   pdus_in_flight = 0;
   abort_flag = 0;

@@ -26,6 +26,7 @@ class Connection;
 class Lun;
 class Session;
 struct Command;
+struct Member;
 struct Tmf;
 
 struct SenseCode {
@@ -102,13 +103,15 @@ struct Command : TxItem {
 
   // Worker-owned.
   CommandState state = CommandState::kFree;
-  Connection* connection = nullptr;
-  Lun* logical_unit = nullptr;  // Entered from delivery to the end.
+  Connection* connection = nullptr;  // It came by; null when that is gone.
+  Member* member = nullptr;          // The place of that connection, which stays.
+  Lun* logical_unit = nullptr;       // Entered from delivery to the end.
   uint32_t initiator_task_tag = iscsi::kReservedTag;
   uint32_t expected_length = 0;  // Expected Data Transfer Length.
   uint8_t lun[8] = {};
   uint8_t flags = 0;
   bool immediate = false;
+  bool task_open = false;         // One of the member's open commands.
   bool counted = false;           // Occupies a place of the command window.
   bool driver_saw = false;        // fp_scsi_cmd_cdb_rcved() was called.
   bool silent = false;            // Aborted: no response, no data to the initiator.

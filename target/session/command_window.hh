@@ -40,6 +40,11 @@ class CommandWindow {
   Sequenced* take_next();
   // Any held request, unlinked: for teardown.
   Sequenced* drop_any() { return held_.pop_front(); }
+  // Visits what is held; the visitor may remove the one it is given.
+  template <typename Visit>
+  void for_each_held(Visit visit) {
+    held_.for_each(visit);
+  }
   void remove(Sequenced& request) { request.window_node.unlink(); }
 
   // A command that occupies the window has started or ended; both move MaxCmdSN.

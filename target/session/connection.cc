@@ -59,8 +59,10 @@ void Connection::start(Worker& worker) {
   if (const uint64_t limit = engine_.login_timeout_ms()) worker.arm(timer_, limit);
 }
 
-void Connection::join(Ref<Session> session, const ConnectionParameters& agreed) {
+void Connection::join(Ref<Session> session, Ref<Member> member,
+                      const ConnectionParameters& agreed) {
   session_ = std::move(session);
+  member_ = std::move(member);
   parameters = agreed;
   phase_ = ConnectionPhase::kMoving;
   timer_.disarm();
@@ -108,7 +110,7 @@ void Connection::reject(const iscsi::Bhs& bhs, iscsi::RejectReason reason, const
 
 void Connection::drop(const char* why, bool flush) {
   if (ending_) return;
-  ending_ = true;
+  ending_ = dropped_ = true;
   os_log_limited(OS_LOG_WARNING, "%s: connection dropped: %s", peer_text(), why);
   conn_->close(CloseReason::kLocal, flush);
 }
@@ -125,14 +127,25 @@ void Connection::leave() {
   close_after_flush();
 }
 
-void Connection::announce_end() {
+void Connection::cut(const char* why) {
+  if (!ending_) os_log(OS_LOG_INFO, "%s: connection closed: %s", peer_text(), why);
+  ending_ = true;
+  conn_->close(CloseReason::kLocal, false);
+}
+
+void Connection::announce(iscsi::AsyncEvent event, uint16_t parameter1) {
   OwnPtr<ControlPdu> pdu = make_control(iscsi::Opcode::kAsyncMessage, iscsi::kReservedTag);
   if (!pdu) return;
   auto& bhs = pdu->bhs.as<iscsi::AsyncMessage>();
-  bhs.async_event = static_cast<uint8_t>(iscsi::AsyncEvent::kDropAllConnections);
+  bhs.async_event = static_cast<uint8_t>(event);
+  bhs.parameter1 = parameter1;
   bhs.parameter2 = kAsyncTime2Wait;
   queue_control(std::move(pdu));
 }
+
+void Connection::announce_end() { announce(iscsi::AsyncEvent::kDropAllConnections, 0); }
+
+void Connection::announce_drop(uint16_t cid) { announce(iscsi::AsyncEvent::kDropConnection, cid); }
 
 void Connection::command_freed() {
   if (!paused_) return;
@@ -186,8 +199,9 @@ void Connection::provide_memory() {
     rx.spare = worker_->bounce_pool().take_or_allocate(std::exchange(rx.wanted, 0));
     if (!rx.spare) return drop("out of memory for received data");
     conn_->resume_rx();
-  } else if (rx.want_command && session_->stock_commands()) {
-    command_freed();
+  } else if (rx.want_command) {
+    if (session_->stock_commands()) return command_freed();
+    if (!session_->wait_for_command(*member_)) drop("out of memory for a command");
   }
 }
 
@@ -248,7 +262,6 @@ void Connection::on_moved() {
   conn_->set_digests(parameters.header_digest == DigestType::kCrc32c,
                      parameters.data_digest == DigestType::kCrc32c);
   phase_ = ConnectionPhase::kFullFeature;
-  session_->endpoints = endpoints;
   session_->connection_arrived(*this);
   if (keepalive_s_ != 0) worker_->arm(timer_, keepalive_s_ * kMsPerSecond / 2);
 }
@@ -291,7 +304,7 @@ void Connection::on_closed(CloseReason reason) {
     if (login_) login_->cancel();
     engine_.login_ended(*this);
   } else if (phase_ == ConnectionPhase::kMoving) {
-    session_->abandon();
+    LoginService::give_up(*session_, *member_);
   } else {
     // Commands still in the send queue belong to the session.
     while (TxItem* item = tx_queue.pop_front()) {
@@ -299,8 +312,7 @@ void Connection::on_closed(CloseReason reason) {
     }
     if (rx.command != nullptr) rx.command->receiving = false;
     conn_.reset();
-    if (logged_out_) session_->end(EndReason::kLogout);
-    session_->connection_lost(*this);
+    session_->connection_lost(*this, logged_out_ ? EndReason::kLogout : EndReason::kConnectionLost);
   }
   destroy(this);
 }

@@ -17,6 +17,7 @@
 #include "target/discovery_view.hh"
 #include "target/login/parameters.hh"
 #include "target/login/text_request.hh"
+#include "target/session/member.hh"
 #include "target/session/r2t.hh"
 #include "target/session/tx_item.hh"
 #include "transport/conn.hh"
@@ -55,7 +56,7 @@ class Connection final : public ConnUser {
   // Starts the login phase on `worker`, which is the caller's.
   void start(Worker& worker);
   // The login has succeeded: goes over to `session` and its worker, which owns it from then on.
-  void join(Ref<Session> session, const ConnectionParameters& parameters);
+  void join(Ref<Session> session, Ref<Member> member, const ConnectionParameters& parameters);
 
   // Puts an item at the end of the send queue, unless it is there. Items are served in order.
   void queue(TxItem& item);
@@ -72,9 +73,15 @@ class Connection final : public ConnUser {
   void close_after_flush();
   // The same after a logout was answered.
   void leave();
+  // Ends it at once, whatever is queued, also while it flushes. Never calls back.
+  void cut(const char* why);
   // Queues the asynchronous message that all connections are about to be dropped.
   void announce_end();
+  // Queues the one that the connection of this number was dropped.
+  void announce_drop(uint16_t cid);
   bool is_ending() const { return ending_; }
+  // It was ended by drop(): for what the peer did, or failed to do.
+  bool was_dropped() const { return dropped_; }
   // A command or a control PDU has ended: goes on if receiving had paused for want of it.
   void command_freed();
   // The time-out of the portal group; 0: no check.
@@ -94,6 +101,8 @@ class Connection final : public ConnUser {
   Conn& conn() { return *conn_; }
   Engine& engine() { return engine_; }
   Session* session() { return session_.get(); }
+  // Precondition: join() was called.
+  Member& member() { return *member_; }
   LoginService* login() { return login_.get(); }
   ConnectionPhase phase() const { return phase_; }
   const char* peer_text() const { return peer_text_.c_str(); }
@@ -124,13 +133,14 @@ class Connection final : public ConnUser {
   } rx;
 
   Ref<Session> session_;
-  ListNode session_node;     // In the session's connections.
+  Ref<Member> member_;       // Its place in the session.
   ListNode login_node;       // In the engine's list of pending logins.
   OwnPtr<TextSession> text;  // While a text exchange is open.
 
  private:
   friend class LoginService;
   static void on_timer(Timer& timer);
+  void announce(iscsi::AsyncEvent event, uint16_t parameter1);
   void keepalive();
   void provide_memory();
   void fill_control(ControlPdu& control, TxPdu* pdu);
@@ -147,6 +157,7 @@ class Connection final : public ConnUser {
   bool ending_ = false;
   bool paused_ = false;
   bool logged_out_ = false;
+  bool dropped_ = false;
 };
 
 }  // namespace chiscsi

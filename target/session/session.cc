@@ -3,8 +3,8 @@
 // Session: admission, work on commands, and the one way to its end.
 //
 // The end, in this order:
-//   1. end(): the state changes, the connection closes; nothing new is accepted.
-//   2. connection_lost(): no PDU refers to a command any more; every command is aborted.
+//   1. end(): the state changes, all connections close; nothing new is accepted.
+//   2. connection_lost(), once for each: no PDU refers to its commands any more; they are aborted.
 //   3. run_work(), sweep(): commands end, or are orphaned when the driver's time is up.
 //   4. finish_end(): fp_session_removed(), out of the target's list, waiters, own reference.
 #include "target/session/session.hh"
@@ -43,10 +43,10 @@ const char* text_of(EndReason reason) {
   }
 }
 
-bool same_port(const Session& a, const Session& b) {
-  return equal_bytes(Bytes(a.parameters.isid, 6), Bytes(b.parameters.isid, 6)) &&
-         a.parameters.portal_group_tag == b.parameters.portal_group_tag &&
-         a.parameters.initiator_name.text() == b.parameters.initiator_name.text();
+bool same_port(const SessionParameters& a, const SessionParameters& b) {
+  return equal_bytes(Bytes(a.isid, 6), Bytes(b.isid, 6)) &&
+         a.portal_group_tag == b.portal_group_tag &&
+         a.initiator_name.text() == b.initiator_name.text();
 }
 
 }  // namespace
@@ -71,6 +71,7 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   if (session->driver_lock == nullptr) return Error::kNoMemory;
   session->parameters = parameters;
   session->window.start(Serial(parameters.initial_cmd_sn), parameters.max_commands);
+  session->note_told(parameters.initial_cmd_sn, parameters.initial_cmd_sn);
   session->pool_.set_limit(parameters.max_commands + kImmediateReserve);
   return session;
 }
@@ -79,7 +80,7 @@ Status Session::enter_target(SessionEndWaiter* waiter) {
   MutexGuard guard(target_->mutex());
   if (target_->is_removed()) return Error::kShutdown;
   SessionEntry* older = target_->sessions().find(
-      [&](const SessionEntry& other) { return same_port(*other.session, *this); });
+      [&](const SessionEntry& other) { return same_port(other.session->parameters, parameters); });
   if (older != nullptr) {
     older->session->end_waiters.push_back(*waiter);
     older->session->request_end(EndReason::kReinstated);
@@ -99,25 +100,23 @@ void Session::publish() {
   engine_.session_handles().add(*this);
 }
 
+// Another connection may have asked for a place in between: it is refused on the session's worker.
 void Session::abandon() {
   if (!std::exchange(self_held_, false)) return;
   leave_target();
+  abandoned_.store(true);
+  request_end(EndReason::kConnectionLost);
   unref();
 }
 
-void Session::connection_arrived(Connection& connection) {
-  connection_ = &connection;
-  state_ = SessionState::kActive;
-  if (target_ && target_->hooks().fp_session_added != nullptr) {
-    driver_session = target_->hooks().fp_session_added(handle.value, parameters.isid,
-                                                       parameters.initiator_name.mutable_c_str(),
-                                                       target_->name_for_hook());
-  }
-  driver_knows = target_.get() != nullptr;
-  os_log(OS_LOG_INFO, "%s: session %lu of %s, tsih %u, from %s",
-         target_ ? target_->name_c_str() : "discovery", handle.value,
-         parameters.initiator_name.c_str(), parameters.tsih, connection.peer_text());
-  if (is_end_requested()) request_end(static_cast<EndReason>(end_requested_.load()));
+Ref<Session> Session::find(Target& target, const SessionParameters& asked) {
+  MutexGuard guard(target.mutex());
+  SessionEntry* entry = target.sessions().find([&](const SessionEntry& other) {
+    return same_port(other.session->parameters, asked) &&
+           other.session->parameters.tsih == asked.tsih;
+  });
+  if (entry == nullptr || entry->session->is_end_requested()) return Ref<Session>();
+  return Ref<Session>::share(entry->session);
 }
 
 void Session::request_end(EndReason reason) {
@@ -131,10 +130,15 @@ void Session::on_end_message(WorkerMessage& message) {
   PostedOnce& posted = PostedOnce::of(message);
   posted.begin();
   Session& session = container_of(posted, &Session::end_message_);
-  // A session that has not got its connection yet ends when that arrives.
+  // A session that has not got its connection yet ends when that arrives, if it ever does.
+  if (session.state_ == SessionState::kStarting && session.abandoned_.load()) {
+    session.state_ = SessionState::kEnded;
+    session.consider_waiting();
+  }
   if (session.state_ == SessionState::kActive) {
     session.end(static_cast<EndReason>(session.end_requested_.load()));
   }
+  session.run_work();
   session.unref();
 }
 
@@ -146,39 +150,13 @@ void Session::end(EndReason reason) {
   os_log(OS_LOG_INFO, "%s: session %lu of %s ends: %s",
          target_ ? target_->name_c_str() : "discovery", handle.value,
          parameters.initiator_name.c_str(), text_of(reason));
-  if (connection_ == nullptr) return abort_all_commands();
-  if (reason == EndReason::kTargetRemoved || reason == EndReason::kShutdown) {
-    connection_->announce_end();
+  // Whoever logs out expects no other answer any more (RFC 7143 section 11.14).
+  if (reason == EndReason::kLogout) {
+    members.for_each([this](Member& member) { terminate_commands(member); });
   }
-  connection_->close_after_flush();
-}
-
-void Session::connection_lost(Connection& connection) {
-  if (connection_ != &connection) return;
-  end(EndReason::kConnectionLost);
-  connection_ = nullptr;
-  abort_all_commands();
-}
-
-void Session::abort_all_commands() {
-  Ref<Session> keep = Ref<Session>::share(this);
-  rx::drop_tmfs(*this);
-  while (Sequenced* held = window.drop_any()) {
-    if (!held->is_command) destroy(static_cast<rx::HeldPdu*>(held));
-  }
-  while (Sequenced* request = requests_.pop_front())
-    destroy(static_cast<rx::HeldPdu*>(request));
-  commands.for_each([&](Command& command) {
-    command.connection = nullptr;
-    command.pdus_in_flight = 0;
-    command.receiving = false;
-    if (command.state == CommandState::kReceiving || command.state == CommandState::kHeld) {
-      command.set_state(CommandState::kReady);
-    }
-    driver_port::abort(command, SC_FLAG_SESS_ABORT);
-  });
-  run_work();
-  watch_soon();
+  close_connections(reason == EndReason::kTargetRemoved || reason == EndReason::kShutdown);
+  // Without a connection whose loss leads on, the next message does.
+  if (places_taken_ == 0) request_end(reason);
 }
 
 const LunMap& Session::luns() {
@@ -205,6 +183,7 @@ Command* Session::new_command() { return pool_.take(); }
 
 void Session::forget_task(Command& command) {
   tasks.remove(command);
+  if (command.member != nullptr) command.member->command_over(command);
   if (std::exchange(command.counted, false)) window.command_ended();
   if (std::exchange(command.immediate, false)) --immediate_commands;
 }
@@ -221,9 +200,20 @@ void Session::free_command(Command& command) {
   command.tmf = nullptr;
   if (Lun* lun = std::exchange(command.logical_unit, nullptr)) lun->leave();
   command.set_state(CommandState::kFree);
+  if (Member* member = command.member) {
+    member->release(command);
+    leave(*member);
+  }
   pool_.give_back(command);
-  // A pause for want of a command ends here.
-  if (connection_ != nullptr) connection_->command_freed();
+  // Pauses for want of a command end here.
+  while (Member* waiter = command_waiters_.pop_front())
+    waiter->connection->command_freed();
+}
+
+bool Session::wait_for_command(Member& member) {
+  if (commands.empty()) return false;
+  if (!member.waiter_node.is_linked()) command_waiters_.push_back(member);
+  return true;
 }
 
 void Session::add_work(Command& command) {
@@ -243,16 +233,15 @@ void Session::run_work() {
   while (true) {
     if (Command* command = work_.pop_front()) {
       run_command(*command);
-    } else if (Sequenced* request = requests_.pop_front()) {
+    } else if (Sequenced* request = requests.pop_front()) {
       rx::execute(*this, OwnPtr<rx::HeldPdu>(static_cast<rx::HeldPdu*>(request)));
     } else if (!rx::run_tmfs(*this)) {
       break;
     }
   }
   working_ = false;
-  if (state_ == SessionState::kEnding && connection_ == nullptr && commands_are_over()) {
-    finish_end();
-  }
+  if (waiting_ != 0) consider_waiting();
+  if (state_ == SessionState::kEnding && places_taken_ == 0 && commands_are_over()) finish_end();
 }
 
 void Session::watch(Command& command, uint64_t limit_ms) {
@@ -261,7 +250,8 @@ void Session::watch(Command& command, uint64_t limit_ms) {
 }
 
 void Session::watch_soon() {
-  if (!sweep_timer_.is_armed()) worker_.arm(sweep_timer_, kSweepMs);
+  if (state_ == SessionState::kEnded || sweep_timer_.is_armed()) return;
+  worker_.arm(sweep_timer_, kSweepMs);
 }
 
 void Session::on_sweep(Timer& timer) { container_of(timer, &Session::sweep_timer_).sweep(); }
@@ -278,8 +268,8 @@ void Session::sweep() {
     command.deadline_ms = 0;
     if (command.state == CommandState::kAborting) {
       driver_port::give_up(command);
-    } else if (connection_ != nullptr) {
-      connection_->drop("write data did not come in time");
+    } else if (command.connection != nullptr) {
+      command.connection->drop("write data did not come in time");
     }
   });
   tmfs.for_each([&](Tmf& tmf) {
@@ -317,6 +307,8 @@ void Session::leave_target() {
 void Session::finish_end() {
   state_ = SessionState::kEnded;
   sweep_timer_.disarm();
+  rx::drop_tmfs(*this);
+  rx::drop_plugs(*this);
   // From the hook on the handle is dead.
   engine_.session_handles().remove(*this);
   tell_driver_of_end();

@@ -2,10 +2,12 @@
 //
 // Session: the commands of one I_T nexus, and their way through the storage driver.
 //
-// A session lives on one worker; what is marked so may be called from anywhere. It is referenced by
-// its connection, by every command that a driver holds, and by itself from admission to the end.
-// Ending is one path for every cause: leave the connection, abort what the driver holds, orphan
-// what it does not answer in time, tell the driver, leave the target's list, drop the reference.
+// A session lives on one worker, and so do all its connections; what is marked so may be called
+// from anywhere. It is referenced by its connections, by every command that a driver holds, and by
+// itself from admission to the end. Commands are ordered by CmdSN over all connections; what
+// follows from a command stays on the connection it came by (Member). Ending is one path for every
+// cause: close the connections, abort what the driver holds, orphan what it does not answer in
+// time, tell the driver, leave the target's list, drop the reference.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +19,7 @@
 #include "target/session/command.hh"
 #include "target/session/command_pool.hh"
 #include "target/session/command_window.hh"
+#include "target/session/member.hh"
 #include "target/session/r2t.hh"
 #include "target/session/task_table.hh"
 #include "target/session/tmf.hh"
@@ -72,10 +75,34 @@ class Session : public RefCounted<Session> {
   void enter_discovery();
   // The login failed after all: undoes enter_*(). Context: the login worker.
   void abandon();
-  // The leading connection has arrived on the worker: full feature phase begins.
+  // The session of the initiator port in `asked` that has the TSIH in `asked`; empty when there is
+  // none, or when it is ending. Context: the login worker.
+  static Ref<Session> find(Target& target, const SessionParameters& asked);
+
+  // Connections (session_connections.cc).
+  // A login asks for a place: it is admitted, refused, or waits for an older connection's end.
+  void take_in(Member& member);
+  // A login that asked has ended without a connection.
+  void withdraw(Member& member);
+  // The connection has arrived on the worker. With the leading one full feature phase begins.
   void connection_arrived(Connection& connection);
-  // The connection is gone; its memory goes after this call.
-  void connection_lost(Connection& connection);
+  // The connection is gone; its memory goes after this call. Its commands end, and with the last
+  // connection the session does, for `reason`.
+  void connection_lost(Connection& connection, EndReason reason);
+  // The connection of this number in full feature phase, or nullptr.
+  Connection* find_connection(uint16_t cid);
+  // The tasks of a connection that is logged out end without a response (RFC 7143 s11.14.5).
+  void terminate_commands(Member& member);
+  // The connection of `member` waits until a command is free; without one alive it could wait for
+  // ever: false.
+  bool wait_for_command(Member& member);
+  // The window as the initiator has last heard of it. Context: any.
+  uint32_t told_exp_cmd_sn() const { return told_exp_cmd_sn_.load(std::memory_order_relaxed); }
+  uint32_t told_max_cmd_sn() const { return told_max_cmd_sn_.load(std::memory_order_relaxed); }
+  void note_told(uint32_t exp_cmd_sn, uint32_t max_cmd_sn) {
+    told_exp_cmd_sn_.store(exp_cmd_sn, std::memory_order_relaxed);
+    told_max_cmd_sn_.store(max_cmd_sn, std::memory_order_relaxed);
+  }
 
   // Asks for the session's end. Context: any.
   void request_end(EndReason reason);
@@ -89,7 +116,7 @@ class Session : public RefCounted<Session> {
   void run_work();
   void add_work(Command& command);
   // A request whose turn it is; executed by run_work().
-  void add_request(Sequenced& request) { requests_.push_back(request); }
+  void add_request(Sequenced& request) { requests.push_back(request); }
 
   // Null when there is none without sleeping; stock_commands() may help, from any place that may
   // sleep.
@@ -114,11 +141,9 @@ class Session : public RefCounted<Session> {
   // The same for the first LUN of a class, by the place of the class.
   Lun* enter_lun_of_class(uint32_t class_index);
   bool is_discovery() const { return parameters.type == SessionType::kDiscovery; }
-  Connection* connection() { return connection_; }
 
   // Immutable.
   SessionParameters parameters;
-  chiscsi_tcp_endpoints endpoints{};  // Of the leading connection; commands point to it.
   Handle handle;
   os_spinlock* driver_lock = nullptr;  // See Command::driver.
 
@@ -127,7 +152,9 @@ class Session : public RefCounted<Session> {
   TaskTable tasks;
   R2tPool r2ts;
   TmfList tmfs;
-  List<Command, &Command::session_node> commands;  // All that are not free.
+  MemberList members;  // The connections, those to come, and those gone with commands left.
+  List<Sequenced, &Sequenced::window_node> requests;  // HeldPdus to be executed, in order.
+  List<Command, &Command::session_node> commands;     // All that are not free.
   uint32_t immediate_commands = 0;
   bool r2ts_missing = false;         // Some command waits for an R2T of the pool.
   unsigned long driver_session = 0;  // What fp_session_added returned.
@@ -144,8 +171,15 @@ class Session : public RefCounted<Session> {
   static void on_sweep(Timer& timer);
   void sweep();
   void publish();
+  void start_full_feature(Connection& connection);
   void run_command(Command& command);
-  void abort_all_commands();
+  void consider(Member& member);
+  void consider_waiting();
+  void refuse(Member& member, iscsi::LoginStatus status);
+  void leave(Member& member);
+  void close_connections(bool announce);
+  void announce_loss(const Member& lost);
+  void end_if_deserted(EndReason reason);
   bool commands_are_over();
   void finish_end();
   void leave_target();
@@ -157,12 +191,16 @@ class Session : public RefCounted<Session> {
   Ref<LunMap> luns_;
   uint32_t luns_seen_ = 0;  // Of Target::lun_generation().
   CommandPool pool_{*this};
-  Connection* connection_ = nullptr;
   List<Command, &Command::work_node> work_;
-  List<Sequenced, &Sequenced::window_node> requests_;  // HeldPdus, in order.
+  List<Member, &Member::waiter_node> command_waiters_;
+  uint32_t places_taken_ = 0;  // Members that are admitted or active.
+  uint32_t waiting_ = 0;       // Members that wait.
   SessionState state_ = SessionState::kStarting;
   EndReason end_reason_ = EndReason::kNone;
   std::atomic<uint32_t> end_requested_{0};
+  std::atomic<bool> abandoned_{false};
+  std::atomic<uint32_t> told_exp_cmd_sn_{0};
+  std::atomic<uint32_t> told_max_cmd_sn_{0};
   PostedOnce end_message_{&Session::on_end_message};
   Timer sweep_timer_{&Session::on_sweep};
   bool working_ = false;

@@ -17,6 +17,7 @@
 
 namespace chiscsi {
 
+class Connection;
 class Lun;
 class Session;
 struct Command;
@@ -30,6 +31,7 @@ struct Tmf : RefCounted<Tmf> {
 
   // Worker-owned.
   ListNode session_node;
+  Connection* connection = nullptr;  // The response goes there; null when it is gone.
   uint32_t initiator_task_tag = 0;
   uint8_t function = 0;
   uint32_t commands_left = 0;  // Of those it names, how many have not ended.

@@ -12,8 +12,11 @@ void stamp(Connection& connection, iscsi::Bhs& bhs, StatSnUse use) {
   numbers.stat_sn = use == StatSnUse::kNone ? 0 : connection.stat_sn.value();
   if (use == StatSnUse::kAdvance) ++connection.stat_sn;
   if (Session* session = connection.session()) {
-    numbers.exp_cmd_sn = session->window.exp_cmd_sn().value();
-    numbers.max_cmd_sn = session->window.max_cmd_sn().value();
+    const uint32_t exp_cmd_sn = session->window.exp_cmd_sn().value();
+    const uint32_t max_cmd_sn = session->window.max_cmd_sn().value();
+    numbers.exp_cmd_sn = exp_cmd_sn;
+    numbers.max_cmd_sn = max_cmd_sn;
+    session->note_told(exp_cmd_sn, max_cmd_sn);
   }
 }
 

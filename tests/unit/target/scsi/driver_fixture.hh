@@ -57,7 +57,11 @@ class DriverFixture : public SessionFixture {
     for (chiscsi_scsi_command* command : left)
       engine_scsi_cmd_abort_status(command);
     settle();
-    on_worker([this] { EXPECT_TRUE(session->commands.empty()); });
+    on_worker([this] {
+      EXPECT_TRUE(session->commands.empty());
+      EXPECT_EQ(member->open_commands, 0u);
+      EXPECT_EQ(member->held_commands, 0u);
+    });
     EXPECT_EQ(target->target_class().commands_held.load(), 0u);
     host_set_log_level(4);
   }
@@ -71,6 +75,7 @@ class DriverFixture : public SessionFixture {
       command->flags = flags;
       command->expected_length = expected_length;
       command->initiator_task_tag = ++last_tag_;
+      member->adopt(*command);
       session->commands.push_back(*command);
       session->tasks.add(*command);
       command->set_state(CommandState::kReady);

@@ -76,7 +76,8 @@ TEST_F(DriverPortTest, HandsOverAFreshCommand) {
     EXPECT_EQ(scsi->sc_status, 0);
     EXPECT_EQ(scsi->sc_sdev_hdl, nullptr);
     EXPECT_NE(scsi->sc_cmd, nullptr);
-    EXPECT_EQ(scsi->sc_ieps, &session->endpoints);
+    EXPECT_EQ(scsi->sc_ieps, &member->endpoints);
+    EXPECT_EQ(scsi->sc_conn, reinterpret_cast<void*>(member->number));
     return 0;
   };
   deliver_write(1000);

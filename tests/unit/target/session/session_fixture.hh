@@ -36,6 +36,7 @@ class SessionFixture : public testing::Test {
     // The session ends where it lives.
     if (session) on_worker([this] { session.reset(); });
     settle();
+    member.reset();
     target.reset();
     worker.reset();
     engine_stop();
@@ -57,6 +58,9 @@ class SessionFixture : public testing::Test {
     Result<Ref<Session>> made = Session::create(Engine::instance(), *worker, target, parameters);
     ASSERT_TRUE(made.is_ok());
     session = made.take();
+    member = Ref<Member>::adopt(
+        make<Member>(Alloc::kMaySleep, Ref<Session>(), *worker, 0, WorkerMessage::Handle()));
+    ASSERT_TRUE(member);
   }
 
   void on_worker(std::function<void()> work) {
@@ -86,6 +90,7 @@ class SessionFixture : public testing::Test {
   OwnPtr<Worker> worker;
   Ref<Target> target;
   Ref<Session> session;
+  Ref<Member> member;  // Of a connection that is not there.
 };
 
 }  // namespace chiscsi::test

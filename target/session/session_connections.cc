@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Session: its connections, from the login that asks for a place to the last command of a
+// connection that is gone (RFC 7143 sections 6.3.4 to 6.3.6 and 11.14).
+//
+// A place is taken from admission on, so MaxConnections holds while connections are on their way.
+// A login with the number of a connection that is there replaces it: the old connection is closed,
+// its commands end without a response, and only then the login is answered. That wait is bounded,
+// because a command that the storage driver does not give back becomes an orphan.
+#include "os/log.h"
+#include "target/engine.hh"
+#include "target/rx/rx.hh"
+#include "target/scsi/driver_port.hh"
+#include "target/session/connection.hh"
+#include "target/session/session.hh"
+
+namespace chiscsi {
+
+// --- Places ---
+
+void Session::take_in(Member& member) {
+  member.ref();  // The list's.
+  members.push_back(member);
+  member.state = MemberState::kWaiting;
+  ++waiting_;
+  consider(member);
+}
+
+void Session::withdraw(Member& member) {
+  Ref<Session> keep = Ref<Session>::share(this);
+  if (member.state == MemberState::kWaiting) {
+    --waiting_;
+  } else if (member.state == MemberState::kAdmitted) {
+    --places_taken_;
+  } else {
+    return;  // It was refused.
+  }
+  member.state = MemberState::kLost;
+  leave(member);
+  end_if_deserted(EndReason::kConnectionLost);
+  run_work();
+}
+
+// Admits or refuses one that waits, or leaves it waiting.
+void Session::consider(Member& member) {
+  // An initiator may be quicker with its second connection than our leading one on its way here.
+  if (state_ == SessionState::kStarting) return;
+  if (state_ != SessionState::kActive) {
+    return refuse(member, iscsi::LoginStatus::kSessionDoesNotExist);
+  }
+  Member* older = members.find([&](const Member& other) {
+    return other.cid == member.cid && other.state != MemberState::kWaiting && !other.is_over();
+  });
+  if (older != nullptr) {
+    if (older->connection != nullptr) older->connection->cut("replaced by a new login");
+    return;
+  }
+  if (places_taken_ >= parameters.max_connections) {
+    return refuse(member, iscsi::LoginStatus::kTooManyConnections);
+  }
+  --waiting_;
+  ++places_taken_;
+  member.state = MemberState::kAdmitted;
+  member.answer(iscsi::LoginStatus::kSuccess);
+}
+
+void Session::refuse(Member& member, iscsi::LoginStatus status) {
+  --waiting_;
+  member.state = MemberState::kLost;
+  member.answer(status);
+  leave(member);
+}
+
+// A member whose connection and commands are gone leaves the list.
+void Session::leave(Member& member) {
+  if (member.state != MemberState::kLost || member.held_commands != 0) return;
+  if (!member.node.is_linked()) return;
+  members.remove(member);
+  member.unref();
+}
+
+void Session::consider_waiting() {
+  members.for_each([this](Member& member) {
+    if (member.state == MemberState::kWaiting) consider(member);
+  });
+}
+
+// --- Arrival and loss ---
+
+void Session::connection_arrived(Connection& connection) {
+  Member& member = connection.member();
+  member.session.reset();  // The connection has a reference of its own.
+  member.state = MemberState::kActive;
+  member.connection = &connection;
+  if (state_ == SessionState::kStarting) return start_full_feature(connection);
+  // The session may have ended while the connection was on its way.
+  if (state_ != SessionState::kActive) return connection.cut("its session has ended");
+  os_log(OS_LOG_INFO, "%s: session %lu of %s, connection %u from %s", target_->name_c_str(),
+         handle.value, parameters.initiator_name.c_str(), member.cid, connection.peer_text());
+  consider_waiting();
+}
+
+void Session::start_full_feature(Connection& connection) {
+  Member& member = connection.member();
+  member.ref();  // The list's.
+  members.push_back(member);
+  ++places_taken_;
+  state_ = SessionState::kActive;
+  if (target_ && target_->hooks().fp_session_added != nullptr) {
+    driver_session = target_->hooks().fp_session_added(handle.value, parameters.isid,
+                                                       parameters.initiator_name.mutable_c_str(),
+                                                       target_->name_for_hook());
+  }
+  driver_knows = target_.get() != nullptr;
+  os_log(OS_LOG_INFO, "%s: session %lu of %s, tsih %u, from %s",
+         target_ ? target_->name_c_str() : "discovery", handle.value,
+         parameters.initiator_name.c_str(), parameters.tsih, connection.peer_text());
+  consider_waiting();
+  if (is_end_requested()) request_end(static_cast<EndReason>(end_requested_.load()));
+}
+
+void Session::connection_lost(Connection& connection, EndReason reason) {
+  Ref<Session> keep = Ref<Session>::share(this);
+  Member& member = connection.member();
+  member.state = MemberState::kLost;
+  member.connection = nullptr;
+  member.waiter_node.unlink();
+  --places_taken_;
+  rx::drop_requests(*this, connection);
+  rx::drop_tmf_responses(*this, connection);
+  terminate_commands(member);
+  end_if_deserted(reason);
+  if (state_ == SessionState::kActive && connection.was_dropped()) announce_loss(member);
+  if (places_taken_ == 0 && state_ == SessionState::kEnding) rx::drop_tmfs(*this);
+  leave(member);
+  run_work();
+  watch_soon();
+}
+
+// A place that is taken or waited for keeps the session: it is about to have a connection again.
+void Session::end_if_deserted(EndReason reason) {
+  if (places_taken_ == 0 && waiting_ == 0) end(reason);
+}
+
+void Session::close_connections(bool announce) {
+  members.for_each([&](Member& member) {
+    switch (member.state) {
+      case MemberState::kActive:
+        if (announce && !member.connection->is_ending()) {
+          member.connection->announce_end();
+          announce = false;
+        }
+        return member.connection->close_after_flush();
+      case MemberState::kAdmitted:
+        return member.answer(iscsi::LoginStatus::kSessionDoesNotExist);
+      case MemberState::kWaiting:
+        return refuse(member, iscsi::LoginStatus::kSessionDoesNotExist);
+      default:
+        return;
+    }
+  });
+}
+
+// What was wrong on one connection is told on another one, where there is one (section 11.9.1).
+void Session::announce_loss(const Member& lost) {
+  Member* other = members.find([](const Member& member) {
+    return member.state == MemberState::kActive && !member.connection->is_ending();
+  });
+  if (other != nullptr) other->connection->announce_drop(lost.cid);
+}
+
+Connection* Session::find_connection(uint16_t cid) {
+  Member* member = members.find([&](const Member& candidate) {
+    return candidate.cid == cid && candidate.state == MemberState::kActive;
+  });
+  return member != nullptr ? member->connection : nullptr;
+}
+
+// --- The commands of a connection ---
+
+// Their tags are free at once; what the storage driver holds is asked back. While the connection is
+// still there, the PDU that is just arriving on it keeps its command.
+void Session::terminate_commands(Member& member) {
+  commands.for_each([&](Command& command) {
+    if (command.member != &member) return;
+    if (member.connection == nullptr) {
+      command.connection = nullptr;
+      command.pdus_in_flight = 0;
+      command.receiving = false;
+    } else if (command.state == CommandState::kReceiving) {
+      return;
+    }
+    if (command.state == CommandState::kReceiving || command.state == CommandState::kHeld) {
+      window.remove(command.sequenced);
+      command.set_state(CommandState::kReady);
+    }
+    tasks.remove(command);
+    driver_port::abort(command, SC_FLAG_SESS_ABORT);
+  });
+}
+
+}  // namespace chiscsi
