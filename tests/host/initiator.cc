@@ -97,6 +97,13 @@ Initiator::Initiator(uint16_t port) {
 
 Initiator::~Initiator() { disconnect(); }
 
+uint16_t Initiator::local_port() const {
+  sockaddr_in address = {};
+  socklen_t size = sizeof(address);
+  const bool known = getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  return known ? ntohs(address.sin_port) : 0;
+}
+
 void Initiator::disconnect() {
   if (fd_ >= 0) close(fd_);
   fd_ = -1;

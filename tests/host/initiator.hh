@@ -96,6 +96,7 @@ class Initiator {
   Initiator& operator=(const Initiator&) = delete;
 
   bool connected() const { return fd_ >= 0; }
+  uint16_t local_port() const;
   void disconnect();
   void disconnect_with_reset();
 
