@@ -32,7 +32,7 @@ void execute_nop_out(Connection& connection, const iscsi::NopOut& request, Buffe
   if (request.initiator_task_tag.get() != iscsi::kReservedTag) {
     echo(connection, request, std::move(data));
   } else if (answers_our_ping(connection, request)) {
-    connection.ping_outstanding = false;
+    connection.ping_answered();
   }
 }
 

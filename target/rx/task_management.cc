@@ -131,11 +131,19 @@ bool goes_on_with_next_class(Tmf& tmf) {
   return true;
 }
 
+// Responses of tasks on other connections come before that of a function that may have ended
+// more of them (RFC 7143 section 4.2.3.3, step d).
+bool is_fence_clear(Tmf& tmf) {
+  if (tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK) return true;
+  if (!std::exchange(tmf.fence_raised, true)) tmf.session->raise_fence(tmf.connection);
+  return tmf.session->is_fence_clear(tmf.connection);
+}
+
 void finish_if_over(Tmf& tmf) {
   if (tmf.waits_for_driver && tmf.done.load()) {
     tmf.waits_for_driver = goes_on_with_next_class(tmf);
   }
-  if (!tmf.waits_for_driver && tmf.commands_left == 0) finish(tmf);
+  if (!tmf.waits_for_driver && tmf.commands_left == 0 && is_fence_clear(tmf)) finish(tmf);
 }
 
 Tmf* start(Connection& connection, const iscsi::TaskManagementRequest& request, uint8_t function) {
@@ -312,7 +320,7 @@ void tmf_give_up(Tmf& tmf) {
   tmf.session->commands.for_each([&](Command& command) {
     if (command.tmf == &tmf) driver_port::abort(command, SC_FLAG_TMF_ABORT);
   });
-  finish_if_over(tmf);
+  finish(tmf);
 }
 
 void drop_tmfs(Session& session) {

@@ -281,16 +281,24 @@ void Connection::keepalive() {
   const uint64_t limit = keepalive_s_ * kMsPerSecond;
   const uint64_t silence = os_now_ms() - last_receive_ms;
   if (silence >= limit) return drop("no sign of life from the initiator");
-  if (silence >= limit / 2 && !ping_outstanding) {
-    OwnPtr<ControlPdu> ping = make_control(iscsi::Opcode::kNopIn, iscsi::kReservedTag);
-    if (!ping) return;
-    if (++ping_tag == iscsi::kReservedTag) ping_tag = 1;
-    ping->bhs.as<iscsi::NopIn>().target_transfer_tag = ping_tag;
-    ping->stat_sn = StatSnUse::kPeek;
-    ping_outstanding = true;
-    queue_control(std::move(ping));
-  }
+  if (silence >= limit / 2 && !ping_outstanding && !send_ping()) return;
   worker_->arm(timer_, limit / 4 + 1);
+}
+
+bool Connection::send_ping() {
+  OwnPtr<ControlPdu> ping = make_control(iscsi::Opcode::kNopIn, iscsi::kReservedTag);
+  if (!ping) return false;
+  if (++ping_tag == iscsi::kReservedTag) ping_tag = 1;
+  ping->bhs.as<iscsi::NopIn>().target_transfer_tag = ping_tag;
+  ping->stat_sn = StatSnUse::kPeek;
+  ping_outstanding = true;
+  queue_control(std::move(ping));
+  return true;
+}
+
+void Connection::raise_fence() {
+  const bool all_acknowledged = tx_queue.empty() && exp_stat_sn == stat_sn;
+  if (!all_acknowledged && !ending_) fence_raised_ = send_ping();
 }
 
 void Connection::on_closed(CloseReason reason) {

@@ -82,6 +82,12 @@ class Connection final : public ConnUser {
   bool is_ending() const { return ending_; }
   // It was ended by drop(): for what the peer did, or failed to do.
   bool was_dropped() const { return dropped_; }
+  // Asks the initiator for a sign that all responses so far have reached it; none is needed when it
+  // has acknowledged them.
+  void raise_fence();
+  // The initiator has answered our last ping, and with it all that went before.
+  void ping_answered() { ping_outstanding = fence_raised_ = false; }
+  bool is_fence_raised() const { return fence_raised_; }
   // A command or a control PDU has ended: goes on if receiving had paused for want of it.
   void command_freed();
   // The time-out of the portal group; 0: no check.
@@ -142,6 +148,7 @@ class Connection final : public ConnUser {
   static void on_timer(Timer& timer);
   void announce(iscsi::AsyncEvent event, uint16_t parameter1);
   void keepalive();
+  bool send_ping();
   void provide_memory();
   void fill_control(ControlPdu& control, TxPdu* pdu);
   void describe_peer();
@@ -158,6 +165,7 @@ class Connection final : public ConnUser {
   bool paused_ = false;
   bool logged_out_ = false;
   bool dropped_ = false;
+  bool fence_raised_ = false;
 };
 
 }  // namespace chiscsi

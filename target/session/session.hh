@@ -93,6 +93,11 @@ class Session : public RefCounted<Session> {
   Connection* find_connection(uint16_t cid);
   // The tasks of a connection that is logged out end without a response (RFC 7143 s11.14.5).
   void terminate_commands(Member& member);
+  // What was answered on other connections has to reach the initiator before what is answered on
+  // `issuing` (a response fence, RFC 7143 s4.2.2.3): asks for signs of it; clear when all have
+  // come.
+  void raise_fence(const Connection* issuing);
+  bool is_fence_clear(const Connection* issuing);
   // The connection of `member` waits until a command is free; without one alive it could wait for
   // ever: false.
   bool wait_for_command(Member& member);

@@ -176,6 +176,21 @@ Connection* Session::find_connection(uint16_t cid) {
   return member != nullptr ? member->connection : nullptr;
 }
 
+void Session::raise_fence(const Connection* issuing) {
+  members.for_each([&](Member& member) {
+    if (member.connection != nullptr && member.connection != issuing) {
+      member.connection->raise_fence();
+    }
+  });
+}
+
+bool Session::is_fence_clear(const Connection* issuing) {
+  return members.find([&](const Member& member) {
+    return member.connection != nullptr && member.connection != issuing &&
+           member.connection->is_fence_raised();
+  }) == nullptr;
+}
+
 // --- The commands of a connection ---
 
 // Their tags are free at once; what the storage driver holds is asked back. While the connection is

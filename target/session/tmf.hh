@@ -36,6 +36,7 @@ struct Tmf : RefCounted<Tmf> {
   uint8_t function = 0;
   uint32_t commands_left = 0;  // Of those it names, how many have not ended.
   bool waits_for_driver = false;
+  bool fence_raised = false;
   Lun* logical_unit = nullptr;  // Entered while its class runs the function.
   uint32_t classes_told = 0;    // A bit for each LUN class that a target reset went to.
   uint8_t outcome = 0;          // The first bad answer of these.

@@ -234,6 +234,54 @@ TEST_F(MultiConnection, UnsolicitedDataOnTheWrongConnectionIsRejected) {
   EXPECT_EQ(driver.content(0, 0, kBlock), pattern(kBlock));
 }
 
+// ---- Task management ----
+
+// RFC 7143 section 4.2.3.3: the initiator hears of tasks that ended before it hears of the reset.
+TEST_F(MultiConnection, ResetIsAnsweredWhenEarlierResponsesHaveArrived) {
+  start_pair();
+  ASSERT_TRUE(works(1));
+  const Pdu reset = use(0).make_task_management(5, kReservedTag);
+  ASSERT_TRUE(peers[0]->send(reset));
+  const auto ping = peers[1]->receive_opcode(Opcode::kNopIn);
+  ASSERT_TRUE(ping);
+  EXPECT_TRUE(peers[0]->is_silent(20));
+  Pdu answer = use(1).make(Opcode::kNopOut, true);
+  answer.bhs.initiator_task_tag = kReservedTag;
+  answer.as<NopOut>().target_transfer_tag = ping->as<NopIn>().target_transfer_tag.get();
+  ASSERT_TRUE(peers[1]->send(answer));
+  const auto response = peers[0]->receive_for(reset.task_tag());
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->as<TaskManagementResponse>().response, 0);
+  // Nothing is left to be acknowledged: the next one is answered at once.
+  EXPECT_EQ(use(0).task_management(5), 0);
+  EXPECT_TRUE(peers[1]->is_silent(20));
+}
+
+TEST_F(MultiConnection, ResetDoesNotWaitForASilentConnectionForEver) {
+  start_pair();
+  ASSERT_TRUE(works(1));
+  const Pdu reset = use(0).make_task_management(5, kReservedTag);
+  ASSERT_TRUE(peers[0]->send(reset));
+  EXPECT_TRUE(peers[0]->receive_for(reset.task_tag()));
+  const Pdu second = use(0).make_task_management(5, kReservedTag);
+  ASSERT_TRUE(peers[0]->send(second));
+  ASSERT_TRUE(peers[1]->receive_opcode(Opcode::kNopIn));
+  peers[1]->disconnect_with_reset();
+  EXPECT_TRUE(peers[0]->receive_for(second.task_tag()));
+}
+
+TEST_F(MultiConnection, ResetNamesTheCommandsOfAllConnections) {
+  start_pair();
+  driver.hold(true);
+  send_read(0);
+  send_read(1);
+  ASSERT_TRUE(driver.wait_for("cdb", 2));
+  EXPECT_EQ(use(0).task_management(5), 0);  // The reads have acknowledged what there was.
+  EXPECT_TRUE(driver.wait_for("cleanup", 2));
+  driver.release_held();
+  EXPECT_TRUE(works(1));
+}
+
 // ---- The loss of one connection ----
 
 class ConnectionLoss : public MultiConnection, public testing::WithParamInterface<int> {
