@@ -94,7 +94,7 @@ Status Session::enter_target(SessionEndWaiter* waiter) {
 void Session::enter_discovery() { publish(); }
 
 void Session::publish() {
-  parameters.tsih = engine_.next_tsih();
+  parameters.tsih = engine_.tsihs().take();
   ref();
   self_held_ = true;
   engine_.session_handles().add(*this);
@@ -296,6 +296,7 @@ void Session::tell_driver_of_end() {
 
 void Session::leave_target() {
   engine_.session_handles().remove(*this);
+  engine_.tsihs().give_back(parameters.tsih);
   if (!target_) return;
   MutexGuard guard(target_->mutex());
   entry.node.unlink();
