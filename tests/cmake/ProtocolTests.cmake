@@ -5,7 +5,7 @@
 # tests/host/initiator.hh and the scripted storage driver of tests/host/fake_driver.hh.
 
 add_library(chiscsi_protocol STATIC EXCLUDE_FROM_ALL
-  host/initiator.cc host/fake_driver.cc host/protocol_fixture.cc)
+  host/initiator.cc host/fake_driver.cc host/fake_driver_commands.cc host/protocol_fixture.cc)
 target_link_libraries(chiscsi_protocol
   PUBLIC chiscsi_target GTest::gtest PRIVATE chiscsi_warnings)
 
