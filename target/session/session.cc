@@ -16,6 +16,7 @@
 #include "target/scsi/driver_port.hh"
 #include "target/session/connection.hh"
 #include "target/session/write_data.hh"
+#include "target/trace.hh"
 
 namespace chiscsi {
 
@@ -313,6 +314,7 @@ void Session::finish_end() {
   // From the hook on the handle is dead.
   engine_.session_handles().remove(*this);
   tell_driver_of_end();
+  trace::session_removed(*this, text_of(end_reason_));
   leave_target();
   Engine& engine = engine_;
   if (std::exchange(self_held_, false)) unref();
