@@ -122,13 +122,6 @@ Worker& Engine::pick_worker() {
   return *best;
 }
 
-uint16_t Engine::next_tsih() {
-  while (true) {
-    const auto tsih = static_cast<uint16_t>(last_tsih_.fetch_add(1) + 1);
-    if (tsih != 0) return tsih;
-  }
-}
-
 void Engine::on_accept(OwnPtr<Conn> conn) {
   if (!accepting_ || login_count_.load() >= options_.max_pending_logins) {
     os_log_limited(OS_LOG_WARNING, "%u logins are pending, a connection was refused",

@@ -17,6 +17,7 @@
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
 #include "target/session/tmf.hh"
+#include "target/tsih_pool.hh"
 
 namespace chiscsi {
 
@@ -52,10 +53,9 @@ class Engine final : public Acceptor {
   const AuthSettings& discovery_auth() const { return discovery_auth_; }
   // A login or a session has ended: whoever waits in a stop looks again. Context: any.
   void note_progress() { os_event_signal(progress_); }
-  // Never 0. Context: any.
-  uint16_t next_tsih();
   // What storage drivers know a connection by; never used twice. Context: any.
   unsigned long next_connection_number() { return last_connection_.fetch_add(1) + 1; }
+  TsihPool& tsihs() { return tsihs_; }
 
   uint64_t login_timeout_ms() const { return options_.login_timeout_s * 1000ull; }
   uint64_t abort_timeout_ms() const { return options_.abort_timeout_s * 1000ull; }
@@ -78,8 +78,8 @@ class Engine final : public Acceptor {
   HandleTable<Session> session_handles_;
   HandleTable<LoginCheck> login_handles_;
   HandleTable<Tmf> tmf_handles_;
-  std::atomic<uint32_t> last_tsih_{0};
   std::atomic<unsigned long> last_connection_{0};
+  TsihPool tsihs_;
 
   // Login worker's.
   List<Connection, &Connection::login_node> logins_;

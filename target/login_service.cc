@@ -7,6 +7,7 @@
 #include "os/log.h"
 #include "target/engine.hh"
 #include "target/session/connection.hh"
+#include "target/trace.hh"
 
 namespace chiscsi {
 
@@ -115,10 +116,12 @@ void LoginService::act(Login::Step step) {
       return connection_.conn().resume_rx();
     case Login::Step::kRespondAndEnterFullFeature:
       acting_ = true;
+      trace::login(connection_, login_->session(), 0);
       return send_response(AfterSend::kLoginResponse);
     case Login::Step::kRespondAndClose:
       acting_ = true;
       log_refusal();
+      trace::login(connection_, login_->session(), static_cast<uint16_t>(login_->status()));
       send_response(AfterSend::kNothing);
       return connection_.close_after_flush();
     case Login::Step::kDrop:

@@ -4,14 +4,21 @@
 #include "target/registry.hh"
 
 #include "base/lock.hh"
+#include "os/log.h"
 
 namespace chiscsi {
 
 namespace {
 
-bool has_mandatory_hooks(const chiscsi_target_lun_class& hooks) {
-  return hooks.fp_scsi_cmd_cdb_rcved != nullptr && hooks.fp_scsi_cmd_data_xfer_status != nullptr &&
-         hooks.fp_scsi_cmd_abort != nullptr;
+// What a storage driver always has to set (Guide 5.2.4) and has not; nullptr when all is there.
+// fp_scsi_cmd_abort_status is missed only by a driver that aborts commands, and fp_scsi_cmd_cleanup
+// is optional by the text.
+const char* missing_hook(const chiscsi_target_lun_class& hooks) {
+  if (hooks.fp_scsi_cmd_cdb_rcved == nullptr) return "fp_scsi_cmd_cdb_rcved";
+  if (hooks.fp_scsi_cmd_data_xfer_status == nullptr) return "fp_scsi_cmd_data_xfer_status";
+  if (hooks.fp_scsi_cmd_abort == nullptr) return "fp_scsi_cmd_abort";
+  if (hooks.fp_tmf_execute == nullptr) return "fp_tmf_execute";
+  return nullptr;
 }
 
 bool is_good_name(const char* name) {
@@ -62,7 +69,10 @@ Status Registry::remove_class(Text name) {
 
 Status Registry::add_lun_class(chiscsi_target_lun_class* hooks, Text target_class_name) {
   if (hooks == nullptr || !is_good_name(hooks->class_name)) return Error::kInvalid;
-  if (!has_mandatory_hooks(*hooks)) return Error::kInvalid;
+  if (const char* missing = missing_hook(*hooks)) {
+    os_log(OS_LOG_ERROR, "LUN class %s: %s is not set", hooks->class_name, missing);
+    return Error::kInvalid;
+  }
   MutexGuard guard(mutex_);
   TargetClass* owner = class_locked(target_class_name);
   if (owner == nullptr) return Error::kNoEntry;

@@ -17,8 +17,10 @@ class Registry {
   ~Registry();
 
   Status add_class(chiscsi_target_class* hooks);
-  // kBusy while targets of the class exist or its driver holds commands.
+  // kBusy while targets of the class exist or its driver holds commands. Its LUN classes go with
+  // it.
   Status remove_class(Text name);
+  // Error::kInvalid without a name or a mandatory hook.
   Status add_lun_class(chiscsi_target_lun_class* hooks, Text target_class_name);
   Status remove_lun_class(Text name, Text target_class_name);
   // Whether a target of the class exists, or the class could serve one. False without the class.

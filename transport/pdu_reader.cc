@@ -4,11 +4,32 @@
 #include "transport/pdu_reader.hh"
 
 #include "os/digest.h"
+#include "os/log.h"
 
 namespace chiscsi {
 
 namespace {
 constexpr uint32_t kCrcStart = 0xffffffff;
+
+#if defined(CHISCSI_DEBUG_DIGEST_FAILURES)
+// A test build: one digest in so many counts as wrong although it is right, at random.
+constexpr uint32_t kHeaderFailureEvery = 1024;
+constexpr uint32_t kDataFailureEvery = 256;
+
+bool simulates_failure(uint32_t every, const char* what) {
+  uint32_t number;
+  os_random(&number, sizeof(number));
+  if (number % every != 0) return false;
+  os_log_limited(OS_LOG_WARNING, "simulating a %s digest failure", what);
+  return true;
+}
+
+bool simulates_header_failure() { return simulates_failure(kHeaderFailureEvery, "header"); }
+bool simulates_data_failure() { return simulates_failure(kDataFailureEvery, "data"); }
+#else
+constexpr bool simulates_header_failure() { return false; }
+constexpr bool simulates_data_failure() { return false; }
+#endif
 }  // namespace
 
 size_t PduReader::consume(Bytes piece) {
@@ -102,7 +123,8 @@ size_t PduReader::take_header_digest(Bytes piece) {
   if (!collect(piece, iscsi::kDigestSize, MutableBytes(digest_), &used)) return used;
   uint8_t expected[iscsi::kDigestSize];
   put_digest(expected, crc_);
-  if (!equal_bytes(Bytes(expected, sizeof(expected)), Bytes(digest_, sizeof(digest_)))) {
+  if (!equal_bytes(Bytes(expected, sizeof(expected)), Bytes(digest_, sizeof(digest_))) ||
+      simulates_header_failure()) {
     fail_header_digest();
   } else {
     enter(Step::kDecide);
@@ -165,7 +187,8 @@ size_t PduReader::take_data_digest(Bytes piece) {
   uint8_t expected[iscsi::kDigestSize];
   put_digest(expected, crc_);
   pdu_->data_digest_error =
-      !equal_bytes(Bytes(expected, sizeof(expected)), Bytes(digest_, sizeof(digest_)));
+      !equal_bytes(Bytes(expected, sizeof(expected)), Bytes(digest_, sizeof(digest_))) ||
+      simulates_data_failure();
   enter(Step::kComplete);
   return used;
 }

@@ -4,6 +4,7 @@
  * of 16 MB. Follow the numbers; 0 is at the bottom. Every command runs inside its
  * hook, so there is no queue, lock or thread; ifacedriver, one folder up, has them.
  */
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -155,11 +156,19 @@ static struct chiscsi_target_lun_class lun_class = {
 	.fp_scsi_cmd_cleanup = cmd_cleanup,
 };
 
+/* 9. While the target answers -EBUSY it may still call a hook: this code has to stay. */
+static void withdraw_classes(void)
+{
+	while (chiscsi_target_lun_class_deregister(lun_class_name, class_name) == -EBUSY)
+		msleep(100);
+	while (chiscsi_target_class_deregister(class_name) == -EBUSY)
+		msleep(100);
+}
+
 static void __exit minimal_exit(void)
 {
 	chiscsi_target_remove(disk, target_name);
-	chiscsi_target_lun_class_deregister(lun_class_name, class_name);
-	chiscsi_target_class_deregister(class_name);
+	withdraw_classes();
 	vfree(disk);
 }
 
@@ -181,14 +190,11 @@ static int __init minimal_init(void)
 	if (err)
 		goto free;
 	err = chiscsi_target_lun_class_register(&lun_class, class_name);
-	if (err)
-		goto withdraw;
-	err = chiscsi_target_add(disk, target_name, class_name, keys, length);
+	if (!err)
+		err = chiscsi_target_add(disk, target_name, class_name, keys, length);
 	if (!err)
 		return 0;
-	chiscsi_target_lun_class_deregister(lun_class_name, class_name);
-withdraw:
-	chiscsi_target_class_deregister(class_name);
+	withdraw_classes();
 free:
 	vfree(disk);
 	return err;

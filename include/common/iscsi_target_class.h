@@ -378,7 +378,9 @@ struct chiscsi_target_lun_class {
 	 * @fp_scsi_cmd_abort first. TASK REASSIGN, CLEAR ACA, and ABORT TASK of a
 	 * command the driver does not hold never get here.
 	 *
-	 * A negative value answers "function rejected"; no done call then.
+	 * -EOPNOTSUPP leaves the function to the target, which aborts the
+	 * commands one by one; any other negative value answers "function
+	 * rejected". No done call then.
 	 *
 	 * Context: process, non-blocking. Source: Guide 5.2.4, 7.3.6
 	 */
@@ -388,7 +390,7 @@ struct chiscsi_target_lun_class {
 			      chiscsi_scsi_command *scmd);
 
 	/**
-	 * @fp_scsi_cmd_cleanup: A command is about to be released.
+	 * @fp_scsi_cmd_cleanup: A command is about to be released. Optional.
 	 *
 	 * Exactly once per command @fp_scsi_cmd_cdb_rcved saw, and the
 	 * last hook for it, fp_scsi_cmd_abort_status() excepted. The place to
@@ -435,9 +437,14 @@ int chiscsi_target_class_register(chiscsi_target_class *target_class);
  * chiscsi_target_class_deregister() - Withdraw a target class.
  * @class_name: name of the class
  *
+ * LUN classes of it that are still registered go with it; no hook of either
+ * runs any more once this has returned 0. Waits up to 30 seconds while the driver
+ * holds commands. After -EBUSY hooks may still be called: an exit function
+ * has to try again until it gets another answer, since its code must stay.
+ *
  * Context: Process context. May sleep. Not from inside a hook.
- * Return: 0, -ENOENT if there is no such class, -EBUSY while a target or a
- *	LUN class of it exists.
+ * Return: 0, -ENOENT if there is no such class, -EBUSY while a target of it
+ *	exists or the driver still holds commands.
  *
  * Source: Guide 5.1
  */
@@ -462,10 +469,12 @@ int chiscsi_target_lun_class_register(chiscsi_target_lun_class *lun_class,
  * @lun_class_name: name of the class
  * @target_class_name: the target class it belongs to
  *
- * No hook of the class runs any more once this has returned 0.
+ * No hook of the class runs any more once this has returned 0. Does not wait;
+ * for -EBUSY see chiscsi_target_class_deregister().
  *
  * Context: Process context. May sleep. Not from inside a hook.
- * Return: 0, -ENOENT if there is no such class, -EBUSY while a target uses it.
+ * Return: 0, -ENOENT if there is no such class, -EBUSY while a target of the
+ *	target class exists or the driver still holds commands.
  *
  * Source: Guide 5.2
  */

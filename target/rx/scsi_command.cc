@@ -7,6 +7,7 @@
 #include "target/rx/rx.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/session/write_data.hh"
+#include "target/trace.hh"
 
 namespace chiscsi::rx {
 
@@ -125,8 +126,9 @@ RxAction begin_scsi_command(Connection& connection, RxPdu& pdu, Placement* place
   Command* command = admit(connection, pdu, &memory, &action);
   if (command == nullptr) return action;
   Session& session = *connection.session();
-  command->set_state(CommandState::kReceiving);
   read_header(*command, connection, pdu);
+  trace::received(*command);
+  command->set_state(CommandState::kReceiving);
   session.commands.push_back(*command);
   session.tasks.add(*command);
   if (command->immediate) {

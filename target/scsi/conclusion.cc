@@ -6,6 +6,7 @@
 
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
+#include "target/trace.hh"
 
 namespace chiscsi {
 
@@ -79,6 +80,7 @@ void compute_residual(Command& command) {
 void queue_response(Command& command) {
   command.conclusion_known = true;
   compute_residual(command);
+  trace::status(command, OS_TRACE_ENDED);
   if (command.state != CommandState::kResponding) command.set_state(CommandState::kResponding);
   if (command.connection == nullptr || command.silent) {
     command.response_queued = true;

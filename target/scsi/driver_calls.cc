@@ -11,6 +11,7 @@
 #include "target/lun/lun.hh"
 #include "target/scsi/driver_port.hh"
 #include "target/session/session.hh"
+#include "target/trace.hh"
 
 namespace chiscsi {
 
@@ -163,6 +164,7 @@ Verdict take_loan_locked(Command& command, const Loan& loan, bool may_complete,
   command.driver.lent.push_back(*phase);
   command.driver.next_offset += loan.length;
   ++command.driver.outstanding;
+  trace::data(command, OS_TRACE_LENT, loan.offset, loan.length);
   if (may_complete && completes_read(command, loan)) {
     command.driver.access = DriverAccess::kEnded;
     command.driver.ended = true;

@@ -11,6 +11,7 @@
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
 #include "target/session/write_data.hh"
+#include "target/trace.hh"
 #include "target/tx/zero_copy.hh"
 
 namespace chiscsi::driver_port {
@@ -114,6 +115,7 @@ void conclude_after_driver(Command& command) {
 // The driver has answered an abort, or needs not to be asked: nothing is lent any more.
 void finish_abort(Command& command) {
   command.deadline_ms = 0;
+  trace::step(command, OS_TRACE_ABORT_ANSWERED);
   if (command.failed && !command.silent) {
     conclude_with_sense(command, command.failure);
   } else {
@@ -156,6 +158,7 @@ void ask_driver_to_abort(Command& command) {
   __atomic_fetch_or(&command.scsi.sc_flag, reason, __ATOMIC_RELAXED);
   command.session.watch(command, command.session.engine().abort_timeout_ms());
   chiscsi_target_lun_class& hooks = command.logical_unit->hooks();
+  trace::abort_asked(command, reason);
   if (hooks.fp_scsi_cmd_abort(&command.scsi) < 0) take_refused_abort(command);
 }
 
@@ -191,6 +194,7 @@ void clean_up(Command& command) {
     SpinGuard guard(command.session.driver_lock);
     command.driver.access = DriverAccess::kNone;
   }
+  trace::step(command, OS_TRACE_CLEANED_UP);
   if (hooks.fp_scsi_cmd_cleanup != nullptr) hooks.fp_scsi_cmd_cleanup(&command.scsi);
   command.session.target()->target_class().commands_held.fetch_sub(1);
 }
@@ -226,6 +230,7 @@ void deliver(Command& command) {
     SpinGuard guard(session.driver_lock);
     command.driver.access = DriverAccess::kOpen;
   }
+  trace::step(command, OS_TRACE_DELIVERED);
   const int rc = command.logical_unit->hooks().fp_scsi_cmd_cdb_rcved(&command.scsi);
   if (rc < 0) take_back_refused(command, rc);
 }
@@ -259,6 +264,7 @@ void give_back_complete_phases(Command& command) {
     chiscsi_sgvec* elements = phase->elements;
     const uint32_t count = phase->count, offset = phase->offset, length = phase->length;
     free_phase(command, *phase);
+    trace::data(command, OS_TRACE_DATA_COMPLETE, offset, length);
     const int rc = hooks.fp_scsi_cmd_data_xfer_status(
         &command.scsi, reinterpret_cast<unsigned char*>(elements), count, offset, length);
     if (rc < 0) {
@@ -314,6 +320,7 @@ void give_up(Command& command) {
   os_log_limited(OS_LOG_WARNING, "sc 0x%lx, itt 0x%x, held by storage driver",
                  reinterpret_cast<unsigned long>(&command.scsi), command.initiator_task_tag);
   command.set_state(CommandState::kOrphaned);
+  trace::step(command, OS_TRACE_ORPHANED);
   // Towards the initiator it is gone: its tag and its place in the window are free.
   command.session.forget_task(command);
 }

@@ -5,12 +5,18 @@
 
 #include "target/scsi/driver_port.hh"
 #include "target/session/session.hh"
+#include "target/trace.hh"
 
 namespace chiscsi {
 
 namespace {
 
 constexpr uint32_t kCommandMagic = 0x63734344;
+
+// Indexed by CommandState.
+constexpr const char* kStateNames[] = {"free",      "receiving",  "held",     "ready",
+                                       "at_driver", "responding", "aborting", "orphaned"};
+static_assert(sizeof(kStateNames) / sizeof(kStateNames[0]) == kCommandStates);
 
 constexpr uint32_t bit(CommandState state) { return 1u << static_cast<int>(state); }
 
@@ -33,6 +39,8 @@ constexpr uint32_t kFollowers[kCommandStates] = {
 void on_driver_event(WorkerMessage& message);
 
 }  // namespace
+
+const char* command_state_name(CommandState state) { return kStateNames[static_cast<int>(state)]; }
 
 bool command_transition_allowed(CommandState from, CommandState to) {
   return (kFollowers[static_cast<int>(from)] & bit(to)) != 0;
@@ -80,6 +88,7 @@ void Command::reset() {
 
 void Command::set_state(CommandState next) {
   CHISCSI_CHECK(command_transition_allowed(state, next));
+  trace::state(*this, command_state_name(state), command_state_name(next));
   state = next;
   ++session.state_entries[static_cast<int>(next)];
 }

@@ -46,6 +46,8 @@ enum class CommandState : uint8_t {
   kOrphaned,    // The answer did not come in time. Only the driver's call brings it back.
 };
 inline constexpr int kCommandStates = 8;
+// For traces and tests.
+const char* command_state_name(CommandState state);
 // Whether a command may go from one state to the other.
 bool command_transition_allowed(CommandState from, CommandState to);
 

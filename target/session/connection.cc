@@ -11,6 +11,7 @@
 #include "target/login_service.hh"
 #include "target/rx/rx.hh"
 #include "target/session/session.hh"
+#include "target/trace.hh"
 #include "target/tx/tx.hh"
 
 namespace chiscsi {
@@ -162,6 +163,7 @@ RxAction Connection::on_header(RxPdu& pdu, Placement* placement) {
     case ConnectionPhase::kFullFeature: {
       const RxAction action = rx::begin(*this, pdu, placement);
       if (action == RxAction::kPause) paused_ = true;
+      if (action != RxAction::kPause) trace::pdu(*this, pdu.bhs, pdu.data_size(), false);
       return action;
     }
     case ConnectionPhase::kMoving:
@@ -214,6 +216,7 @@ bool Connection::next_pdu(TxPdu* pdu) {
         continue;
       }
       tx::fill_command(*this, command, pdu);
+      trace::pdu(*this, pdu->bhs, pdu->data_size, true);
       if (!command.has_tx_work()) tx_queue.remove(*item);
       return true;
     }
@@ -223,6 +226,7 @@ bool Connection::next_pdu(TxPdu* pdu) {
     } else {
       fill_control(*static_cast<ControlPdu*>(item), pdu);
     }
+    trace::pdu(*this, pdu->bhs, pdu->data_size, true);
     return true;
   }
   return false;

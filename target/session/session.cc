@@ -16,6 +16,7 @@
 #include "target/scsi/driver_port.hh"
 #include "target/session/connection.hh"
 #include "target/session/write_data.hh"
+#include "target/trace.hh"
 
 namespace chiscsi {
 
@@ -94,7 +95,7 @@ Status Session::enter_target(SessionEndWaiter* waiter) {
 void Session::enter_discovery() { publish(); }
 
 void Session::publish() {
-  parameters.tsih = engine_.next_tsih();
+  parameters.tsih = engine_.tsihs().take();
   ref();
   self_held_ = true;
   engine_.session_handles().add(*this);
@@ -296,6 +297,7 @@ void Session::tell_driver_of_end() {
 
 void Session::leave_target() {
   engine_.session_handles().remove(*this);
+  engine_.tsihs().give_back(parameters.tsih);
   if (!target_) return;
   MutexGuard guard(target_->mutex());
   entry.node.unlink();
@@ -312,6 +314,7 @@ void Session::finish_end() {
   // From the hook on the handle is dead.
   engine_.session_handles().remove(*this);
   tell_driver_of_end();
+  trace::session_removed(*this, text_of(end_reason_));
   leave_target();
   Engine& engine = engine_;
   if (std::exchange(self_held_, false)) unref();

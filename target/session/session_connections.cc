@@ -13,6 +13,7 @@
 #include "target/scsi/driver_port.hh"
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
+#include "target/trace.hh"
 
 namespace chiscsi {
 
@@ -112,6 +113,7 @@ void Session::start_full_feature(Connection& connection) {
                                                        target_->name_for_hook());
   }
   driver_knows = target_.get() != nullptr;
+  trace::session_added(*this);
   os_log(OS_LOG_INFO, "%s: session %lu of %s, tsih %u, from %s",
          target_ ? target_->name_c_str() : "discovery", handle.value,
          parameters.initiator_name.c_str(), parameters.tsih, connection.peer_text());

@@ -8,6 +8,7 @@
 #include "target/scsi/conclusion.hh"
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
+#include "target/trace.hh"
 #include "target/tx/tx.hh"
 #include "target/tx/zero_copy.hh"
 
@@ -35,6 +36,7 @@ bool collapses_status(const Command& command) {
 // The status leaves now, so the command's place in the window is free: the very PDU says so.
 void leave_window(Command& command) {
   command.response_queued = true;
+  trace::status(command, OS_TRACE_RESPONSE);
   if (!command.counted) return;
   command.counted = false;
   command.session.window.command_ended();
@@ -135,6 +137,7 @@ void fill_r2t(Connection& connection, R2t& r2t, TxPdu* pdu) {
   bhs.buffer_offset = r2t.offset;
   bhs.desired_data_transfer_length = r2t.length;
   pdu->mark = kOther;
+  trace::data(command, OS_TRACE_R2T, r2t.offset, r2t.length);
   stamp(connection, pdu->bhs, StatSnUse::kPeek);
 }
 

@@ -24,7 +24,8 @@ endif()
 add_library(chiscsi_includes INTERFACE)
 target_include_directories(chiscsi_includes INTERFACE
   ${CHISCSI_ROOT}/include ${CHISCSI_ROOT} ${CHISCSI_ROOT}/tests/host)
-target_compile_definitions(chiscsi_includes INTERFACE CHISCSI_EXTRACHECKS=1)
+target_compile_definitions(chiscsi_includes INTERFACE
+  CHISCSI_EXTRACHECKS=1 CHISCSI_TRACING=1)
 
 add_library(chiscsi_dialect INTERFACE)
 target_compile_options(chiscsi_dialect INTERFACE

@@ -5,7 +5,7 @@
 # tests/host/initiator.hh and the scripted storage driver of tests/host/fake_driver.hh.
 
 add_library(chiscsi_protocol STATIC EXCLUDE_FROM_ALL
-  host/initiator.cc host/fake_driver.cc host/protocol_fixture.cc)
+  host/initiator.cc host/fake_driver.cc host/fake_driver_commands.cc host/protocol_fixture.cc)
 target_link_libraries(chiscsi_protocol
   PUBLIC chiscsi_target GTest::gtest PRIVATE chiscsi_warnings)
 
@@ -15,3 +15,15 @@ foreach(test IN LISTS protocol_tests)
   chiscsi_test_program(protocol_${name} LABEL protocol
     SOURCES ${test} LIBRARIES chiscsi_protocol)
 endforeach()
+
+# Options of configure that only tests use: the sources which look at the option are compiled once
+# more with it, and take the place of the engine's in the program of tests/protocol/options.
+add_library(chiscsi_digest_failures OBJECT EXCLUDE_FROM_ALL
+  ${CHISCSI_ROOT}/transport/pdu_reader.cc)
+target_link_libraries(chiscsi_digest_failures
+  PRIVATE chiscsi_includes chiscsi_warnings chiscsi_dialect)
+target_compile_definitions(chiscsi_digest_failures PRIVATE CHISCSI_DEBUG_DIGEST_FAILURES=1)
+chiscsi_test_program(protocol_digest_failures_test LABEL protocol
+  SOURCES ${CHISCSI_ROOT}/tests/protocol/options/digest_failures_test.cc
+    $<TARGET_OBJECTS:chiscsi_digest_failures>
+  LIBRARIES chiscsi_protocol)

@@ -59,6 +59,26 @@ class HostLogCapture {
   bool contains(const std::string& part) const;
 };
 
+// ---- Trace points ----
+
+// Listens to all events while it lives; what a ring of the last 4096 holds can be read.
+class HostTrace {
+ public:
+  struct Event {
+    std::string name;  // As in the kernel, without "chiscsi_".
+    unsigned long session;
+    uint32_t itt;
+    std::string text;
+  };
+  HostTrace();
+  ~HostTrace();
+  HostTrace(const HostTrace&) = delete;
+  HostTrace& operator=(const HostTrace&) = delete;
+  std::vector<Event> events() const;
+  // The names of a command's events in order.
+  std::vector<std::string> names_for(uint32_t itt) const;
+};
+
 // ---- Digests ----
 
 // The algorithm counts as missing (as MD5 does on a FIPS host) until `missing` is false again.
