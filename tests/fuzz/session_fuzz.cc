@@ -452,6 +452,9 @@ class Scene {
         if (input_.byte() != 0x77 || !target_there_) return;
         target_there_ = false;
         storage_.on_abort = Storage::AbortReply::kAnswer;
+        // A removal waits for the network as well, which lets go in the end.
+        hold_notices(false);
+        release_notices();
         require(storage_.remove_target() == 0, "chiscsi_target_remove()");
         return;
       default:

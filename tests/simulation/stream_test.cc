@@ -46,9 +46,8 @@ class Stream : public testing::Test {
       command.initiator_task_tag = 7;
       command.expected_data_transfer_length = 10;
       command.cmd_sn = 1;
-      std::string data;
-      for (uint32_t i = 0; i < 10; ++i)
-        data.push_back(static_cast<char>(data_byte(7, i)));
+      std::string data(10, '\0');
+      fill_data(7, 0, data.data(), data.size());
       put(write, data);
       command.flags = kFinalBit | kCommandRead | 1;
       command.initiator_task_tag = 8;

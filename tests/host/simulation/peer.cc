@@ -168,8 +168,7 @@ void Peer::add_data(const Bhs& bhs, uint32_t size) {
   const uint32_t tag = bhs.initiator_task_tag.get();
   const uint32_t at = bhs.opcode() == Opcode::kDataOut ? bhs.as<DataOut>().buffer_offset.get() : 0;
   std::string data(size, '\0');
-  for (uint32_t i = 0; i < size; ++i)
-    data[i] = static_cast<char>(data_byte(tag, uint64_t{at} + i));
+  fill_data(tag, at, data.data(), size);
   add(bhs, data);
 }
 
@@ -211,6 +210,7 @@ void Peer::collect() {
   incoming_ += link.take();
   while (take_pdu()) {
   }
+  incoming_.erase(0, std::exchange(taken_, 0));
 }
 
 std::optional<Peer::Answer> Peer::last(Opcode opcode) const {
@@ -220,9 +220,10 @@ std::optional<Peer::Answer> Peer::last(Opcode opcode) const {
 }
 
 bool Peer::take_pdu() {
-  if (incoming_.size() < kBhsSize) return false;
+  const size_t there = incoming_.size() - taken_;
+  if (there < kBhsSize) return false;
   Answer answer;
-  memcpy(&answer.bhs, incoming_.data(), kBhsSize);
+  memcpy(&answer.bhs, incoming_.data() + taken_, kBhsSize);
   require(answer.bhs.total_ahs_length == 0, "an AHS from the target");
   const uint32_t length = answer.bhs.data_segment_length.get();
   const size_t padded = length + pad_of(length);
@@ -230,14 +231,14 @@ bool Peer::take_pdu() {
   const size_t size = data_at + padded + (data_digest_ && length != 0 ? kDigestSize : 0);
   const uint32_t limit = in_full_feature_ ? segment_limit_ : kDefaultMaxRecvDataSegmentLength;
   require(length <= limit, "a data segment longer than allowed");
-  if (incoming_.size() < size) return false;
-  require(!header_digest_ || digest_fits(incoming_, 0, kBhsSize), "a wrong header digest");
-  require(!data_digest_ || length == 0 || digest_fits(incoming_, data_at, padded),
+  if (there < size) return false;
+  require(!header_digest_ || digest_fits(incoming_, taken_, kBhsSize), "a wrong header digest");
+  require(!data_digest_ || length == 0 || digest_fits(incoming_, taken_ + data_at, padded),
           "a wrong data digest");
   for (size_t i = length; i < padded; ++i)
-    require(incoming_[data_at + i] == 0, "padding that is not zero");
-  answer.data = incoming_.substr(data_at, length);
-  incoming_.erase(0, size);
+    require(incoming_[taken_ + data_at + i] == 0, "padding that is not zero");
+  answer.data = incoming_.substr(taken_ + data_at, length);
+  taken_ += size;
   check(answer);
   return true;
 }
@@ -323,11 +324,8 @@ void Peer::check_data_in(const Answer& answer) {
   const auto& bhs = answer.bhs.as<DataIn>();
   const uint32_t size = static_cast<uint32_t>(answer.data.size());
   const uint32_t offset = bhs.buffer_offset.get();
-  for (uint32_t i = 0; i < size; ++i) {
-    require(static_cast<uint8_t>(answer.data[i]) ==
-                data_byte(bhs.initiator_task_tag.get(), uint64_t{offset} + i),
-            "read data is wrong");
-  }
+  require(is_data(bhs.initiator_task_tag.get(), offset, answer.data.data(), size),
+          "read data is wrong");
   Sent* sent = this->sent(answer.bhs);
   if (sent == nullptr) return;
   require((sent->flags & kCommandRead) != 0, "Data-In for a command that is no read");

@@ -4,9 +4,9 @@
 //
 // Whatever was sent, a target's answers keep rules: framing, padding and digests, StatSN and the
 // command window, Data-In and R2T trains that stay inside their command, one status per command,
-// data that is data_byte() of tag and offset. The program ends when one is broken. What a peer can
+// data that is fill_data() of tag and offset. The program ends when one is broken. What a peer can
 // no longer know, because it has sent bytes that are no PDUs or one task tag twice, it does not
-// judge. Write data that it sends under a tag and an offset is data_byte() of the two, so that the
+// judge. Write data that it sends under a tag and an offset is fill_data() of the two, so that the
 // storage driver can tell whether a byte landed where it should.
 #pragma once
 
@@ -56,7 +56,7 @@ class Peer {
   iscsi::Bhs make_data_out(uint32_t task_tag, uint32_t transfer_tag, uint32_t data_sn,
                            uint32_t offset, bool final);
   // Puts a PDU into what send_all() sends, with lengths and digests. The data of a command or of
-  // Data-Out is data_byte() of what the header says, of `size` bytes.
+  // Data-Out is fill_data() of what the header says, of `size` bytes.
   void add(const iscsi::Bhs& bhs, const std::string& data, const std::string& ahs = {});
   void add_data(const iscsi::Bhs& bhs, uint32_t size);
   // Bytes that need not be a PDU.
@@ -111,6 +111,7 @@ class Peer {
 
   std::string outgoing_;
   std::string incoming_;
+  size_t taken_ = 0;  // Of incoming_.
   std::map<uint32_t, Sent> commands_;
   std::map<iscsi::Opcode, Answer> last_;
   std::map<std::string, std::string> agreed_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "internal.hh"
@@ -16,7 +17,7 @@ namespace chiscsi::simulation {
 
 namespace {
 
-constexpr uint32_t kMostLent = 128 * 1024;  // Of one command: the rest is an underflow.
+constexpr uint32_t kMostLent = 80 * 1024;  // Of one command: the rest is an underflow.
 constexpr size_t kPage = 4096;
 constexpr uint32_t kPiece = 3 * kPage;
 
@@ -27,6 +28,47 @@ void require(bool condition, const char* what) {
 }
 
 }  // namespace
+
+namespace {
+
+// Each block of 256 bytes counts up from a start of its own: a stretch of it lies in this ramp.
+struct Ramp {
+  constexpr Ramp() : bytes() {
+    for (int i = 0; i < 512; ++i)
+      bytes[i] = static_cast<uint8_t>(i);
+  }
+  uint8_t bytes[512];
+};
+constexpr Ramp kRamp;
+
+const uint8_t* stretch_at(uint32_t tag, uint64_t offset) {
+  return kRamp.bytes + static_cast<uint8_t>(tag * 37 + offset + (offset >> 8) * 7);
+}
+// Visits the stretches of a range until one says no.
+template <typename Visit>
+bool for_each_stretch(uint64_t offset, size_t size, Visit visit) {
+  for (size_t at = 0; at < size;) {
+    const size_t part = std::min<size_t>(size - at, 256 - (offset + at) % 256);
+    if (!visit(offset + at, at, part)) return false;
+    at += part;
+  }
+  return true;
+}
+
+}  // namespace
+
+void fill_data(uint32_t task_tag, uint64_t offset, void* to, size_t size) {
+  for_each_stretch(offset, size, [&](uint64_t from, size_t at, size_t part) {
+    memcpy(static_cast<uint8_t*>(to) + at, stretch_at(task_tag, from), part);
+    return true;
+  });
+}
+
+bool is_data(uint32_t task_tag, uint64_t offset, const void* bytes, size_t size) {
+  return for_each_stretch(offset, size, [&](uint64_t from, size_t at, size_t part) {
+    return memcmp(static_cast<const uint8_t*>(bytes) + at, stretch_at(task_tag, from), part) == 0;
+  });
+}
 
 struct Storage::Loan {
   uint32_t offset;
@@ -61,18 +103,15 @@ struct Storage::Loan {
   void fill(uint32_t tag) {
     uint64_t at = offset;
     for (chiscsi_sgvec& element : list) {
-      for (uint32_t i = 0; i < element.sg_length; ++i)
-        element.sg_addr[i] = data_byte(tag, at++);
+      fill_data(tag, at, element.sg_addr, element.sg_length);
+      at += element.sg_length;
     }
   }
-  // Whether the first `size` bytes are those of the command.
-  bool holds(uint32_t tag, uint32_t size) const {
+  bool is_filled(uint32_t tag) const {
     uint64_t at = offset;
     for (const chiscsi_sgvec& element : list) {
-      for (uint32_t i = 0; i < element.sg_length; ++i, ++at) {
-        if (at - offset == size) return true;
-        if (element.sg_addr[i] != data_byte(tag, at)) return false;
-      }
+      if (!is_data(tag, at, element.sg_addr, element.sg_length)) return false;
+      at += element.sg_length;
     }
     return true;
   }
@@ -242,7 +281,8 @@ void Storage::do_answer_abort(Task& task) {
 
 void Storage::call_nonsense(size_t n, uint8_t kind) {
   Task* task = nth(n);
-  if (task == nullptr) return;
+  // Lists of a command without data are not looked at.
+  if (task == nullptr || task->length == 0) return;
   chiscsi_scsi_command* command = task->command;
   Loan loan(task->next_offset, 512, false);
   const auto call = task->write ? engine_scsi_cmd_buffer_ready : engine_scsi_cmd_execution_status;
@@ -351,7 +391,7 @@ int Storage::transferred(chiscsi_scsi_command* command, unsigned char* list, uns
     require(loan->wire_list() == list && loan->count() == count && loan->offset == offset &&
                 loan->length == length,
             "another list was given back than the oldest one");
-    require(!task.write || loan->holds(task.tag, length), "a write list holds wrong data");
+    require(!task.write || loan->is_filled(task.tag), "a write list holds wrong data");
   }
   if (refuse_transfers) {
     task.refused = true;

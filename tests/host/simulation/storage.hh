@@ -4,7 +4,7 @@
 // command and hook by hook, what it says. It keeps every rule of the API, whatever it is told to
 // do, and ends the program when the target breaks one: a hook for a command it does not have, a
 // list given back twice or with wrong content, an abort where none is due, a command without its
-// one cleanup. Data is data_byte() of the task tag and the offset, both ways. One at a time.
+// one cleanup. Data is fill_data() of the task tag and the offset, both ways. One at a time.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,9 @@
 
 namespace chiscsi::simulation {
 
-// What stands at `offset` of the data of the command with this Initiator Task Tag.
-inline uint8_t data_byte(uint32_t task_tag, uint64_t offset) {
-  return static_cast<uint8_t>(task_tag * 37 + offset + (offset >> 8) * 7 + (offset >> 16) * 11);
-}
+// The data of the command with this Initiator Task Tag: what stands at `offset` and after.
+void fill_data(uint32_t task_tag, uint64_t offset, void* to, size_t size);
+bool is_data(uint32_t task_tag, uint64_t offset, const void* bytes, size_t size);
 
 class Storage {
  public:
