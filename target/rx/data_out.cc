@@ -33,11 +33,13 @@ void receive_for(Connection& connection, Command& command) {
   connection.rx.placed = false;
 }
 
+// A PDU without data is legal before the last one (RFC 7143 section 11.7.7). One that brings the
+// last byte without the F bit is taken; a PDU that says F alone after it finds no R2T any more.
 bool continues_r2t(const R2t& r2t, const DataOut& bhs, uint32_t size, bool final) {
+  const uint32_t left = r2t.length - r2t.received;
   if (bhs.buffer_offset.get() != r2t.offset + r2t.received) return false;
   if (bhs.data_sn.get() != r2t.next_data_sn) return false;
-  if (size == 0 || size > r2t.length - r2t.received) return false;
-  return final == (size == r2t.length - r2t.received);
+  return size <= left && (!final || size == left);
 }
 
 RxAction reject_foreign(Connection& connection, const RxPdu& pdu) {
@@ -101,7 +103,7 @@ void complete_solicited(Connection& connection, RxPdu& pdu, R2t& r2t, Command& c
   if (pdu.data_digest_error) {
     connection.reject(pdu.bhs, iscsi::RejectReason::kDataDigestError, "data digest error");
     write_data::fail(command, kProtocolServiceCrcError);
-  } else {
+  } else if (pdu.data_size() != 0) {
     write_data::received(r2t, pdu.data_size());
   }
 }

@@ -35,8 +35,10 @@ void read_header(Command& command, Connection& connection, const RxPdu& pdu) {
   command.connection = &connection;
   connection.member().adopt(command);
   command.initiator_task_tag = bhs.initiator_task_tag.get();
-  command.expected_length = bhs.expected_data_transfer_length.get();
   command.flags = bhs.flags;
+  // A length without a direction means nothing (RFC 7143 section 11.3.4).
+  const bool moves_data = command.is_read() || command.is_write();
+  command.expected_length = moves_data ? bhs.expected_data_transfer_length.get() : 0;
   command.immediate = pdu.bhs.immediate();
   command.sequenced.cmd_sn = Serial(bhs.cmd_sn.get());
   command.sequenced.is_command = true;

@@ -2,7 +2,7 @@
 #
 # Fuzzers: every tests/fuzz/NAME_fuzz.cc becomes the program fuzz_NAME, with libFuzzer, the address
 # sanitizer and the undefined-behaviour sanitizer. The libraries they link are instrumented for
-# coverage, too. Run by tests/fuzz/run.
+# coverage, too. fuzz_session runs on the simulated host. Run by tests/fuzz/run.
 
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
   message(FATAL_ERROR "the fuzzers need clang")
@@ -11,6 +11,8 @@ endif()
 target_compile_options(chiscsi_warnings INTERFACE
   -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
+include(Simulation)
+
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tests/fuzz/*_fuzz.cc)
 foreach(source IN LISTS fuzzers)
   get_filename_component(name ${source} NAME_WE)
@@ -18,6 +20,9 @@ foreach(source IN LISTS fuzzers)
   add_executable(fuzz_${name} ${source})
   if(TARGET chiscsi_offload AND name MATCHES "^(cpl|offload|pagepod)")
     target_link_libraries(fuzz_${name} PRIVATE chiscsi_offload)
+  endif()
+  if(name STREQUAL session)
+    target_link_libraries(fuzz_${name} PRIVATE chiscsi_simulation)
   endif()
   target_link_libraries(fuzz_${name} PRIVATE chiscsi_engine chiscsi_warnings)
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer,address,undefined)

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests on the simulated host: every tests/simulation/*_test.cc, one program each. They run in the
+# build under the address sanitizer only, see Simulation.cmake.
+
+if(CHISCSI_SANITIZE STREQUAL thread)
+  return()
+endif()
+include(Simulation)
+
+file(GLOB simulation_tests CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tests/simulation/*_test.cc)
+foreach(test IN LISTS simulation_tests)
+  get_filename_component(name ${test} NAME_WE)
+  chiscsi_test_program(simulation_${name} LABEL protocol
+    SOURCES ${test} LIBRARIES chiscsi_simulation)
+endforeach()

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Rows P-5, P-6, L-17 and L-19 of the robustness corpus: a stream that is cut, ended or reset at
+// every single byte, and logins whose end, time limit and next PDU fall together. What needs luck
+// with real sockets is exact on the simulated host.
+#include <algorithm>
+#include <cstring>
+
+#include "simulated_target.hh"
+
+namespace chiscsi::simulation {
+namespace {
+
+using namespace iscsi;
+
+class Stream : public testing::Test {
+ protected:
+  void SetUp() override { host_set_log_level(0); }
+  void TearDown() override { host_set_log_level(4); }
+
+  // A login, a write with immediate data, a read and a ping, as bytes.
+  static std::string session_bytes() {
+    Recorder recorder;
+    return recorder.bytes();
+  }
+
+  class Recorder {
+   public:
+    std::string bytes() {
+      Bhs login;
+      auto& request = login.as<LoginRequest>();
+      request.opcode_byte = static_cast<uint8_t>(Opcode::kLoginRequest) | kImmediateBit;
+      request.flags = kLoginTransit | 1 << 2 | 3;
+      request.isid[0] = 0x80;
+      request.cmd_sn = 1;
+      std::string text;
+      for (const std::string& pair :
+           {std::string("InitiatorName=iqn.2026-11.org.example:peer"),
+            std::string("TargetName=") + kTarget, std::string("ImmediateData=Yes")})
+        text += pair + '\0';
+      put(login, text);
+      Bhs write;
+      auto& command = write.as<ScsiCommand>();
+      command.opcode_byte = static_cast<uint8_t>(Opcode::kScsiCommand);
+      command.flags = kFinalBit | kCommandWrite | 1;
+      command.initiator_task_tag = 7;
+      command.expected_data_transfer_length = 10;
+      command.cmd_sn = 1;
+      std::string data(10, '\0');
+      fill_data(7, 0, data.data(), data.size());
+      put(write, data);
+      command.flags = kFinalBit | kCommandRead | 1;
+      command.initiator_task_tag = 8;
+      command.expected_data_transfer_length = 700;
+      command.cmd_sn = 2;
+      put(write, {});
+      Bhs ping;
+      auto& nop = ping.as<NopOut>();
+      nop.flags = kFinalBit;
+      nop.initiator_task_tag = 9;
+      nop.target_transfer_tag = kReservedTag;
+      nop.cmd_sn = 3;
+      put(ping, "12345");
+      return bytes_;
+    }
+
+   private:
+    void put(Bhs bhs, const std::string& data) {
+      bhs.data_segment_length = static_cast<uint32_t>(data.size());
+      bytes_.append(reinterpret_cast<const char*>(&bhs), sizeof(bhs));
+      bytes_ += data;
+      bytes_.append(pad_of(static_cast<uint32_t>(data.size())), '\0');
+    }
+    std::string bytes_;
+  };
+
+  // Everything that the target answers.
+  static std::string take_all(Link& link) {
+    std::string all;
+    for (int i = 0; i < 5; ++i) {
+      settle();
+      all += link.take();
+    }
+    return all;
+  }
+  // What the answers say, without what depends on their order: the PDUs, sorted, with TSIH and
+  // sequence numbers blanked.
+  static std::vector<std::string> content_of(const std::string& stream) {
+    std::vector<std::string> pdus;
+    for (size_t at = 0; at + kBhsSize <= stream.size();) {
+      Bhs bhs;
+      memcpy(&bhs, stream.data() + at, kBhsSize);
+      const uint32_t length = bhs.data_segment_length.get();
+      std::string pdu = stream.substr(at, kBhsSize + length);
+      at += pdu.size() + pad_of(length);
+      if (bhs.opcode() == Opcode::kLoginResponse) pdu[14] = pdu[15] = 0;
+      std::fill(pdu.begin() + 24, pdu.begin() + 36, '\0');
+      pdus.push_back(pdu);
+    }
+    std::sort(pdus.begin(), pdus.end());
+    return pdus;
+  }
+};
+
+TEST_F(Stream, ComesToTheSameForEverySplit) {
+  const std::string bytes = session_bytes();
+  SimulatedTarget target;
+  ASSERT_EQ(target.start(), 0);
+  std::vector<std::string> expected;
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    Link link(kPort);
+    settle();
+    link.send(bytes.substr(0, at));
+    settle();
+    link.send(bytes.substr(at));
+    const std::vector<std::string> answer = content_of(take_all(link));
+    if (at == 0) expected = answer;
+    ASSERT_EQ(answer, expected) << "split at " << at;
+    link.close();
+    settle();
+  }
+  EXPECT_EQ(expected.size(), 4u);
+  EXPECT_EQ(target.storage.counts.commands, 2 * bytes.size());
+}
+
+TEST_F(Stream, ComesToTheSameForPiecesOfAnySize) {
+  const std::string bytes = session_bytes();
+  SimulatedTarget target;
+  ASSERT_EQ(target.start(), 0);
+  std::vector<std::string> expected;
+  for (const size_t piece : {0, 1, 2, 3, 5, 47, 48, 49, 50, 100}) {
+    set_read_piece(piece);
+    Link link(kPort);
+    settle();
+    link.send(bytes);
+    const std::vector<std::string> answer = content_of(take_all(link));
+    if (piece == 0) expected = answer;
+    EXPECT_EQ(answer, expected) << "pieces of " << piece;
+    link.close();
+    settle();
+  }
+}
+
+TEST_F(Stream, MayEndAfterEveryByte) {
+  const std::string bytes = session_bytes();
+  SimulatedTarget target;
+  ASSERT_EQ(target.start(), 0);
+  for (size_t at = 0; at <= bytes.size(); ++at) {
+    for (const bool with_reset : {false, true}) {
+      Link link(kPort);
+      settle();
+      link.send(bytes.substr(0, at));
+      if (at % 2 == 0) settle();
+      if (with_reset) {
+        link.reset();
+      } else {
+        link.close();
+      }
+      settle();
+      ASSERT_FALSE(link.is_open()) << "after " << at << " bytes";
+    }
+  }
+  EXPECT_EQ(target.storage.counts.sessions, target.storage.counts.ended);
+  EXPECT_EQ(open_sockets(), 1u);  // The listener.
+}
+
+TEST_F(Stream, GarbageEndsTheConnectionAfterOneHeader) {
+  SimulatedTarget target;
+  ASSERT_EQ(target.start(), 0);
+  const std::string tls = std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
+  const std::string nvme = std::string("\x00\x00\x80\x00\x80\x00\x00\x00", 8);
+  for (const std::string& start : {std::string("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), tls, nvme,
+                                   std::string(1, '\0'), std::string(1, '\xff')}) {
+    Link link(kPort);
+    settle();
+    std::string garbage = start;
+    // What looks like a header with AHS is looked at when all of it is there.
+    garbage.resize(kBhsSize + 4 * 255, start.back());
+    link.send(garbage);
+    settle();
+    EXPECT_FALSE(link.is_open()) << static_cast<int>(start[0]);
+  }
+}
+
+// ---- Silence ----
+
+TEST_F(Stream, SilenceAfterEveryByteOfALoginEndsAtTheLimit) {
+  const std::string bytes = session_bytes();
+  const size_t login_size = kBhsSize + 100;  // Not quite.
+  SimulatedTarget target;
+  target.options.login_timeout_s = 15;
+  ASSERT_EQ(target.start(), 0);
+  for (size_t at = 0; at < login_size; at += 5) {
+    Link silent(kPort);
+    settle();
+    silent.send(bytes.substr(0, at));
+    settle();
+    advance(14'000);
+    ASSERT_TRUE(silent.is_open()) << "too early, after " << at << " bytes";
+    const auto other = target.log_in();
+    ASSERT_TRUE(other->in_full_feature());
+    advance(1'500);
+    ASSERT_FALSE(silent.is_open()) << "after " << at << " bytes";
+  }
+}
+
+// One byte a second does not buy more time.
+TEST_F(Stream, SlownessEndsAtTheLimit) {
+  const std::string bytes = session_bytes();
+  SimulatedTarget target;
+  target.options.login_timeout_s = 15;
+  ASSERT_EQ(target.start(), 0);
+  Link slow(kPort);
+  settle();
+  for (size_t i = 0; i < 17 && slow.is_open(); ++i) {
+    slow.send(bytes.substr(i, 1));
+    advance(1'000);
+  }
+  EXPECT_FALSE(slow.is_open());
+}
+
+TEST_F(Stream, SilentConnectionsBeyondTheLimitAreRefused) {
+  SimulatedTarget target;
+  target.options.login_timeout_s = 15;
+  ASSERT_EQ(target.start(), 0);
+  std::vector<std::unique_ptr<Link>> silent;
+  for (uint32_t i = 0; i < target.options.max_pending_logins + 20; ++i) {
+    silent.push_back(std::make_unique<Link>(kPort));
+    settle();
+    EXPECT_EQ(silent.back()->is_open(), i < target.options.max_pending_logins);
+  }
+  advance(16'000);
+  for (const auto& link : silent)
+    EXPECT_FALSE(link->is_open());
+  EXPECT_TRUE(target.log_in()->in_full_feature());
+}
+
+// The next PDU, the end of the connection and the time limit, all before the engine runs again.
+TEST_F(Stream, LoginEventsMayFallTogether) {
+  const std::string bytes = session_bytes();
+  SimulatedTarget target;
+  target.options.login_timeout_s = 15;
+  ASSERT_EQ(target.start(), 0);
+  for (size_t at = 0; at <= bytes.size(); at += 3) {
+    for (int kind = 0; kind < 6; ++kind) {
+      Link link(kPort);
+      settle();
+      link.send(bytes.substr(0, at));
+      if (kind % 2 == 0) settle();
+      link.send(bytes.substr(at));
+      if (kind / 2 == 0) link.close();
+      if (kind / 2 == 1) link.reset();
+      advance(15'100);
+      if (kind / 2 == 2) link.close();
+      settle();
+      ASSERT_FALSE(link.is_open());
+    }
+  }
+  EXPECT_EQ(target.storage.counts.sessions, target.storage.counts.ended);
+}
+
+}  // namespace
+}  // namespace chiscsi::simulation
