@@ -46,6 +46,7 @@ class Engine final : public Acceptor {
   Worker& pick_worker();
 
   Registry& registry() { return registry_; }
+  Portals& portals() { return portals_; }
   HandleTable<Session>& session_handles() { return session_handles_; }
   HandleTable<LoginCheck>& login_handles() { return login_handles_; }
   HandleTable<Tmf>& tmf_handles() { return tmf_handles_; }

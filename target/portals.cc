@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Opening and closing portals by use count.
+// Opening and closing portals by use count, on all transports.
 #include "target/portals.hh"
 
 #include "base/lock.hh"
+#include "os/log.h"
 #include "target/config/address.hh"
 
 namespace chiscsi {
+
+namespace {
+// How long an unregistering transport waits for its connections to end.
+constexpr uint32_t kTransportWaitMs = 30'000;
+}  // namespace
 
 Status Portals::create(Worker& worker, Acceptor& acceptor) {
   worker_ = &worker;
@@ -17,6 +23,12 @@ Status Portals::create(Worker& worker, Acceptor& acceptor) {
 
 Portals::~Portals() {
   if (mutex_ != nullptr) os_mutex_destroy(mutex_);
+}
+
+Portals::Portal::~Portal() {
+  if (listener) listener->close();
+  while (PluginPortal* plugin = plugins.pop_front())
+    destroy(plugin);
 }
 
 // Visits the addresses in order until `visit` says false; true when it never did.
@@ -32,11 +44,11 @@ bool Portals::for_each_address(const TargetSettings& settings, Visit visit) {
 }
 
 Portals::Portal* Portals::find_locked(const os_address& address) {
-  Portal* exact = portals_.find(
-      [&](const Portal& portal) { return same_endpoint(portal.listener->address(), address); });
+  Portal* exact =
+      portals_.find([&](const Portal& portal) { return same_endpoint(portal.address, address); });
   if (exact != nullptr) return exact;
   return portals_.find([&](const Portal& portal) {
-    const os_address& open = portal.listener->address();
+    const os_address& open = portal.address;
     return is_wildcard(open) && open.is_ipv6 == address.is_ipv6 && open.port == address.port;
   });
 }
@@ -48,7 +60,11 @@ Status Portals::open_one_locked(const os_address& address) {
   }
   OwnPtr<Portal> portal = make<Portal>(Alloc::kMaySleep);
   if (!portal) return Error::kNoMemory;
-  portal->listener = CHISCSI_TRY(Listener::create(address, *worker_, *acceptor_));
+  portal->address = address;
+  Result<Ref<Listener>> listener = Listener::create(address, *worker_, *acceptor_);
+  if (listener.is_ok()) portal->listener = listener.take();
+  transports_.for_each([&](TransportPlugin& plugin) { listen_locked(*portal, plugin); });
+  if (!portal->listener && portal->plugins.empty()) return listener.error();
   portal->users = 1;
   portals_.push_back(*portal.release());
   return Status();
@@ -58,8 +74,18 @@ void Portals::close_one_locked(const os_address& address) {
   Portal* portal = find_locked(address);
   if (portal == nullptr || --portal->users != 0) return;
   portals_.remove(*portal);
-  portal->listener->close();
   destroy(portal);
+}
+
+// A transport that cannot listen leaves the portal to the others.
+void Portals::listen_locked(Portal& portal, TransportPlugin& plugin) {
+  if (plugin.withdrawn) return;
+  Result<OwnPtr<PluginPortal>> open = PluginPortal::open(Ref<TransportPlugin>::share(&plugin),
+                                                         portal.address, *worker_, *acceptor_);
+  if (open.is_ok()) return portal.plugins.push_back(*open.take().release());
+  if (open.error() == Error::kNoDevice) return;
+  os_log(OS_LOG_WARNING, "portal %s: transport %s cannot listen, error %d",
+         format_ip_and_port(portal.address).c_str(), plugin.name(), static_cast<int>(open.error()));
 }
 
 Status Portals::open(const TargetSettings& settings, os_address* failed) {
@@ -88,6 +114,54 @@ void Portals::close(const TargetSettings& settings) {
     close_one_locked(address);
     return true;
   });
+}
+
+TransportPlugin* Portals::transport_locked(Text name) {
+  return transports_.find(
+      [&](const TransportPlugin& plugin) { return Text(plugin.name()) == name; });
+}
+
+Status Portals::add_transport(const chiscsi_transport* functions) {
+  Ref<TransportPlugin> plugin = CHISCSI_TRY(TransportPlugin::create(functions));
+  MutexGuard guard(mutex_);
+  if (transport_locked(plugin->name()) != nullptr) return Error::kExists;
+  portals_.for_each([&](Portal& portal) { listen_locked(portal, *plugin); });
+  os_log(OS_LOG_INFO, "transport %s: registered", plugin->name());
+  transports_.push_back(*plugin.release());
+  return Status();
+}
+
+// Closes the transport's portals; it stays in the list.
+Ref<TransportPlugin> Portals::silence_transport(const chiscsi_transport* functions) {
+  MutexGuard guard(mutex_);
+  Ref<TransportPlugin> plugin = Ref<TransportPlugin>::share(transports_.find(
+      [&](const TransportPlugin& other) { return &other.functions() == functions; }));
+  if (!plugin) return plugin;
+  plugin->withdrawn = true;
+  portals_.for_each([&](Portal& portal) {
+    portal.plugins.for_each([&](PluginPortal& open) {
+      if (&open.plugin() != plugin.get()) return;
+      portal.plugins.remove(open);
+      destroy(&open);
+    });
+  });
+  return plugin;
+}
+
+Status Portals::remove_transport(const chiscsi_transport* functions) {
+  Ref<TransportPlugin> plugin = silence_transport(functions);
+  if (!plugin) return Error::kNoEntry;
+  plugin->end_connections();
+  if (!plugin->wait_until_unused(kTransportWaitMs)) {
+    os_log(OS_LOG_WARNING, "transport %s: connections are left", plugin->name());
+    return Error::kBusy;
+  }
+  MutexGuard guard(mutex_);
+  if (!plugin->node.is_linked()) return Error::kNoEntry;
+  transports_.remove(*plugin);
+  os_log(OS_LOG_INFO, "transport %s: unregistered", plugin->name());
+  plugin->unref();  // The list's reference.
+  return Status();
 }
 
 }  // namespace chiscsi

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Portals: the listening sockets of all targets.
+// Portals: the addresses at which all targets listen, and the transports that listen there.
 //
 // Targets share a portal: it opens with the first target that names it and closes with the last.
-// A target that names an address which an open wildcard portal covers uses that one.
-// Context of all: process; one mutex.
+// A target that names an address which an open wildcard portal covers uses that one. At each portal
+// the host's sockets listen and every registered transport that knows the address; one of them is
+// enough. Context of all: process; one mutex.
 #pragma once
 
 #include "base/list.hh"
 #include "target/target.hh"
 #include "transport/listener.hh"
+#include "transport/plugin.hh"
 
 namespace chiscsi {
 
@@ -23,14 +25,24 @@ class Portals {
   Status open(const TargetSettings& settings, os_address* failed);
   void close(const TargetSettings& settings);
 
+  // The calls of include/common/chiscsi_transport.h, with their errors.
+  Status add_transport(const chiscsi_transport* functions);
+  Status remove_transport(const chiscsi_transport* functions);
+
  private:
   struct Portal {
+    ~Portal();
     ListNode node;
-    Ref<Listener> listener;
+    os_address address{};
+    Ref<Listener> listener;  // Null when the host has no such address.
+    List<PluginPortal, &PluginPortal::node> plugins;
     uint32_t users = 0;
   };
   Portal* find_locked(const os_address& address);
   Status open_one_locked(const os_address& address);
+  void listen_locked(Portal& portal, TransportPlugin& plugin);
+  TransportPlugin* transport_locked(Text name);
+  Ref<TransportPlugin> silence_transport(const chiscsi_transport* functions);
   void close_one_locked(const os_address& address);
   template <typename Visit>
   static bool for_each_address(const TargetSettings& settings, Visit visit);
@@ -39,6 +51,7 @@ class Portals {
   Acceptor* acceptor_ = nullptr;
   os_mutex* mutex_ = nullptr;
   List<Portal, &Portal::node> portals_;
+  List<TransportPlugin, &TransportPlugin::node> transports_;  // A reference each.
 };
 
 }  // namespace chiscsi

@@ -9,6 +9,7 @@
 #include <linux/export.h>
 
 #include "common/chiscsi.h"
+#include "common/chiscsi_transport.h"
 #include "target/engine.h"
 
 int chiscsi_target_class_register(chiscsi_target_class *target_class)
@@ -146,3 +147,18 @@ int chiscsi_get_perf_info(int ipv6, unsigned int *ip_addr, unsigned int port,
 	return engine_get_perf_info(ipv6, ip_addr, port, pdata);
 }
 EXPORT_SYMBOL(chiscsi_get_perf_info);
+
+/* The transport interface; target/transport_calls.cc has the bodies under their public names. */
+EXPORT_SYMBOL(chiscsi_transport_register);
+EXPORT_SYMBOL(chiscsi_transport_unregister);
+EXPORT_SYMBOL(chiscsi_conn_accepted);
+EXPORT_SYMBOL(chiscsi_conn_schedule);
+EXPORT_SYMBOL(chiscsi_conn_failed);
+EXPORT_SYMBOL(chiscsi_conn_stopped);
+EXPORT_SYMBOL(chiscsi_conn_rx_header);
+EXPORT_SYMBOL(chiscsi_conn_rx_data);
+EXPORT_SYMBOL(chiscsi_conn_rx_done);
+EXPORT_SYMBOL(chiscsi_conn_rx_header_digest_error);
+EXPORT_SYMBOL(chiscsi_conn_next_pdu);
+EXPORT_SYMBOL(chiscsi_conn_pdu_sent);
+EXPORT_SYMBOL(chiscsi_conn_pdu_dropped);

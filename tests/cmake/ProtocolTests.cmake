@@ -5,7 +5,8 @@
 # tests/host/initiator.hh and the scripted storage driver of tests/host/fake_driver.hh.
 
 add_library(chiscsi_protocol STATIC EXCLUDE_FROM_ALL
-  host/initiator.cc host/fake_driver.cc host/fake_driver_commands.cc host/protocol_fixture.cc)
+  host/initiator.cc host/stream.cc host/memory_transport.cc host/fake_driver.cc
+  host/fake_driver_commands.cc host/protocol_fixture.cc)
 target_link_libraries(chiscsi_protocol
   PUBLIC chiscsi_target GTest::gtest PRIVATE chiscsi_warnings)
 
@@ -14,6 +15,8 @@ foreach(test IN LISTS protocol_tests)
   get_filename_component(name ${test} NAME_WE)
   chiscsi_test_program(protocol_${name} LABEL protocol
     SOURCES ${test} LIBRARIES chiscsi_protocol)
+  # The engine is the same over a transport of another module.
+  chiscsi_test_again(protocol_${name} Memory. memory CHISCSI_TEST_TRANSPORT=memory)
 endforeach()
 
 # Options of configure that only tests use: the sources which look at the option are compiled once

@@ -20,6 +20,14 @@ function(chiscsi_test_program name)
     PROPERTIES TIMEOUT 300 LABELS ${arg_LABEL})
 endfunction()
 
+# chiscsi_test_again(NAME PREFIX LABEL SETTING): the cases of a program once more, with a setting of
+# the environment.
+function(chiscsi_test_again name prefix label setting)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+    TEST_PREFIX ${prefix} TEST_LIST ${name}_${prefix}
+    PROPERTIES TIMEOUT 300 LABELS ${label} ENVIRONMENT ${setting})
+endfunction()
+
 add_library(chiscsi_api_only INTERFACE)
 target_include_directories(chiscsi_api_only INTERFACE
   ${CHISCSI_ROOT}/include/common ${CHISCSI_ROOT}/api-ddk)

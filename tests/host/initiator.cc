@@ -3,15 +3,7 @@
 // See initiator.hh.
 #include "initiator.hh"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
 
@@ -84,45 +76,25 @@ std::string LoginResult::key(const std::string& name) const {
 
 // ---- The connection ----
 
-Initiator::Initiator(uint16_t port) {
-  fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) disconnect();
-  const int on = 1;
-  if (fd_ >= 0) setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
 Initiator::~Initiator() { disconnect(); }
 
-uint16_t Initiator::local_port() const {
-  sockaddr_in address = {};
-  socklen_t size = sizeof(address);
-  const bool known = getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  return known ? ntohs(address.sin_port) : 0;
-}
+uint16_t Initiator::local_port() const { return stream_ != nullptr ? stream_->local_port() : 0; }
 
-void Initiator::disconnect() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
+void Initiator::disconnect() { end_stream(false); }
 
-void Initiator::disconnect_with_reset() {
-  const linger reset = {1, 0};
-  if (fd_ >= 0) setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-  disconnect();
+void Initiator::disconnect_with_reset() { end_stream(true); }
+
+void Initiator::end_stream(bool reset) {
+  if (stream_ != nullptr) stream_->close(reset);
+  stream_.reset();
 }
 
 bool Initiator::send_bytes(const ByteVector& bytes, size_t portion) {
   for (size_t at = 0; at < bytes.size();) {
     const size_t left = bytes.size() - at;
     const size_t size = portion == 0 ? left : std::min(left, portion);
-    const ssize_t sent = ::send(fd_, bytes.data() + at, size, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
-    at += static_cast<size_t>(sent);
+    if (stream_ == nullptr || !stream_->send(bytes.data() + at, size)) return false;
+    at += size;
   }
   return true;
 }
@@ -150,13 +122,13 @@ bool Initiator::fill(size_t bytes, unsigned limit_ms) {
   const auto deadline = Clock::now() + std::chrono::milliseconds(limit_ms);
   while (received_.size() - used_ < bytes) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd wait = {fd_, POLLIN, 0};
-    const int ready = poll(&wait, 1, left < 0 ? 0 : static_cast<int>(left));
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return false;
     uint8_t buffer[65536];
-    const ssize_t got = recv(fd_, buffer, sizeof(buffer), 0);
-    if (got <= 0) {
+    const long got =
+        stream_ == nullptr
+            ? 0
+            : stream_->receive(buffer, sizeof(buffer), left < 0 ? 0 : static_cast<unsigned>(left));
+    if (got < 0) return false;
+    if (got == 0) {
       disconnect();
       return false;
     }
@@ -185,7 +157,7 @@ std::optional<Pdu> Initiator::receive(unsigned limit_ms) {
     waiting_.pop_front();
     return pdu;
   }
-  if (fd_ < 0 || !fill(kBhsSize, limit_ms)) return {};
+  if (stream_ == nullptr || !fill(kBhsSize, limit_ms)) return {};
   Pdu pdu;
   memcpy(&pdu.bhs, received_.data() + used_, kBhsSize);
   const size_t header = kBhsSize + pdu.bhs.total_ahs_length * 4u;
@@ -263,16 +235,16 @@ std::optional<Pdu> Initiator::receive_for(uint32_t task_tag, unsigned limit_ms) 
 bool Initiator::closed_by_target(unsigned limit_ms) {
   const auto deadline = Clock::now() + std::chrono::milliseconds(limit_ms);
   waiting_.clear();
-  while (fd_ >= 0 && Clock::now() < deadline) {
+  while (connected() && Clock::now() < deadline) {
     used_ = received_.size();
     fill(1, limit_ms);
   }
-  return fd_ < 0;
+  return !connected();
 }
 
 bool Initiator::is_silent(unsigned for_ms) {
   auto pdu = receive(for_ms);
-  if (!pdu) return fd_ >= 0;
+  if (!pdu) return connected();
   waiting_.push_front(std::move(*pdu));
   return false;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// A raw iSCSI initiator for tests: one blocking TCP connection, PDUs built and taken apart byte by
+// A raw iSCSI initiator for tests: one blocking connection, PDUs built and taken apart byte by
 // byte, nothing hidden. The simple calls (login(), read(), write()) behave as a correct initiator
 // and watch the numbers of every response; all fields of a Pdu can be bent before it is sent, and
 // raw bytes in any portions, too. One thread per Initiator. Waits have a generous limit.
@@ -10,12 +10,14 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "iscsi/bhs.hh"
+#include "stream.hh"
 
 namespace chiscsi::test {
 
@@ -90,12 +92,13 @@ struct WriteShape {
 
 class Initiator {
  public:
-  explicit Initiator(uint16_t port);
+  explicit Initiator(uint16_t port) : Initiator(connect_to(port)) {}
+  explicit Initiator(std::unique_ptr<Stream> stream) : stream_(std::move(stream)) {}
   ~Initiator();
   Initiator(const Initiator&) = delete;
   Initiator& operator=(const Initiator&) = delete;
 
-  bool connected() const { return fd_ >= 0; }
+  bool connected() const { return stream_ != nullptr; }
   uint16_t local_port() const;
   void disconnect();
   void disconnect_with_reset();
@@ -163,6 +166,7 @@ class Initiator {
   static constexpr unsigned kLimitMs = 60000;
 
  private:
+  void end_stream(bool reset);
   bool fill(size_t bytes, unsigned limit_ms);
   bool take_digest(size_t covered, bool on, const char* what);
   void note_numbers(const Pdu& pdu);
@@ -170,7 +174,7 @@ class Initiator {
   bool send_burst(const Pdu& command, uint32_t tag, const ByteVector& data, uint32_t offset,
                   uint32_t length, uint32_t segment);
 
-  int fd_ = -1;
+  std::unique_ptr<Stream> stream_;
   bool stat_sn_known_ = false;
   ByteVector received_;
   size_t used_ = 0;

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "memory_transport.hh"
+
 namespace chiscsi::test {
 
 uint16_t free_port() {
@@ -26,7 +28,7 @@ ProtocolTest::ProtocolTest()
     : port(free_port()),
       allocations_before_(host_live_allocations()),
       sockets_before_(host_open_sockets()) {
-  keys = {{"PortalGroup", "1@127.0.0.1:" + std::to_string(port)},
+  keys = {{"PortalGroup", "1@" + portal_address()},
           {"AuthMethod", "None"},
           {"HeaderDigest", "None,CRC32C"},
           {"DataDigest", "None,CRC32C"},
@@ -43,6 +45,11 @@ ProtocolTest::~ProtocolTest() {
   host_set_send_limit(0);
   host_set_notice_delay(0);
   host_fail_allocation_at(0);
+}
+
+std::string ProtocolTest::portal_address() const {
+  const std::string address = MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
+  return address + ":" + std::to_string(port);
 }
 
 void ProtocolTest::set_key(const std::string& key, const std::string& value) {
@@ -65,6 +72,7 @@ std::vector<std::string> ProtocolTest::target_keys() const {
 void ProtocolTest::start() {
   ASSERT_EQ(engine_start(&options), 0);
   engine_started_ = true;
+  ASSERT_EQ(MemoryTransport::chosen() ? MemoryTransport::start() : 0, 0);
   ASSERT_EQ(driver.start(), 0);
   ASSERT_EQ(driver.add_target(kTargetName, target_keys()), 0);
   target_added_ = true;
@@ -81,6 +89,7 @@ void ProtocolTest::TearDown() {
     driver.unstick();
     if (target_added_) remove_target();
     EXPECT_EQ(driver.stop(), 0);
+    EXPECT_EQ(MemoryTransport::chosen() ? MemoryTransport::stop() : 0, 0);
     engine_stop();
     host_drain_sockets();
   }

@@ -33,6 +33,8 @@ class ProtocolTest : public testing::Test {
   // A key of the target, instead of the one with that name which is there.
   void set_key(const std::string& key, const std::string& value);
   std::vector<std::string> target_keys() const;
+  // Address and port of the target's portal.
+  std::string portal_address() const;
   // Removes the target before TearDown() does.
   void remove_target();
 

@@ -215,7 +215,7 @@ TEST_F(LoginProtocol, SendTargetsListsTheTarget) {
   EXPECT_EQ(targets[0].first, "TargetName");
   EXPECT_EQ(targets[0].second, kTargetName);
   EXPECT_EQ(targets[1].first, "TargetAddress");
-  EXPECT_EQ(targets[1].second, "127.0.0.1:" + std::to_string(port) + ",1");
+  EXPECT_EQ(targets[1].second, portal_address() + ",1");
   EXPECT_EQ(driver.count("session_added"), 0u);
   EXPECT_EQ(initiator->logout(), 0);
   EXPECT_TRUE(initiator->closed_by_target());

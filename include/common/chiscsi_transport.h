@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How another module brings connections to the target: the transport interface.
+ *
+ * A transport moves iSCSI PDUs. It finds them in what arrives, makes and checks
+ * digests, and sends PDUs; it knows nothing of logins, sessions or commands. The
+ * target has one transport of its own, the sockets of the host; further ones
+ * register here. Names follow struct iscsi_transport of the initiator side
+ * where both have the same thing; docs/transport.md compares them.
+ *
+ * Threads. All functions of a connection, those of the transport and those
+ * called "in its turn", run on the worker thread that the connection is bound
+ * to, one after the other, in process context. Interrupts, timers and other
+ * threads of the transport only call chiscsi_conn_schedule(),
+ * chiscsi_conn_failed() and chiscsi_conn_stopped().
+ *
+ * Life of a connection:
+ *
+ *	transport				target
+ *	chiscsi_conn_accepted()		->
+ *					<-	start_conn()
+ *	chiscsi_conn_schedule()		->	(a turn)
+ *					<-	recv_pdus()
+ *	chiscsi_conn_rx_header()	->
+ *	chiscsi_conn_rx_data()		->
+ *	chiscsi_conn_rx_done()		->
+ *					<-	xmit_pdus()
+ *	chiscsi_conn_next_pdu()		->
+ *	chiscsi_conn_pdu_sent()		->
+ *					<-	stop_conn()
+ *	chiscsi_conn_stopped()		->
+ *					<-	destroy_conn()
+ *
+ * The interface is an addition to the Guide.
+ */
+#ifndef CHISCSI_TRANSPORT_H
+#define CHISCSI_TRANSPORT_H
+
+#include "chiscsi_endpoint.h"
+#include "chiscsi_sgvec.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of the interface; it changes when a structure here does. */
+#define CHISCSI_TRANSPORT_VERSION 1
+/* Longest name, without the final NUL. */
+#define CHISCSI_TRANSPORT_NAME_MAX 31
+/* Bytes of a basic header segment (RFC 7143 11.2.1). */
+#define CHISCSI_BHS_SIZE 48
+
+/* The target's end of a portal and of a connection. */
+struct chiscsi_listen_port;
+struct chiscsi_conn_port;
+
+/**
+ * enum chiscsi_transport_caps - What a transport is, as bits.
+ * @CHISCSI_TRANSPORT_OFFLOADED: TCP runs in an adapter; chiscsi_connection_info
+ *	says so
+ */
+enum chiscsi_transport_caps {
+	CHISCSI_TRANSPORT_OFFLOADED = 1 << 0,
+};
+
+/**
+ * enum chiscsi_conn_param - Settings of a connection, see set_param().
+ * @CHISCSI_PARAM_HDRDGST_EN: 1: header digests from the next PDU on, 0: none
+ * @CHISCSI_PARAM_DATADGST_EN: the same for data digests
+ */
+enum chiscsi_conn_param {
+	CHISCSI_PARAM_HDRDGST_EN,
+	CHISCSI_PARAM_DATADGST_EN,
+};
+
+/**
+ * enum chiscsi_stop_conn - How a connection is stopped.
+ * @CHISCSI_STOP_CONN_TERM: at once; what is unsent is dropped
+ * @CHISCSI_STOP_CONN_FLUSH: what next_pdu() still yields is sent first. May be
+ *	followed by the other one, when that takes too long
+ */
+enum chiscsi_stop_conn {
+	CHISCSI_STOP_CONN_TERM,
+	CHISCSI_STOP_CONN_FLUSH,
+};
+
+/**
+ * enum chiscsi_rx_action - The target's answer to what was received.
+ * @CHISCSI_RX_CONTINUE: go on
+ * @CHISCSI_RX_PAUSE: return from recv_pdus(). When that is called again, the call
+ *	that got this answer counts as answered with CHISCSI_RX_CONTINUE
+ * @CHISCSI_RX_CLOSE: return from recv_pdus(); stop_conn() comes
+ */
+enum chiscsi_rx_action {
+	CHISCSI_RX_CONTINUE,
+	CHISCSI_RX_PAUSE,
+	CHISCSI_RX_CLOSE,
+};
+
+/* Flags of chiscsi_conn_rx_header() and chiscsi_conn_rx_done(). */
+#define CHISCSI_RX_AHS_TOO_LONG 0x1 /* Longer than the transport keeps; not given. */
+#define CHISCSI_RX_DATA_DIGEST_ERROR 0x2
+
+/**
+ * struct chiscsi_xmit_pdu - A PDU to be sent.
+ * @bhs: the basic header, complete
+ * @memory: the data segment, or NULL: then it is in @sgl
+ * @sgl: a storage driver's buffer list
+ * @sgcnt: elements of @sgl
+ * @data_size: bytes of the data segment without padding
+ * @sgl_offset: where in @sgl the data segment starts, in bytes
+ * @chiscsi_private: the target's
+ *
+ * Data stays where it is and as it is until chiscsi_conn_pdu_sent(). Padding and
+ * digests are the transport's to add.
+ */
+struct chiscsi_xmit_pdu {
+	unsigned char bhs[CHISCSI_BHS_SIZE];
+	const void *memory;
+	const struct chiscsi_sgvec *sgl;
+	unsigned int sgcnt;
+	unsigned int data_size;
+	unsigned long long sgl_offset;
+	void *chiscsi_private[3];
+};
+
+/**
+ * struct chiscsi_transport - A transport and its functions. All are mandatory.
+ *
+ * Allocated by the transport, usually static, and left alone from registration
+ * to deregistration.
+ */
+struct chiscsi_transport {
+	/** @name: for logs. Not NULL, not empty, unique. */
+	const char *name;
+
+	/** @version: CHISCSI_TRANSPORT_VERSION. */
+	unsigned int version;
+
+	/** @caps: bits of enum chiscsi_transport_caps. */
+	unsigned int caps;
+
+	/**
+	 * @max_recv_data_segment: longest data segment it can receive, in
+	 * bytes, at least 512: limits what the login declares.
+	 */
+	unsigned int max_recv_data_segment;
+
+	/** @max_xmit_data_segment: longest it can send, at least 512. */
+	unsigned int max_xmit_data_segment;
+
+	/**
+	 * @listen: Accept connections at an address.
+	 * @local: the portal; the address may be a wildcard
+	 * @ipv6: whether it is an IPv6 address
+	 * @port: to be given to chiscsi_conn_accepted()
+	 * @portal: gets the transport's own pointer for unlisten()
+	 *
+	 * Called for each portal of a target when it opens, and for all that are
+	 * open when the transport registers. The host's sockets listen there as
+	 * well, if they can.
+	 *
+	 * Context: process. Return: 0, -ENODEV when the address is none of the
+	 * transport's (no message then), or another negative error.
+	 */
+	int (*listen)(const struct tcp_endpoint *local, int ipv6,
+		      struct chiscsi_listen_port *port, void **portal);
+
+	/**
+	 * @unlisten: The portal closes. When it returns, no chiscsi_conn_accepted()
+	 * with its port is running or follows. Connections live on.
+	 *
+	 * Context: process.
+	 */
+	void (*unlisten)(void *portal);
+
+	/** @start_conn: The target is ready; the connection has its first turn next. */
+	void (*start_conn)(void *conn);
+
+	/**
+	 * @recv_pdus: Deliver what has arrived, in its turn.
+	 *
+	 * For each PDU chiscsi_conn_rx_header(), chiscsi_conn_rx_data() for all of
+	 * a data segment in any pieces, chiscsi_conn_rx_done(). May be called
+	 * when nothing has arrived. Should move about a megabyte at most.
+	 *
+	 * Return: 1 when there is more to deliver now, else 0.
+	 */
+	int (*recv_pdus)(void *conn);
+
+	/**
+	 * @xmit_pdus: Send what chiscsi_conn_next_pdu() yields, in its turn.
+	 *
+	 * Return: 1 when it stopped although there is more and there is room,
+	 * else 0. When it stopped for want of room, the transport calls
+	 * chiscsi_conn_schedule() when there is some.
+	 */
+	int (*xmit_pdus)(void *conn);
+
+	/**
+	 * @set_param: Change a setting, in its turn or before start_conn().
+	 *
+	 * Return: 0; -ENODATA for a setting that it does not have; or another
+	 * negative error. Any error ends the connection.
+	 */
+	int (*set_param)(void *conn, enum chiscsi_conn_param param, unsigned int value);
+
+	/**
+	 * @stop_conn: End the connection.
+	 * @flag: enum chiscsi_stop_conn
+	 *
+	 * Nothing is delivered any more, recv_pdus() is not called again. The
+	 * transport gives back each PDU it has pulled, with
+	 * chiscsi_conn_pdu_sent() or chiscsi_conn_pdu_dropped(), and then calls
+	 * chiscsi_conn_stopped(), from here or later. Called at most once with
+	 * each flag.
+	 */
+	void (*stop_conn)(void *conn, int flag);
+
+	/** @destroy_conn: Free it. After chiscsi_conn_stopped(); the last call. */
+	void (*destroy_conn)(void *conn);
+
+	/** @chiscsi_private: Space of the target, zero at registration. */
+	void *chiscsi_private;
+};
+
+/**
+ * chiscsi_transport_register() - Make a transport known.
+ * @transport: must outlive its registration
+ *
+ * Context: Process context. May sleep.
+ * Return: 0, -EINVAL for a missing name or function, another version, or a limit
+ *	below 512, -EEXIST if the name is taken, -ENOMEM.
+ */
+int chiscsi_transport_register(struct chiscsi_transport *transport);
+
+/**
+ * chiscsi_transport_unregister() - Withdraw a transport.
+ * @transport: what was registered
+ *
+ * Its portals close and its connections end; sessions that have no other
+ * connection end with them. Waits until the last one was destroyed.
+ *
+ * Context: Process context. Sleeps. Not from a function of the transport.
+ * Return: 0; -ENOENT if it is not registered; -EBUSY when connections are left
+ *	after 30 seconds. It is registered still then, without portals: call
+ *	again.
+ */
+int chiscsi_transport_unregister(struct chiscsi_transport *transport);
+
+/**
+ * chiscsi_conn_accepted() - A connection was established.
+ * @port: what listen() was given
+ * @conn: the transport's pointer for its functions
+ * @endpoints: both addresses
+ * @conn_port: gets the target's pointer for the functions below; it is valid until
+ *	chiscsi_conn_stopped() was called. Written before start_conn() is called
+ *
+ * Context: Process context. May sleep.
+ * Return: 0; -ENOMEM or -ESHUTDOWN: @conn stays with the transport.
+ */
+int chiscsi_conn_accepted(struct chiscsi_listen_port *port, void *conn,
+			  const struct chiscsi_tcp_endpoints *endpoints,
+			  struct chiscsi_conn_port **conn_port);
+
+/**
+ * chiscsi_conn_schedule() - Ask for a turn: something has arrived, or there is room.
+ *
+ * Context: Any context. Does not sleep.
+ */
+void chiscsi_conn_schedule(struct chiscsi_conn_port *conn_port);
+
+/**
+ * chiscsi_conn_failed() - The connection broke or the peer closed it.
+ * @error: 0: closed in order; else a negative errno
+ *
+ * stop_conn() follows.
+ *
+ * Context: Any context. Does not sleep.
+ */
+void chiscsi_conn_failed(struct chiscsi_conn_port *conn_port, int error);
+
+/**
+ * chiscsi_conn_stopped() - The end that stop_conn() asked for.
+ *
+ * The transport calls nothing for this connection from here on, and holds no
+ * memory of a PDU.
+ *
+ * Context: Any context. Does not sleep.
+ */
+void chiscsi_conn_stopped(struct chiscsi_conn_port *conn_port);
+
+/**
+ * chiscsi_conn_rx_header() - A header has arrived and its digest is right.
+ * @bhs: CHISCSI_BHS_SIZE bytes
+ * @ahs: additional header segments, or NULL
+ * @ahs_size: their bytes, up to 272
+ * @flags: 0 or CHISCSI_RX_AHS_TOO_LONG
+ *
+ * Context: in recv_pdus(). Return: enum chiscsi_rx_action.
+ */
+int chiscsi_conn_rx_header(struct chiscsi_conn_port *conn_port, const void *bhs,
+			   const void *ahs, unsigned int ahs_size, unsigned int flags);
+
+/**
+ * chiscsi_conn_rx_data() - The next bytes of the data segment; they are copied.
+ *
+ * What is more than the header announced is dropped.
+ *
+ * Context: in recv_pdus().
+ */
+void chiscsi_conn_rx_data(struct chiscsi_conn_port *conn_port, const void *data,
+			  unsigned int size);
+
+/**
+ * chiscsi_conn_rx_done() - The PDU is complete.
+ * @flags: 0 or CHISCSI_RX_DATA_DIGEST_ERROR
+ *
+ * Context: in recv_pdus(). Return: enum chiscsi_rx_action.
+ */
+int chiscsi_conn_rx_done(struct chiscsi_conn_port *conn_port, unsigned int flags);
+
+/**
+ * chiscsi_conn_rx_header_digest_error() - A header's digest was wrong.
+ *
+ * The connection ends: return from recv_pdus().
+ *
+ * Context: in recv_pdus().
+ */
+void chiscsi_conn_rx_header_digest_error(struct chiscsi_conn_port *conn_port);
+
+/**
+ * chiscsi_conn_next_pdu() - Pull the next PDU to send.
+ *
+ * Its sequence numbers are those of now: PDUs must leave in the order in which they
+ * were pulled, and be pulled only when there is room.
+ *
+ * Context: in xmit_pdus(). Return: 1, or 0 when there is none.
+ */
+int chiscsi_conn_next_pdu(struct chiscsi_conn_port *conn_port, struct chiscsi_xmit_pdu *pdu);
+
+/**
+ * chiscsi_conn_pdu_sent() - The network has taken a PDU; its data is free.
+ *
+ * In the order of chiscsi_conn_next_pdu().
+ *
+ * Context: in xmit_pdus(), recv_pdus() or stop_conn().
+ */
+void chiscsi_conn_pdu_sent(struct chiscsi_conn_port *conn_port,
+			   const struct chiscsi_xmit_pdu *pdu);
+
+/**
+ * chiscsi_conn_pdu_dropped() - A PDU will not be sent; its data is free.
+ *
+ * Context: in stop_conn(), or in xmit_pdus() after it.
+ */
+void chiscsi_conn_pdu_dropped(struct chiscsi_conn_port *conn_port,
+			      const struct chiscsi_xmit_pdu *pdu);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CHISCSI_TRANSPORT_H */
