@@ -111,6 +111,41 @@ void Engine::end_sessions() {
   }
 }
 
+namespace {
+
+// Travels to a worker; when it is there, whatever that worker did before is over.
+struct Passage : WorkerMessage {
+  explicit Passage(Target& owner)
+      : WorkerMessage(&Passage::on_arrival), target(Ref<Target>::share(&owner)) {}
+  static void on_arrival(WorkerMessage& message) {
+    auto& passage = static_cast<Passage&>(message);
+    // The message goes as soon as it is marked.
+    Ref<Target> kept = std::move(passage.target);
+    passage.arrived.store(true, std::memory_order_release);
+    os_event_signal(kept->session_gone());
+  }
+  Ref<Target> target;
+  std::atomic<bool> arrived{false};
+};
+
+void pass_through(Worker& worker, Target& target) {
+  Passage passage(target);
+  worker.post(passage);
+  while (!passage.arrived.load(std::memory_order_acquire)) {
+    os_event_wait(target.session_gone(), kStopStepMs);
+  }
+}
+
+}  // namespace
+
+// Hooks are called on workers, after a look at Target::is_removed(): when each worker has come by,
+// no hook runs for this target, and none will.
+void Engine::wait_for_hooks(Target& target) {
+  pass_through(*login_worker_, target);
+  for (uint32_t i = 0; i < worker_count_; ++i)
+    pass_through(*workers_[i], target);
+}
+
 Worker& Engine::pick_worker() {
   Worker* best = workers_[0].get();
   for (uint32_t i = 1; i < worker_count_; ++i) {

@@ -68,6 +68,7 @@ class Engine final : public Acceptor {
   void end_sessions();
   static void on_end_logins(WorkerMessage& message);
   void wait_for_sessions(Target& target);
+  void wait_for_hooks(Target& target);
 
   const engine_options options_;
   os_event* progress_ = nullptr;

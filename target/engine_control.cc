@@ -84,7 +84,8 @@ Status Engine::add_target(void* driver_private, Text name, Text class_name, Byte
   return Status();
 }
 
-// In this order: no new login finds it, its portals close, its sessions end, its name is free.
+// In this order: no new login finds it, its portals close, its sessions end, the hooks that logins
+// and discoveries are in return, its name is free. Afterwards its storage driver may be unloaded.
 Status Engine::remove_target(void* driver_private, Text name) {
   Ref<Target> target = registry_.find_target(name);
   if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
@@ -94,6 +95,7 @@ Status Engine::remove_target(void* driver_private, Text name) {
     portals_.close(*target->settings());
   }
   wait_for_sessions(*target);
+  wait_for_hooks(*target);
   registry_.remove_target(*target);
   os_log(OS_LOG_INFO, "%s: target removed", target->name_c_str());
   return Status();

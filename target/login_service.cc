@@ -201,7 +201,11 @@ IscsiName& LoginService::name_for_hook(const SessionParameters& session) {
   return initiator_for_hook_;
 }
 
+// The driver of a removed target may be gone, its hooks with it. Such a login is not admitted.
+bool LoginService::may_ask_driver() const { return !target_->is_removed(); }
+
 CheckResult LoginService::first_login_check(const SessionParameters& session) {
+  if (!may_ask_driver()) return CheckResult::kNone;
   if (target_->hooks().fp_first_login_check == nullptr) return CheckResult::kNone;
   check_->outstanding.store(LoginCheck::Kind::kFirstLogin);
   target_->hooks().fp_first_login_check(check_->handle.value,
@@ -211,6 +215,7 @@ CheckResult LoginService::first_login_check(const SessionParameters& session) {
 }
 
 CheckResult LoginService::stage_check(const SessionParameters& session, iscsi::Stage stage) {
+  if (!may_ask_driver()) return CheckResult::kNone;
   if (target_->hooks().fp_login_stage_check == nullptr) return CheckResult::kNone;
   check_->outstanding.store(LoginCheck::Kind::kStage);
   target_->hooks().fp_login_stage_check(check_->handle.value, static_cast<unsigned char>(stage),
@@ -220,7 +225,7 @@ CheckResult LoginService::stage_check(const SessionParameters& session, iscsi::S
 }
 
 bool LoginService::chap_info(const SessionParameters& session, struct chap_info* info) {
-  if (target_->hooks().fp_chap_info_get == nullptr) return false;
+  if (!may_ask_driver() || target_->hooks().fp_chap_info_get == nullptr) return false;
   target_->hooks().fp_chap_info_get(name_for_hook(session).mutable_c_str(),
                                     target_->name_for_hook(), info);
   return true;

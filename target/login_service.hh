@@ -98,6 +98,7 @@ class LoginService final : public LoginHost {
   AdmitResult try_enter();
   Status make_session(const SessionParameters& parameters);
   Status make_member(uint16_t cid);
+  bool may_ask_driver() const;
   IscsiName& name_for_hook(const SessionParameters& session);
 
   Engine& engine_;

@@ -345,6 +345,28 @@ TEST_F(LoginProtocol, RemovingTheTargetRightAfterLoginEndsItsSessions) {
   EXPECT_TRUE(initiator->closed_by_target());
 }
 
+// The target goes while its initiator proves itself: the driver may be unloaded by then.
+TEST_F(LoginProtocol, RemovingTheTargetDuringALoginEndsItsHooks) {
+  set_key("AuthMethod", "CHAP");
+  driver.initiator_secret = "secret123456";
+  start();
+  Initiator initiator(port);
+  LoginOptions login;
+  login.first_stage = Stage::kSecurity;
+  login.keys = {{"AuthMethod", "CHAP"}};
+  int rounds = 0;
+  login.next_round = [&](const Pdu&) -> KeyList {
+    if (++rounds == 1) return {{"CHAP_A", "5"}};
+    remove_target();
+    return {{"CHAP_N", "user"}, {"CHAP_R", "0x00112233445566778899aabbccddeeff"}};
+  };
+  const LoginResult result = initiator.login(login);
+  EXPECT_EQ(rounds, 2);
+  EXPECT_FALSE(result.in_full_feature);
+  EXPECT_EQ(driver.count("stage 0"), 1u);
+  EXPECT_EQ(driver.count("chap"), 0u);
+}
+
 // ---- Information calls ----
 
 // They are exported and pretend nothing until they are written.
