@@ -282,6 +282,15 @@ TEST_F(MultiConnection, ResetNamesTheCommandsOfAllConnections) {
   EXPECT_TRUE(works(1));
 }
 
+TEST_F(MultiConnection, ColdResetEndsAllConnections) {
+  start_pair();
+  ASSERT_TRUE(driver.wait_for("session_added"));
+  EXPECT_EQ(use(0).task_management(7), 0);
+  EXPECT_TRUE(peers[0]->closed_by_target());
+  EXPECT_TRUE(peers[1]->closed_by_target());
+  EXPECT_TRUE(driver.wait_for("session_removed"));
+}
+
 // ---- The loss of one connection ----
 
 class ConnectionLoss : public MultiConnection, public testing::WithParamInterface<int> {
