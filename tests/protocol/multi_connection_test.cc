@@ -468,6 +468,30 @@ TEST_F(MultiConnection, ReplacingIsBoundedWhenTheDriverIsStuck) {
   EXPECT_EQ(driver.count("session_removed"), 0u);
 }
 
+// Orphans keep their memory: a session that has none left for a command waits for the driver.
+TEST_F(MultiConnection, OrphansOfManyConnectionsHoldUpNewCommandsOnly) {
+  constexpr size_t kPool = 40;  // One command of the window and the immediate ones, in chunks.
+  driver.max_cmd = 1;
+  start_session(1);
+  driver.stick();
+  for (size_t i = 1; i <= kPool; ++i) {
+    send_read(i - 1);
+    ASSERT_TRUE(driver.wait_for("cdb", i));
+    std::thread clock([&] {
+      ASSERT_TRUE(driver.wait_for("abort session", i));
+      host_advance_clock(2000);
+    });
+    join(0);
+    clock.join();
+  }
+  const Pdu command = send_command(kPool, test_unit_ready_cdb());
+  EXPECT_TRUE(peers[kPool]->is_silent());
+  EXPECT_EQ(driver.count("cdb"), kPool);
+  driver.unstick();
+  EXPECT_TRUE(peers[kPool]->finish(command).good());
+  EXPECT_TRUE(driver.wait_for("cleanup", kPool + 1));
+}
+
 TEST_F(MultiConnection, LoginThatGivesUpWhileItWaitsEndsTheDesertedSession) {
   options.abort_timeout_s = 600;
   start_session(1);
