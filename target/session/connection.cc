@@ -266,6 +266,7 @@ void Connection::on_moved() {
   conn_->set_digests(parameters.header_digest == DigestType::kCrc32c,
                      parameters.data_digest == DigestType::kCrc32c);
   phase_ = ConnectionPhase::kFullFeature;
+  exp_stat_sn = stat_sn;  // Nothing of the login needs a fence.
   session_->connection_arrived(*this);
   if (keepalive_s_ != 0) worker_->arm(timer_, keepalive_s_ * kMsPerSecond / 2);
 }

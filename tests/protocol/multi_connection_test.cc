@@ -282,6 +282,15 @@ TEST_F(MultiConnection, ResetNamesTheCommandsOfAllConnections) {
   EXPECT_TRUE(works(1));
 }
 
+TEST_F(MultiConnection, ColdResetEndsAllConnections) {
+  start_pair();
+  ASSERT_TRUE(driver.wait_for("session_added"));
+  EXPECT_EQ(use(0).task_management(7), 0);
+  EXPECT_TRUE(peers[0]->closed_by_target());
+  EXPECT_TRUE(peers[1]->closed_by_target());
+  EXPECT_TRUE(driver.wait_for("session_removed"));
+}
+
 // ---- The loss of one connection ----
 
 class ConnectionLoss : public MultiConnection, public testing::WithParamInterface<int> {
@@ -457,6 +466,30 @@ TEST_F(MultiConnection, ReplacingIsBoundedWhenTheDriverIsStuck) {
   EXPECT_TRUE(driver.wait_for("cleanup"));
   EXPECT_TRUE(works(1));
   EXPECT_EQ(driver.count("session_removed"), 0u);
+}
+
+// Orphans keep their memory: a session that has none left for a command waits for the driver.
+TEST_F(MultiConnection, OrphansOfManyConnectionsHoldUpNewCommandsOnly) {
+  constexpr size_t kPool = 40;  // One command of the window and the immediate ones, in chunks.
+  driver.max_cmd = 1;
+  start_session(1);
+  driver.stick();
+  for (size_t i = 1; i <= kPool; ++i) {
+    send_read(i - 1);
+    ASSERT_TRUE(driver.wait_for("cdb", i));
+    std::thread clock([&] {
+      ASSERT_TRUE(driver.wait_for("abort session", i));
+      host_advance_clock(2000);
+    });
+    join(0);
+    clock.join();
+  }
+  const Pdu command = send_command(kPool, test_unit_ready_cdb());
+  EXPECT_TRUE(peers[kPool]->is_silent());
+  EXPECT_EQ(driver.count("cdb"), kPool);
+  driver.unstick();
+  EXPECT_TRUE(peers[kPool]->finish(command).good());
+  EXPECT_TRUE(driver.wait_for("cleanup", kPool + 1));
 }
 
 TEST_F(MultiConnection, LoginThatGivesUpWhileItWaitsEndsTheDesertedSession) {
