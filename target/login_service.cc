@@ -80,6 +80,11 @@ void LoginService::stop_waiting() {
 RxAction LoginService::on_header(RxPdu& pdu, Placement* placement) {
   // One request at a time; what comes while one is worked on waits in the socket.
   if (has_request_ || !login_) return RxAction::kPause;
+  // RFC 7143 section 4.2.4: who does not even begin with a login gets no answer.
+  if (login_->state() == LoginState::kStart && pdu.bhs.opcode() != iscsi::Opcode::kLoginRequest) {
+    connection_.drop("the first PDU is not a Login Request");
+    return RxAction::kClose;
+  }
   const bool is_login = pdu.bhs.opcode() == iscsi::Opcode::kLoginRequest && pdu.bhs.immediate();
   if (!is_login || pdu.data_size() > kMaxLoginData || pdu.bhs.total_ahs_length != 0) {
     refusal_ = is_login ? "Login Request with an illegal length" : "not a Login Request";

@@ -107,7 +107,16 @@ const char* check_form(const Connection& connection, const RxPdu& pdu) {
   return nullptr;
 }
 
+// What a discovery session is for (RFC 7143 section 4.3).
+bool serves_discovery(Opcode opcode) {
+  return opcode == Opcode::kTextRequest || opcode == Opcode::kLogoutRequest ||
+         opcode == Opcode::kLoginRequest;
+}
+
 RxAction begin_known(Connection& connection, RxPdu& pdu, Placement* placement) {
+  if (connection.session()->is_discovery() && !serves_discovery(pdu.bhs.opcode())) {
+    return reject(connection, pdu, RejectReason::kProtocolError, "not in a discovery session");
+  }
   switch (pdu.bhs.opcode()) {
     case Opcode::kScsiCommand:
       return begin_scsi_command(connection, pdu, placement);

@@ -86,11 +86,6 @@ Command* admit(Connection& connection, RxPdu& pdu, Buffer* memory, RxAction* act
   Session& session = *connection.session();
   const auto& bhs = pdu.bhs.as<iscsi::ScsiCommand>();
   *action = RxAction::kContinue;
-  if (session.is_discovery()) {
-    *action = reject_command(connection, pdu, RejectReason::kProtocolError,
-                             "SCSI command in a discovery session");
-    return nullptr;
-  }
   if (!pdu.bhs.immediate() && session.window.peek(Serial(bhs.cmd_sn.get())) == Verdict::kIgnore) {
     *action = skip(connection);
     return nullptr;

@@ -85,12 +85,17 @@ void fill_data_in(Connection& connection, Command& command, BufferPhase& phase, 
 void fill_response(Connection& connection, Command& command, TxPdu* pdu) {
   auto& bhs = pdu->bhs.as<iscsi::ScsiResponse>();
   bhs.opcode_byte = static_cast<uint8_t>(iscsi::Opcode::kScsiResponse);
-  bhs.flags = iscsi::kFinalBit | command.residual_flags;
+  bhs.flags = iscsi::kFinalBit;
   bhs.response = command.response_code;
   bhs.status = command.scsi_status;
   bhs.initiator_task_tag = command.initiator_task_tag;
-  bhs.exp_data_sn = command.is_read() ? command.data_sn : command.r2t_sn;
-  bhs.residual_count = command.residual_count;
+  // With a service response other than "completed" all of this is reserved
+  // (sections 11.4.1, 11.4.8).
+  if (command.response_code == 0) {
+    bhs.flags |= command.residual_flags;
+    bhs.exp_data_sn = command.data_sn;  // Of Data-In; a write has none.
+    bhs.residual_count = command.residual_count;
+  }
   pdu->memory = Bytes(command.sense, command.sense_size);
   pdu->data_size = command.sense_size;
   pdu->mark = kOther;

@@ -143,7 +143,9 @@ class Scene {
                    {"ImmediateData", (bits & 8) != 0 ? "Yes" : "No"},
                    {"MaxBurstLength", std::to_string(max_burst)},
                    {"FirstBurstLength", std::to_string(first_burst)},
-                   {"MaxOutstandingR2T", std::to_string(kR2ts[numbers & 3])}};
+                   {"MaxOutstandingR2T", std::to_string(kR2ts[numbers & 3])},
+                   {"MaxConnections", "3"}};
+    connection_keys_ = {login_.keys[0], login_.keys[1]};
     target_keys_ = {
         "PortalGroup=1@127.0.0.1:3260",
         "HeaderDigest=None,CRC32C",
@@ -170,9 +172,23 @@ class Scene {
     if (peers_.size() == kMostPeers) peers_.erase(peers_.begin());
     peers_.push_back(std::make_unique<Peer>(kPort));
     login_.isid = isid;
-    peer().link.set_room(room_);
-    peer().log_in(login_);
-    peer().collect();
+    log_in(*peers_.back(), login_);
+  }
+  // Another connection for the session of the current peer.
+  void add_connection(uint8_t cid) {
+    if (peers_.size() == kMostPeers) return;
+    Peer::Login login = login_;
+    login.leader = &peer();
+    login.keys = connection_keys_;
+    login.cid = cid;
+    peers_.push_back(std::make_unique<Peer>(kPort));
+    log_in(*peers_.back(), login);
+  }
+  void log_in(Peer& peer, const Peer::Login& login) {
+    settle();
+    peer.link.set_room(room_);
+    peer.log_in(login);
+    peer.collect();
     settle();
   }
   Peer& peer() { return *peers_[current_ % peers_.size()]; }
@@ -437,8 +453,10 @@ class Scene {
       case 5:
         current_ = input_.byte();
         return;
-      case 6:
-        return add_peer(input_.byte() & 3);
+      case 6: {
+        const uint8_t which = input_.byte();
+        return (which & 4) != 0 ? add_connection(which & 3) : add_peer(which & 3);
+      }
       case 7:
         peer().link.close();
         return settle();
@@ -465,6 +483,7 @@ class Scene {
   Input input_;
   Storage storage_;
   Peer::Login login_;
+  Peer::Keys connection_keys_;
   std::vector<std::string> target_keys_;
   std::vector<std::unique_ptr<Peer>> peers_;
   size_t current_ = 0;

@@ -48,27 +48,44 @@ class HostilePdu : public ProtocolTest {
 
 // ---- The first PDU ----
 
+// RFC 7143 section 4.2.4: no answer to what is no login, and "invalid during login" afterwards.
 TEST_F(HostilePdu, EveryOpcodeButLoginEndsAConnectionThatStartsWithIt) {
   start();
   for (unsigned byte = 0; byte < 256; ++byte) {
-    if ((byte & 0x7f) == kLoginByte) continue;
+    if ((byte & 0x3f) == static_cast<uint8_t>(Opcode::kLoginRequest)) continue;
     Initiator peer(port);
     Pdu pdu;
     pdu.bhs.opcode_byte = static_cast<uint8_t>(byte);
-    pdu.bhs.initiator_task_tag = 5;
     peer.send(pdu);
-    const auto answer = peer.receive();
-    if (answer) {
-      ASSERT_EQ(answer->opcode(), Opcode::kLoginResponse) << byte;
-      const auto& response = answer->as<LoginResponse>();
-      EXPECT_EQ(response.status_class << 8 | response.status_detail,
-                static_cast<int>(LoginStatus::kInvalidDuringLogin));
-      EXPECT_EQ(answer->task_tag(), 5u);
-    }
-    ASSERT_TRUE(peer.closed_by_target()) << byte;
+    EXPECT_FALSE(peer.receive()) << byte;
+    ASSERT_FALSE(peer.connected()) << byte;
   }
   EXPECT_EQ(driver.count("cdb"), 0u);
   EXPECT_TRUE(log_in()->ping());
+}
+
+TEST_F(HostilePdu, OtherRequestsInTheMiddleOfALoginAreRefused) {
+  start();
+  for (const uint8_t byte : {0x00, 0x01, 0x03, 0x04, 0x10, 0x3f, 0x40, 0x41, 0x7f}) {
+    Initiator peer(port);
+    Pdu login;
+    login.bhs.opcode_byte = kLoginByte;
+    login.bhs.flags = 1 << 2;  // No transition.
+    login.set_keys({{"InitiatorName", "iqn.2026-11.org.example:i"}, {"TargetName", kTargetName}});
+    ASSERT_TRUE(peer.send(login));
+    ASSERT_TRUE(peer.receive());
+    Pdu pdu;
+    pdu.bhs.opcode_byte = byte;
+    pdu.bhs.initiator_task_tag = 5;
+    ASSERT_TRUE(peer.send(pdu));
+    const auto answer = peer.receive();
+    ASSERT_TRUE(answer && answer->opcode() == Opcode::kLoginResponse) << static_cast<int>(byte);
+    const auto& response = answer->as<LoginResponse>();
+    EXPECT_EQ(response.status_class << 8 | response.status_detail,
+              static_cast<int>(LoginStatus::kInvalidDuringLogin));
+    EXPECT_EQ(answer->task_tag(), 5u);
+    EXPECT_TRUE(peer.closed_by_target());
+  }
 }
 
 TEST_F(HostilePdu, EveryOpcodeMayBeFollowedByAResetAtOnce) {

@@ -503,16 +503,16 @@ TEST_F(HostileRequest, DiscoverySessionsTakeTextAndLogoutOnly) {
   login.session_type = "Discovery";
   login.target_name = "";
   peer = log_in(login);
-  std::vector<Pdu> refused = {immediate_command(test_unit_ready_cdb()),
-                              peer->make_task_management(5, kReservedTag),
-                              peer->make(Opcode::kSnackRequest, true)};
+  std::vector<Pdu> refused = {
+      immediate_command(test_unit_ready_cdb()), peer->make_task_management(5, kReservedTag),
+      peer->make(Opcode::kSnackRequest, true), peer->make(Opcode::kNopOut, true),
+      peer->make_data_out(Pdu(), 5, 0, 0, pattern(512), true)};
   for (const Pdu& pdu : refused) {
     ASSERT_TRUE(peer->send(pdu));
     const auto answer = peer->receive();
     ASSERT_TRUE(answer && answer->opcode() == Opcode::kReject);
+    EXPECT_EQ(answer->as<Reject>().reason, static_cast<uint8_t>(RejectReason::kProtocolError));
   }
-  ASSERT_TRUE(peer->send(peer->make_data_out(refused[0], 5, 0, 0, pattern(512), true)));
-  EXPECT_TRUE(peer->is_silent());
   EXPECT_EQ(peer->send_targets().size(), 2u);
   EXPECT_EQ(peer->logout(), 0);
   EXPECT_EQ(driver.count("cdb"), 0u);

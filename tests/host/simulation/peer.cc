@@ -82,7 +82,11 @@ void Peer::log_in(const Login& login) {
   request.isid[0] = 0x80;
   request.isid[5] = login.isid;
   request.initiator_task_tag = next_task_tag++;
-  request.cmd_sn = cmd_sn = login.cmd_sn;
+  cmd_sn = login.cmd_sn;
+  if (login.leader != nullptr) join(*login.leader);
+  request.tsih = tsih;
+  request.cid = login.cid;
+  request.cmd_sn = cmd_sn;
   std::string text = "InitiatorName=" + login.initiator_name + '\0';
   if (login.target_name.empty()) {
     text += std::string("SessionType=Discovery") + '\0';
@@ -95,6 +99,15 @@ void Peer::log_in(const Login& login) {
     text += key + '=' + value + '\0';
   add(bhs, text);
   send_all();
+}
+
+// Takes over what belongs to the session. The task tags are others than the leader's.
+void Peer::join(const Peer& leader) {
+  tsih = leader.tsih;
+  cmd_sn = leader.cmd_sn;
+  max_burst_ = leader.max_burst_;
+  max_r2ts_ = leader.max_r2ts_;
+  next_task_tag = leader.next_task_tag + 0x10000;
 }
 
 Bhs Peer::make(Opcode opcode, bool immediate) {
@@ -307,8 +320,9 @@ void Peer::note_login(const Answer& answer) {
   in_full_feature_ = true;
   header_digest_ = agreed_["HeaderDigest"] == "CRC32C";
   data_digest_ = agreed_["DataDigest"] == "CRC32C";
-  max_burst_ = number_of("MaxBurstLength", 262144);
-  max_r2ts_ = number_of("MaxOutstandingR2T", 1);
+  tsih = response.tsih.get();
+  max_burst_ = number_of("MaxBurstLength", max_burst_);
+  max_r2ts_ = number_of("MaxOutstandingR2T", max_r2ts_);
   exp_cmd_sn = response.exp_cmd_sn.get();
   max_cmd_sn = response.max_cmd_sn.get();
 }

@@ -32,6 +32,10 @@ class Peer {
     uint8_t isid = 1;
     uint32_t cmd_sn = 1;
     uint32_t max_recv_data_segment_length = 8192;
+    // Another connection of the session that this one has; null: a session of its own. Keys are
+    // then those of a connection.
+    const Peer* leader = nullptr;
+    uint16_t cid = 0;
   };
   struct Answer {
     iscsi::Bhs bhs;
@@ -82,6 +86,7 @@ class Peer {
   uint32_t exp_stat_sn = 0;
   uint32_t next_task_tag = 1;
   uint32_t last_command_tag = 0;
+  uint16_t tsih = 0;
   uint32_t exp_cmd_sn = 0;
   uint32_t max_cmd_sn = 0;
 
@@ -105,6 +110,7 @@ class Peer {
   void check_response(const Answer& answer);
   void check_end(Sent& sent, uint8_t flags, uint32_t residual);
   void note_login(const Answer& answer);
+  void join(const Peer& leader);
   Sent* sent(const iscsi::Bhs& bhs);
   void note_sent(const iscsi::Bhs& bhs);
   uint32_t number_of(const std::string& key, uint32_t otherwise) const;
