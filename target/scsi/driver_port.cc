@@ -222,6 +222,8 @@ void deliver(Command& command) {
   command.scsi.sc_lun = decode_lun(command.lun);
   command.logical_unit = session.enter_lun(command.scsi.sc_lun);
   if (command.logical_unit == nullptr) return conclude_with_sense(command, kNoSuchLun);
+  command.scsi.sc_lun_hndl = command.logical_unit->handle.value;
+  command.scsi.sc_lun_priv = command.logical_unit->driver_private();
   command.set_state(CommandState::kAtDriver);
   command.driver_saw = true;
   session.ref();  // The driver's hold on the command keeps the session's memory.
