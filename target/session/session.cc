@@ -14,6 +14,7 @@
 #include "target/engine.hh"
 #include "target/rx/rx.hh"
 #include "target/scsi/driver_port.hh"
+#include "target/scsi/scsi_layer.hh"
 #include "target/session/connection.hh"
 #include "target/session/write_data.hh"
 #include "target/trace.hh"
@@ -203,6 +204,7 @@ void Session::free_command(Command& command) {
   command.session_node.unlink();
   write_data::cancel(command);
   write_data::release_unsolicited(command);
+  scsi_layer::release_reply(command);
   if (command.tmf != nullptr) rx::tmf_command_ended(*command.tmf);
   command.tmf = nullptr;
   if (Lun* lun = std::exchange(command.logical_unit, nullptr)) leave_lun(*lun);
