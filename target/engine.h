@@ -58,6 +58,9 @@ int engine_target_reconfig(void *sdev_priv, const char *target_name,
 			   const char *target_class_name, const char *config_buffer, int buflen);
 int engine_target_session_abort(unsigned long sess_hdl);
 
+int engine_lun_set_geometry(unsigned long hndl, const struct chiscsi_lun_geometry *geometry);
+int engine_lun_set_private(unsigned long hndl, void *priv);
+
 int engine_scsi_cmd_buffer_ready(chiscsi_scsi_command *scmd, unsigned char *sc_xfer_sreq_buf,
 				 unsigned int sc_xfer_sgcnt, unsigned int sc_xfer_offset,
 				 unsigned int sc_xfer_buflen);

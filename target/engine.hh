@@ -12,6 +12,7 @@
 #include "target/handle_table.hh"
 #include "target/login/chap.hh"
 #include "target/login_service.hh"
+#include "target/lun/lun.hh"
 #include "target/portals.hh"
 #include "target/registry.hh"
 #include "target/session/connection.hh"
@@ -50,6 +51,7 @@ class Engine final : public Acceptor {
   HandleTable<Session>& session_handles() { return session_handles_; }
   HandleTable<LoginCheck>& login_handles() { return login_handles_; }
   HandleTable<Tmf>& tmf_handles() { return tmf_handles_; }
+  HandleTable<Lun>& lun_handles() { return lun_handles_; }
   ChallengeRegistry& challenges() { return challenges_; }
   const AuthSettings& discovery_auth() const { return discovery_auth_; }
   // A login or a session has ended: whoever waits in a stop looks again. Context: any.
@@ -69,6 +71,8 @@ class Engine final : public Acceptor {
   static void on_end_logins(WorkerMessage& message);
   void wait_for_sessions(Target& target);
   void wait_for_hooks(Target& target);
+  Status start_target(Target& target, Ref<TargetSettings> settings);
+  Status change_target(Target& target, Ref<TargetSettings> fresh);
 
   const engine_options options_;
   os_event* progress_ = nullptr;
@@ -80,6 +84,7 @@ class Engine final : public Acceptor {
   HandleTable<Session> session_handles_;
   HandleTable<LoginCheck> login_handles_;
   HandleTable<Tmf> tmf_handles_;
+  HandleTable<Lun> lun_handles_;
   std::atomic<unsigned long> last_connection_{0};
   TsihPool tsihs_;
 

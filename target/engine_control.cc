@@ -2,13 +2,14 @@
 //
 // The control plane: classes, targets and their settings (Guide 5 and 6).
 //
-// A target starts as a whole or not at all: settings are parsed, portals opened, and only then does
-// it get a name that a login can find. Removal goes the other way and ends in bounded time,
-// whatever the storage driver does. All of it runs in the caller's process context.
+// A target starts as a whole or not at all: settings are parsed, devices attached, portals opened,
+// and only then does it get a name that a login can find. Removal goes the other way and ends in
+// bounded time, whatever the storage driver does. All of it runs in the caller's process context.
 #include "base/lock.hh"
 #include "os/log.h"
 #include "target/config/address.hh"
 #include "target/engine.hh"
+#include "target/lun/lun_change.hh"
 
 namespace chiscsi {
 
@@ -23,11 +24,6 @@ bool ends_with_nul(Bytes config) { return config.empty() || config[config.size()
 // What can be written and would have no effect is refused rather than ignored: an administrator
 // must not believe that a mask is in force.
 Status check_supported(const TargetSettings& settings) {
-  if (!settings.devices().empty()) {
-    os_log(OS_LOG_ERROR, "%s: TargetDevice: there are no built-in LUN classes yet",
-           settings.name_c_str());
-    return Error::kNotSupported;
-  }
   for (const AccessRule& rule : settings.acl()) {
     if (rule.luns.empty() && rule.access == LunAccess::kReadWrite) continue;
     os_log(OS_LOG_ERROR, "%s: ACL: lun= is not enforced yet", settings.name_c_str());
@@ -54,49 +50,61 @@ Result<Ref<TargetSettings>> parse_settings(Text name, const TargetClass& target_
   return settings;
 }
 
-void log_portal_failure(const os_address& address, Error error) {
-  os_log(OS_LOG_ERROR, "portal %s: cannot listen, error %d", format_ip_and_port(address).c_str(),
-         static_cast<int>(error));
+Status open_portals(Portals& portals, const TargetSettings& settings) {
+  os_address failed;
+  const Status opened = portals.open(settings, &failed);
+  if (!opened.is_ok()) {
+    os_log(OS_LOG_ERROR, "portal %s: cannot listen, error %d", format_ip_and_port(failed).c_str(),
+           static_cast<int>(opened.error()));
+  }
+  return opened;
 }
 
 }  // namespace
 
 Status Engine::add_target(void* driver_private, Text name, Text class_name, Bytes config) {
-  Ref<TargetClass> target_class = registry_.find_class(class_name);
-  if (!target_class) return Error::kNoEntry;
-  if (!registry_.has_lun_class(class_name)) return Error::kInvalid;
-  Ref<TargetSettings> settings = CHISCSI_TRY(parse_settings(name, *target_class, config));
-  if (registry_.find_target(settings->name())) return Error::kExists;
-  Ref<Target> target =
-      CHISCSI_TRY(Target::create(settings->name(), driver_private, target_class, settings));
-  os_address failed;
-  const Status opened = portals_.open(*settings, &failed);
-  if (!opened.is_ok()) {
-    log_portal_failure(failed, opened.error());
-    return opened;
-  }
-  const Status added = registry_.add_target(*target);
+  Ref<TargetClass> target_class = CHISCSI_TRY(registry_.hold_class(class_name));
+  const Status status = [&]() -> Status {
+    Ref<TargetSettings> settings = CHISCSI_TRY(parse_settings(name, *target_class, config));
+    if (registry_.find_target(settings->name())) return Error::kExists;
+    Ref<Target> target = CHISCSI_TRY(
+        Target::create(settings->name(), driver_private, target_class, Ref<TargetSettings>()));
+    return start_target(*target, std::move(settings));
+  }();
+  if (!status.is_ok()) registry_.release_class(*target_class);
+  return status;
+}
+
+// In this order: its devices, its portals, and then the name that a login can find.
+Status Engine::start_target(Target& target, Ref<TargetSettings> settings) {
+  LunChange change(target, lun_handles_);
+  CHISCSI_TRY(change.prepare(*settings));
+  CHISCSI_TRY(open_portals(portals_, *settings));
+  change.commit(settings);
+  const Status added = registry_.add_target(target);
   if (!added.is_ok()) {
     portals_.close(*settings);
+    LunChange::close_all(target);
     return added;
   }
-  os_log(OS_LOG_INFO, "%s: target started", target->name_c_str());
+  os_log(OS_LOG_INFO, "%s: target started", target.name_c_str());
   return Status();
 }
 
 // In this order: no new login finds it, its portals close, its sessions end, the hooks that logins
-// and discoveries are in return, its name is free. Afterwards its storage driver may be unloaded.
+// and discoveries are in return, its devices close, its name is free. Afterwards its storage driver
+// may be unloaded.
 Status Engine::remove_target(void* driver_private, Text name) {
   Ref<Target> target = registry_.find_target(name);
   if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
-  {
-    MutexGuard guard(target->control_mutex());
-    if (!target->mark_removed()) return Error::kBusy;
-    portals_.close(*target->settings());
-  }
+  if (!target->begin_control()) return Error::kBusy;
+  target->mark_removed();
+  portals_.close(*target->settings());
   wait_for_sessions(*target);
   wait_for_hooks(*target);
+  LunChange::close_all(*target);
   registry_.remove_target(*target);
+  registry_.release_class(target->target_class());
   os_log(OS_LOG_INFO, "%s: target removed", target->name_c_str());
   return Status();
 }
@@ -110,7 +118,7 @@ void Engine::wait_for_sessions(Target& target) {
       target.sessions().for_each(
           [](SessionEntry& entry) { entry.session->request_end(EndReason::kTargetRemoved); });
     }
-    os_event_wait(target.session_gone(), kRemoveStepMs);
+    os_event_wait(target.progress(), kRemoveStepMs);
   }
 }
 
@@ -119,23 +127,27 @@ Status Engine::reconfigure_target(void* driver_private, Text name, Text class_na
   if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
   if (!(target->target_class().name.text() == class_name)) return Error::kInvalid;
   Ref<TargetSettings> fresh = CHISCSI_TRY(parse_settings(name, target->target_class(), config));
-  MutexGuard guard(target->control_mutex());
-  if (target->is_removed()) return Error::kNoEntry;
-  Ref<TargetSettings> current = target->settings();
+  if (!target->begin_control()) return Error::kBusy;
+  const Status changed = change_target(*target, std::move(fresh));
+  target->end_control();
+  return changed;
+}
+
+// All that can fail comes first; until commit() nothing has changed for anybody.
+Status Engine::change_target(Target& target, Ref<TargetSettings> fresh) {
+  Ref<TargetSettings> current = target.settings();
   ConfigError error;
   const Status allowed = current->check_reload(*fresh, &error);
   if (!allowed.is_ok()) {
-    os_log(OS_LOG_ERROR, "%s: %s", target->name_c_str(), error.c_str());
+    os_log(OS_LOG_ERROR, "%s: %s", target.name_c_str(), error.c_str());
     return allowed;
   }
-  os_address failed;
-  const Status opened = portals_.open(*fresh, &failed);
-  if (!opened.is_ok()) {
-    log_portal_failure(failed, opened.error());
-    return opened;
-  }
-  target->replace_settings(fresh);
+  LunChange change(target, lun_handles_);
+  CHISCSI_TRY(change.prepare(*fresh));
+  CHISCSI_TRY(open_portals(portals_, *fresh));
+  change.commit(std::move(fresh));
   portals_.close(*current);
+  change.close_leavers(abort_timeout_ms());
   return Status();
 }
 

@@ -21,6 +21,13 @@ const char* missing_hook(const chiscsi_target_lun_class& hooks) {
   return nullptr;
 }
 
+bool has_known_properties(const chiscsi_target_lun_class& hooks) {
+  constexpr unsigned int kKnown = 1u << LUN_CLASS_SCSI_PASS_THRU_BIT |
+                                  1u << LUN_CLASS_MULTI_PHASE_DATA_BIT |
+                                  1u << LUN_CLASS_HAS_CMD_QUEUE_BIT;
+  return (hooks.property & ~kKnown) == 0;
+}
+
 bool is_good_name(const char* name) {
   return name != nullptr && name[0] != '\0' && Text(name).size() <= CHISCSI_CLASS_NAME_MAX;
 }
@@ -73,6 +80,11 @@ Status Registry::add_lun_class(chiscsi_target_lun_class* hooks, Text target_clas
     os_log(OS_LOG_ERROR, "LUN class %s: %s is not set", hooks->class_name, missing);
     return Error::kInvalid;
   }
+  if (!has_known_properties(*hooks)) {
+    os_log(OS_LOG_ERROR, "LUN class %s: unknown bits in property 0x%x", hooks->class_name,
+           hooks->property);
+    return Error::kInvalid;
+  }
   MutexGuard guard(mutex_);
   TargetClass* owner = class_locked(target_class_name);
   if (owner == nullptr) return Error::kNoEntry;
@@ -105,10 +117,18 @@ bool Registry::has_targets(Text class_name) {
   return found != nullptr && found->target_count != 0;
 }
 
-bool Registry::has_lun_class(Text class_name) {
+Result<Ref<TargetClass>> Registry::hold_class(Text class_name) {
   MutexGuard guard(mutex_);
-  const TargetClass* found = class_locked(class_name);
-  return found != nullptr && found->lun_class_count != 0;
+  TargetClass* found = class_locked(class_name);
+  if (found == nullptr) return Error::kNoEntry;
+  if (found->lun_class_count == 0) return Error::kInvalid;
+  ++found->target_count;
+  return Ref<TargetClass>::share(found);
+}
+
+void Registry::release_class(TargetClass& target_class) {
+  MutexGuard guard(mutex_);
+  --target_class.target_count;
 }
 
 Ref<TargetClass> Registry::find_class(Text name) {
@@ -119,11 +139,6 @@ Ref<TargetClass> Registry::find_class(Text name) {
 Status Registry::add_target(Target& target) {
   MutexGuard guard(mutex_);
   if (target_locked(target.name()) != nullptr) return Error::kExists;
-  // The class may have gone since the caller looked it up.
-  if (class_locked(target.target_class().name.text()) != &target.target_class()) {
-    return Error::kNoEntry;
-  }
-  ++target.target_class().target_count;
   target.ref();
   targets_.push_back(target);
   return Status();
@@ -134,7 +149,6 @@ void Registry::remove_target(Target& target) {
     MutexGuard guard(mutex_);
     if (!target.registry_node.is_linked()) return;
     targets_.remove(target);
-    --target.target_class().target_count;
   }
   target.unref();
 }

@@ -23,13 +23,16 @@ class Registry {
   // Error::kInvalid without a name or a mandatory hook.
   Status add_lun_class(chiscsi_target_lun_class* hooks, Text target_class_name);
   Status remove_lun_class(Text name, Text target_class_name);
-  // Whether a target of the class exists, or the class could serve one. False without the class.
+  // Whether a target of the class exists. False without the class.
   bool has_targets(Text class_name);
-  bool has_lun_class(Text class_name);
-  // Empty when there is no such class. While the reference of a target lasts, so does the class.
+  // Keeps the class and its LUN classes from going: for a target that is made, until it is gone.
+  // Errors: kNoEntry, kInvalid for a class without LUN classes.
+  Result<Ref<TargetClass>> hold_class(Text class_name);
+  void release_class(TargetClass& target_class);
+  // Empty when there is no such class.
   Ref<TargetClass> find_class(Text name);
 
-  // Error::kExists when the name is taken.
+  // Error::kExists when the name is taken. Precondition: the class of the target is held.
   Status add_target(Target& target);
   void remove_target(Target& target);
   Ref<Target> find_target(Text name);

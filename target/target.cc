@@ -13,9 +13,8 @@ Target::Target(Ref<TargetClass> target_class, Ref<TargetSettings> settings, void
       settings_(std::move(settings)) {}
 
 Target::~Target() {
-  if (session_gone_ != nullptr) os_event_destroy(session_gone_);
+  if (progress_ != nullptr) os_event_destroy(progress_);
   if (mutex_ != nullptr) os_mutex_destroy(mutex_);
-  if (control_mutex_ != nullptr) os_mutex_destroy(control_mutex_);
 }
 
 Result<Ref<Target>> Target::create(Text name, void* driver_private, Ref<TargetClass> target_class,
@@ -24,11 +23,9 @@ Result<Ref<Target>> Target::create(Text name, void* driver_private, Ref<TargetCl
       make<Target>(Alloc::kMaySleep, std::move(target_class), std::move(settings), driver_private));
   if (!target) return Error::kNoMemory;
   if (!target->name_.assign(name)) return Error::kNameTooLong;
-  target->control_mutex_ = os_mutex_create();
-  if (target->control_mutex_ == nullptr) return Error::kNoMemory;
   target->mutex_ = os_mutex_create();
-  target->session_gone_ = os_event_create();
-  if (target->mutex_ == nullptr || target->session_gone_ == nullptr) return Error::kNoMemory;
+  target->progress_ = os_event_create();
+  if (target->mutex_ == nullptr || target->progress_ == nullptr) return Error::kNoMemory;
   CHISCSI_TRY(target->serve_all_luns());
   return target;
 }
@@ -54,9 +51,11 @@ Ref<TargetSettings> Target::settings() const {
   return settings_;
 }
 
-void Target::replace_settings(Ref<TargetSettings> settings) {
+void Target::replace(Ref<TargetSettings> settings, Ref<LunMap> luns) {
   MutexGuard guard(mutex_);
   std::swap(settings_, settings);
+  std::swap(luns_, luns);
+  lun_generation_.fetch_add(1, std::memory_order_release);
 }
 
 }  // namespace chiscsi

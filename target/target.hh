@@ -46,26 +46,32 @@ class Target : public RefCounted<Target> {
   void* driver_private() const { return driver_private_; }
 
   Ref<TargetSettings> settings() const;
-  void replace_settings(Ref<TargetSettings> settings);
+  // Both at once.
+  void replace(Ref<TargetSettings> settings, Ref<LunMap> luns);
 
   // The LUNs as they are now. `generation` tells whether they have changed since: a session that
   // has seen lun_generation() needs not to ask again. Context: process; any for the number.
   Ref<LunMap> luns(uint32_t* generation) const;
+  // The LUN of every number of a target without TargetDevice lines; may be empty.
+  const Ref<Lun>& any_lun() const { return any_lun_; }
   uint32_t lun_generation() const { return lun_generation_.load(std::memory_order_acquire); }
 
   // A target that is being removed takes no sessions any more.
   bool is_removed() const { return removed_.load(std::memory_order_acquire); }
-  // False when somebody else removes it already.
-  bool mark_removed() { return !removed_.exchange(true, std::memory_order_acq_rel); }
+  void mark_removed() { removed_.store(true, std::memory_order_release); }
 
-  // Keeps removal and reconfiguration apart. Taken before every other lock. Sleeps.
-  os_mutex* control_mutex() const { return control_mutex_; }
+  // Keeps removals and reconfigurations of a target apart, without a lock that hooks would be
+  // called under. False: somebody else is at it. Who removes the target never ends it.
+  bool begin_control() { return !in_control_.exchange(true, std::memory_order_acq_rel); }
+  void end_control() { in_control_.store(false, std::memory_order_release); }
+
   // Guards the settings, the LUNs and the list of sessions. Sleeps.
   os_mutex* mutex() const { return mutex_; }
   // In full feature phase or on their way out of it. Guarded by mutex().
   SessionList& sessions() { return sessions_; }
-  // Signalled when a session has left the list.
-  os_event* session_gone() const { return session_gone_; }
+  // Signalled when a session has left the list, or the last command a LUN that is leaving. Whoever
+  // is in control waits for it.
+  os_event* progress() const { return progress_; }
 
   // Turns for redirection to several portals.
   std::atomic<uint32_t> redirect_turn{0};
@@ -77,15 +83,15 @@ class Target : public RefCounted<Target> {
   FixedText<iscsi::kMaxNameLength> name_;
   Ref<TargetClass> class_;
   void* driver_private_;
-  os_mutex* control_mutex_ = nullptr;
   os_mutex* mutex_ = nullptr;
-  os_event* session_gone_ = nullptr;
+  os_event* progress_ = nullptr;
   Ref<TargetSettings> settings_;
   Ref<Lun> any_lun_;  // Of targets without TargetDevice lines.
   Ref<LunMap> luns_;
   std::atomic<uint32_t> lun_generation_{1};
   SessionList sessions_;
   std::atomic<bool> removed_{false};
+  std::atomic<bool> in_control_{false};
 };
 
 }  // namespace chiscsi

@@ -118,6 +118,10 @@ extern "C" {
  * @sc_xfer_residualcount: residual in bytes. Set by the driver
  * @sc_sdev_hdl: private to the driver, NULL at first. The target hands it back
  *	in fp_scsi_cmd_abort_status() and otherwise ignores it
+ * @sc_lun_hndl: handle of the LUN, as fp_attach() got it; 0 for a target
+ *	without ``TargetDevice`` lines. Ours, not the Guide's
+ * @sc_lun_priv: what chiscsi_lun_set_private() stored for the LUN, else NULL.
+ *	Ours, not the Guide's
  * @sc_private: space of the target; a driver neither reads nor writes it
  *
  * The structure is made by the target, one per SCSI Command PDU, and lives from
@@ -179,6 +183,9 @@ struct chiscsi_scsi_command {
 	unsigned int sc_xfer_residualcount;
 
 	void *sc_sdev_hdl;
+
+	unsigned long sc_lun_hndl;
+	void *sc_lun_priv;
 
 	unsigned long sc_private[4];
 };

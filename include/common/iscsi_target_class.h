@@ -59,6 +59,10 @@ extern "C" {
 /* Bytes of the error text buffer of fp_config_parse_options(), NUL included. */
 #define CHISCSI_CONFIG_EBUF_LEN 256
 
+/* chiscsi_lun_geometry.flags. */
+#define CHISCSI_LUN_READ_ONLY 0x1 /* writes are refused by the target */
+#define CHISCSI_LUN_WRITE_CACHE 0x2 /* volatile; SYNCHRONIZE CACHE and FUA count */
+
 /* Longest class_name in bytes, NUL excluded. */
 #define CHISCSI_CLASS_NAME_MAX 63
 
@@ -208,10 +212,39 @@ enum lun_class_property_bits {
  * Allocated by the driver, usually static, zeroed, and left alone from
  * registration to deregistration.
  *
- * A class registers its name as a type word of ``TargetDevice``. A target made by
- * chiscsi_target_add() without any ``TargetDevice`` sends all LUNs to the
- * first LUN class of its target class. @fp_config_parse_options, @fp_attach,
- * @fp_detach, @fp_reattach and @fp_flush serve ``TargetDevice`` lines only.
+ * A class registers its name as a type word of ``TargetDevice``; LUN n of a
+ * target is its n-th ``TargetDevice`` line. A line without a type word goes to
+ * the class named FILE, or to the first one of a target class that has no
+ * such class. A target made by chiscsi_target_add() without any
+ * ``TargetDevice`` sends all LUNs to the first LUN class of its target class,
+ * which must have LUN_CLASS_SCSI_PASS_THRU_BIT then.
+ *
+ * @fp_config_parse_options, @fp_attach, @fp_detach, @fp_reattach and @fp_flush
+ * serve ``TargetDevice`` lines only; a class that serves such lines needs
+ * @fp_attach and @fp_detach at least. They are called by whoever calls
+ * chiscsi_target_add(), chiscsi_target_reconfig() or chiscsi_target_remove(),
+ * one at a time for a target; @fp_flush and @fp_detach also by a thread of the
+ * target, when a command has outlived the limit of such a call. The life of a
+ * handle:
+ *
+ * * @fp_config_parse_options, then @fp_attach, or @fp_reattach with the handle
+ *   as hndl_new. When one of the three has returned 0, @fp_detach is owed, also
+ *   if a later one fails.
+ * * Commands of the LUN come between a successful attach or reattach and
+ *   @fp_detach, and only then.
+ * * @fp_flush, if the handle has the device (it was not reattached to another
+ *   handle), and right after it @fp_detach, exactly once. Nothing comes after
+ *   that; the number is never used again.
+ *
+ * When a hook refuses, the target keeps the LUNs it had and the call fails:
+ * what was attached is detached, what was reattached is reattached back.
+ *
+ * Without LUN_CLASS_SCSI_PASS_THRU_BIT the target answers for the device what
+ * it can answer by itself: INQUIRY, REPORT LUNS, READ CAPACITY, MODE SENSE and
+ * the like, and every command it does not know. It needs
+ * chiscsi_lun_set_geometry() for that. The class sees READ, WRITE, VERIFY,
+ * WRITE AND VERIFY, PRE-FETCH and SYNCHRONIZE CACHE; the blocks they name exist,
+ * and a write to a read-only LUN does not come.
  *
  * The life of a command: @fp_scsi_cmd_cdb_rcved, then any number of
  * @fp_scsi_cmd_data_xfer_status, perhaps @fp_scsi_cmd_abort, and last of all
@@ -236,9 +269,9 @@ struct chiscsi_target_lun_class {
 	 * @fp_config_parse_options: Read a ``TargetDevice`` value.
 	 *
 	 * @hndl is the handle of the LUN for all five hooks of this group.
-	 * @buf holds @buflen bytes of the value, NUL-terminated. Returns 0,
-	 * or a negative error with a reason in @ebuf, which has
-	 * CHISCSI_CONFIG_EBUF_LEN bytes.
+	 * @buf holds @buflen bytes of the value, NUL-terminated; the hook may
+	 * change them. Returns 0, or a negative error with a reason in @ebuf,
+	 * which has CHISCSI_CONFIG_EBUF_LEN bytes; the reason goes to the log.
 	 *
 	 * Context: process, blocking. Source: Guide 5.2.3
 	 */
@@ -249,7 +282,9 @@ struct chiscsi_target_lun_class {
 	 * @fp_attach: Open the device of a LUN.
 	 *
 	 * Returns 0, or a negative error with a reason of up to @ebuflen
-	 * bytes in @ebuf.
+	 * bytes in @ebuf. The place for chiscsi_lun_set_private() and, for a
+	 * class without LUN_CLASS_SCSI_PASS_THRU_BIT,
+	 * chiscsi_lun_set_geometry().
 	 *
 	 * Context: process, blocking. Source: Guide 5.2.3
 	 */
@@ -265,8 +300,13 @@ struct chiscsi_target_lun_class {
 	/**
 	 * @fp_reattach: Move the open device of @hndl over to @hndl_new.
 	 *
-	 * Called when a target is reloaded and the LUN stays. On error the old
-	 * handle keeps the device.
+	 * Called when a target is reloaded and the LUN stays: a line of the
+	 * same class names the same path or name as before, possibly with
+	 * other options and as another LUN. On error the old handle keeps the
+	 * device. Commands of @hndl may be under way, and stay so until
+	 * @fp_detach of @hndl; new ones come with @hndl_new. A reload that fails
+	 * later calls the hook once more, with the handles exchanged. Without
+	 * the hook a LUN whose line is the same keeps its handle.
 	 *
 	 * Context: process, blocking. Source: Guide 5.2.3
 	 */
@@ -417,6 +457,33 @@ struct chiscsi_target_lun_class {
 typedef struct chiscsi_target_lun_class chiscsi_target_lun_class;
 
 /**
+ * struct chiscsi_lun_geometry - What the target has to know of a device.
+ * @blocks: number of logical blocks, not 0
+ * @block_size: bytes of a logical block, a power of two from 512 to 65536
+ * @flags: CHISCSI_LUN_*
+ * @physical_exponent: a physical block has 2 to the power of this many logical
+ *	blocks; 0 to 15
+ * @vendor_id: T10 vendor identification; empty: that of the target
+ * @product_id: product identification; empty: that of the target
+ * @product_rev: product revision level; empty: that of the target
+ * @serial: unit serial number; empty: derived. ``SN=`` of the line wins
+ * @reserved: zero
+ *
+ * The texts are NUL-terminated, printable ASCII. Source: ours
+ */
+struct chiscsi_lun_geometry {
+	unsigned long long blocks;
+	unsigned int block_size;
+	unsigned int flags;
+	unsigned char physical_exponent;
+	char vendor_id[9];
+	char product_id[17];
+	char product_rev[5];
+	char serial[37];
+	unsigned char reserved[3];
+};
+
+/**
  * chiscsi_target_class_register() - Make a target class known.
  * @target_class: the class; must outlive its registration
  *
@@ -456,8 +523,9 @@ int chiscsi_target_class_deregister(char *class_name);
  * @target_class_name: the target class it belongs to
  *
  * Context: Process context. May sleep.
- * Return: 0, -EINVAL for a missing name or mandatory hook, -ENOENT if there is
- *	no such target class, -EEXIST if the name is taken, -ENOMEM.
+ * Return: 0, -EINVAL for a missing name or mandatory hook or an unknown bit of
+ *	property, -ENOENT if there is no such target class, -EEXIST if the name
+ *	is taken, -ENOSPC for a ninth class.
  *
  * Source: Guide 5.2
  */
@@ -480,6 +548,36 @@ int chiscsi_target_lun_class_register(chiscsi_target_lun_class *lun_class,
  */
 int chiscsi_target_lun_class_deregister(char *lun_class_name,
 					char *target_class_name);
+
+/**
+ * chiscsi_lun_set_geometry() - Say how large a device is.
+ * @hndl: handle of the LUN, from fp_config_parse_options() on
+ * @geometry: copied
+ *
+ * For LUN classes without LUN_CLASS_SCSI_PASS_THRU_BIT: before this call the LUN
+ * answers NOT READY to what needs it. Called again when the device has
+ * changed its size, its write protection or its cache; the other members stay.
+ *
+ * Context: Any context. Does not sleep.
+ * Return: 0, -ESTALE if there is no such LUN, -EINVAL for values no device has
+ *	or a change of what has to stay.
+ *
+ * Source: ours
+ */
+int chiscsi_lun_set_geometry(unsigned long hndl,
+			     const struct chiscsi_lun_geometry *geometry);
+
+/**
+ * chiscsi_lun_set_private() - Give a LUN a pointer of the driver's own.
+ * @hndl: handle of the LUN, from fp_config_parse_options() on
+ * @priv: comes back as sc_lun_priv of each command of the LUN
+ *
+ * Context: Any context. Does not sleep.
+ * Return: 0, -ESTALE if there is no such LUN.
+ *
+ * Source: ours
+ */
+int chiscsi_lun_set_private(unsigned long hndl, void *priv);
 
 /**
  * chiscsi_target_first_login_check_done() - Answer fp_first_login_check().
@@ -533,7 +631,7 @@ void chiscsi_target_login_stage_check_done(unsigned long hndl,
  * Context: Process context. Sleeps. Not from inside a hook.
  * Return: 0, -EINVAL for a bad argument or key (the kernel log names it),
  *	-ENOENT if there is no such class, -EEXIST if the name is taken, -ENOMEM,
- *	or the error of the portal that could not be opened.
+ *	or the error of the device or portal that could not be opened.
  *
  * Source: Guide 6.1, 6.1.1
  */
@@ -552,8 +650,8 @@ int chiscsi_target_add(void *sdev_priv, char *target_name,
  * chiscsi_scsi_cmd_abort_status().
  *
  * Context: Process context. Sleeps. Not from inside a hook.
- * Return: 0, -ENOENT if there is no such target, -EPERM if @sdev_priv is not
- *	its owner.
+ * Return: 0, -ENOENT if there is no such target or @sdev_priv is not its owner,
+ *	-EBUSY while another call changes or removes the target.
  *
  * Source: Guide 6.1.2
  */
@@ -568,11 +666,18 @@ int chiscsi_target_remove(void *sdev_priv, char *target_name);
  * @buflen: bytes of @config_buffer, the last NUL included
  *
  * Keys that are absent go back to their defaults. Sessions keep what they
- * negotiated. On error the target keeps all its old settings.
+ * negotiated. On error the target keeps all its old settings and devices.
+ *
+ * LUNs are those of the new ``TargetDevice`` lines at once, for all sessions. The
+ * call waits for the commands of a LUN that leaves, but not longer than the
+ * time a driver has for an abort: after that the LUN is flushed and detached when
+ * its last command has ended.
  *
  * Context: Process context. Sleeps. Not from inside a hook.
- * Return: 0, -ENOENT if there is no such target, -EPERM if @sdev_priv is not
- *	its owner, -EINVAL for a bad key or one that must not change, -ENOMEM.
+ * Return: 0, -ENOENT if there is no such target or @sdev_priv is not its owner,
+ *	-EBUSY while another call changes or removes the target, -EINVAL for a
+ *	bad key or one that must not change, -ENOMEM, or the error of the device
+ *	or portal that could not be opened.
  *
  * Source: Guide 6.1.3
  */

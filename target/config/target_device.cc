@@ -41,6 +41,15 @@ constexpr TextOption kTexts[] = {
     {"SN", 16, &TargetDeviceSettings::sn},
 };
 
+constexpr const char* kOurClasses[] = {"FILE", "BLK", "MEM", "SCST"};
+
+bool is_our_class(Text name) {
+  for (const char* ours : kOurClasses) {
+    if (name == Text(ours)) return true;
+  }
+  return false;
+}
+
 bool is_printable(Text text) {
   for (const char c : text) {
     if (c < ' ' || c > '~') return false;
@@ -59,6 +68,13 @@ Status parse_size(Text option, Text value, TargetDeviceSettings* device, ConfigE
   return {};
 }
 
+// An option of a driver's class, unless the class turns out to be one of ours.
+Status keep_foreign(Text option, TargetDeviceSettings* device, ConfigError* error) {
+  if (option.empty() || !is_printable(option)) return bad(error, "bad option", option);
+  if (device->foreign_option.empty()) device->foreign_option = option;
+  return {};
+}
+
 Status parse_assignment(Text option, TargetDeviceSettings* device, ConfigError* error) {
   Text value = option;
   const Text name = value.take_until('=');
@@ -71,7 +87,7 @@ Status parse_assignment(Text option, TargetDeviceSettings* device, ConfigError* 
     member = value;
     return {};
   }
-  return bad(error, "unknown option", option);
+  return keep_foreign(option, device, error);
 }
 
 Status parse_word(Text word, TargetDeviceSettings* device, ConfigError* error) {
@@ -83,9 +99,13 @@ Status parse_word(Text word, TargetDeviceSettings* device, ConfigError* error) {
     return {};
   }
   if (word.empty() || !is_printable(word)) return bad(error, "bad option", word);
-  if (!device->lun_class.empty()) return bad(error, "a second type word or unknown option", word);
-  device->lun_class = word;
-  return {};
+  if (!device->names_class) {
+    device->names_class = true;
+    device->lun_class = word;
+    return {};
+  }
+  if (is_our_class(word)) return bad(error, "a second type word", word);
+  return keep_foreign(word, device, error);
 }
 
 }  // namespace target_device_detail
@@ -104,7 +124,11 @@ Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError
     CHISCSI_TRY(assigns ? detail::parse_assignment(option, device, error)
                         : detail::parse_word(option, device, error));
   }
-  if (device->lun_class.empty()) device->lun_class = detail::kDefaultClass;
+  if (!device->names_class) device->lun_class = detail::kDefaultClass;
+  if (!detail::is_our_class(device->lun_class)) return {};
+  if (!device->foreign_option.empty()) {
+    return detail::bad(error, "unknown option", device->foreign_option);
+  }
   if (device->size_mb != 0 && device->lun_class != Text("MEM")) {
     return detail::bad(error, "size= is for MEM only:", value);
   }

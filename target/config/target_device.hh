@@ -5,7 +5,9 @@
 //   <path|name>[,<type word>][,NULLRW][,SYNC][,RO][,size=<x>MB][,ID=<id>][,WWN=<wwn>][,SN=<sn>]
 //
 // The type word names one of our LUN classes or one that a storage driver registered; whoever
-// owns the class decides whether it exists. LUNs are numbered in the order of the lines.
+// owns the class decides whether it exists. The first word that is no option is the type word; a
+// class of a driver may have further options and reads them itself. LUNs are numbered in the order
+// of the lines.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +19,13 @@
 namespace chiscsi {
 
 struct TargetDeviceSettings {
-  Text line;             // The whole value, for fp_config_parse_options().
-  Text name;             // Path or name, the first field.
-  Text lun_class;        // FILE when the line has no type word.
-  Text id, wwn, sn;      // Empty: to be derived.
-  uint32_t size_mb = 0;  // 0: not given.
+  Text line;                 // The whole value, for fp_config_parse_options().
+  Text name;                 // Path or name, the first field.
+  Text lun_class;            // FILE when the line has no type word.
+  Text foreign_option;       // The first option that is none of ours; for the LUN class to judge.
+  Text id, wwn, sn;          // Empty: to be derived.
+  uint32_t size_mb = 0;      // 0: not given.
+  bool names_class = false;  // The line has a type word.
   bool nullrw = false;
   bool sync = false;
   bool read_only = false;

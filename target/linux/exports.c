@@ -78,6 +78,18 @@ int chiscsi_target_session_abort(unsigned long sess_hdl)
 }
 EXPORT_SYMBOL(chiscsi_target_session_abort);
 
+int chiscsi_lun_set_geometry(unsigned long hndl, const struct chiscsi_lun_geometry *geometry)
+{
+	return engine_lun_set_geometry(hndl, geometry);
+}
+EXPORT_SYMBOL(chiscsi_lun_set_geometry);
+
+int chiscsi_lun_set_private(unsigned long hndl, void *priv)
+{
+	return engine_lun_set_private(hndl, priv);
+}
+EXPORT_SYMBOL(chiscsi_lun_set_private);
+
 int chiscsi_scsi_cmd_buffer_ready(chiscsi_scsi_command *scmd, unsigned char *sc_xfer_sreq_buf,
 				  unsigned int sc_xfer_sgcnt, unsigned int sc_xfer_offset,
 				  unsigned int sc_xfer_buflen)

@@ -1,11 +1,192 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Lun: entering, leaving and the end of a logical unit. See lun.hh.
+// Lun: its life between the configuration hooks of its class. See lun.hh.
 #include "target/lun/lun.hh"
+
+#include "base/lock.hh"
+#include "os/log.h"
 
 namespace chiscsi {
 
+namespace {
+
+constexpr uint32_t kMinBlockSize = 512;
+constexpr uint32_t kMaxBlockSize = 65536;
+constexpr uint8_t kMaxPhysicalExponent = 15;
+
+// Takes what a hook wrote into its error buffer, which need not have an end and may hold anything.
+void take_reason(const char* buffer, LunRefusal* refusal) {
+  char shown[CHISCSI_CONFIG_EBUF_LEN];
+  size_t size = 0;
+  for (; size + 1 < sizeof(shown) && buffer[size] != '\0'; ++size) {
+    const char c = buffer[size];
+    shown[size] = c >= ' ' && c <= '~' ? c : '?';
+  }
+  refusal->text.assign(size != 0 ? Text(shown, size) : Text("no reason given"));
+}
+
+bool is_good_geometry(const chiscsi_lun_geometry& geometry) {
+  const uint32_t size = geometry.block_size;
+  const bool power_of_two = size != 0 && (size & (size - 1)) == 0;
+  return power_of_two && size >= kMinBlockSize && size <= kMaxBlockSize && geometry.blocks != 0 &&
+         geometry.blocks <= ~uint64_t{0} / size &&
+         geometry.physical_exponent <= kMaxPhysicalExponent &&
+         (geometry.flags & ~(CHISCSI_LUN_READ_ONLY | CHISCSI_LUN_WRITE_CACHE)) == 0;
+}
+
+template <size_t N>
+void end_text(char (&text)[N]) {
+  text[N - 1] = '\0';
+}
+
+template <size_t N>
+bool same_text(const char (&a)[N], const char (&b)[N]) {
+  return Text(a) == Text(b);
+}
+
+bool same_constants(const chiscsi_lun_geometry& a, const chiscsi_lun_geometry& b) {
+  return a.block_size == b.block_size && a.physical_exponent == b.physical_exponent &&
+         same_text(a.vendor_id, b.vendor_id) && same_text(a.product_id, b.product_id) &&
+         same_text(a.product_rev, b.product_rev) && same_text(a.serial, b.serial);
+}
+
+}  // namespace
+
 Lun::Lun(Ref<TargetClass> target_class, uint32_t class_index)
     : target_class_(std::move(target_class)), class_index_(class_index) {}
+
+Lun::~Lun() {
+  if (geometry_lock_ != nullptr) os_spinlock_destroy(geometry_lock_);
+}
+
+Result<Ref<Lun>> Lun::create(HandleTable<Lun>& handles, Ref<TargetClass> target_class,
+                             uint32_t class_index, Text target_name, Text line) {
+  Ref<Lun> lun = Ref<Lun>::adopt(make<Lun>(Alloc::kMaySleep, std::move(target_class), class_index));
+  if (!lun) return Error::kNoMemory;
+  lun->line_ = Buffer::allocate(line.size() + 1);
+  lun->geometry_lock_ = os_spinlock_create();
+  if (!lun->line_ || lun->geometry_lock_ == nullptr) return Error::kNoMemory;
+  copy_bytes(lun->line_.bytes(), line.bytes());
+  ConfigError error;
+  const Text own(reinterpret_cast<const char*>(lun->line_.data()), line.size());
+  CHISCSI_TRY(parse_target_device(own, &lun->device_, &error));
+  lun->identity_ = identify_lun(target_name, lun->device_);
+  lun->begin();
+  lun->handles_ = &handles;
+  handles.add(*lun);
+  return lun;
+}
+
+// From here to close() the class cannot go, and the Lun holds itself.
+void Lun::begin() {
+  target_class_->luns_open.fetch_add(1);
+  ref();
+}
+
+Status Lun::parse_options(LunRefusal* refusal) {
+  if (hooks().fp_config_parse_options == nullptr) return Status();
+  refusal->step = "option refused";
+  // The hook gets a copy that it may spoil.
+  Buffer copy = Buffer::allocate(line_.size());
+  if (!copy) return Error::kNoMemory;
+  copy_bytes(copy.bytes(), line_.bytes());
+  char reason[CHISCSI_CONFIG_EBUF_LEN] = {};
+  const int rc = hooks().fp_config_parse_options(handle.value, reinterpret_cast<char*>(copy.data()),
+                                                 static_cast<int>(device_.line.size()), reason);
+  if (rc >= 0) has_begun_ = true;
+  take_reason(reason, refusal);
+  return Status::from_errno(rc);
+}
+
+Status Lun::attach(LunRefusal* refusal) {
+  refusal->step = "not attached";
+  char reason[CHISCSI_CONFIG_EBUF_LEN] = {};
+  const int rc = hooks().fp_attach(handle.value, reason, sizeof(reason));
+  if (rc >= 0) has_begun_ = has_device_ = true;
+  take_reason(reason, refusal);
+  return Status::from_errno(rc);
+}
+
+Status Lun::take_over(Lun& old, LunRefusal* refusal) {
+  refusal->step = "not reattached";
+  char reason[CHISCSI_CONFIG_EBUF_LEN] = {};
+  const int rc = hooks().fp_reattach(old.handle.value, handle.value, reason, sizeof(reason));
+  take_reason(reason, refusal);
+  if (rc < 0) return Status::from_errno(rc);
+  has_begun_ = has_device_ = true;
+  old.has_device_ = false;
+  return Status();
+}
+
+void Lun::release() {
+  retire();
+  leave();
+}
+
+bool Lun::enter() {
+  if (!is_counted()) return true;
+  uint32_t users = users_.load(std::memory_order_acquire);
+  do {
+    if ((users & kRetired) != 0) return false;
+  } while (!users_.compare_exchange_weak(users, users + 1, std::memory_order_acq_rel,
+                                         std::memory_order_acquire));
+  return true;
+}
+
+void Lun::enter_again() {
+  if (is_counted()) users_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool Lun::leave() {
+  if (!is_counted()) return false;
+  const uint32_t left = users_.fetch_sub(1, std::memory_order_acq_rel) - 1;
+  // Nothing but kRetired: nobody can come, so this was the last one.
+  if (left == kRetired) close();
+  return left == (kRetired | 1);
+}
+
+// fp_flush() before fp_detach(), and nothing after it. Context: the control plane, or the worker of
+// the last command.
+void Lun::close() {
+  if (has_device_ && hooks().fp_flush != nullptr) {
+    const int rc = hooks().fp_flush(handle.value);
+    if (rc < 0) {
+      os_log(OS_LOG_WARNING, "LUN %lu, class %s: flush before detach failed, error %d",
+             handle.value, hooks().class_name, rc);
+    }
+  }
+  if (has_begun_) hooks().fp_detach(handle.value);
+  handles_->remove(*this);
+  // The class may go as soon as it is not counted any more.
+  target_class_->luns_open.fetch_sub(1);
+  unref();
+}
+
+Status Lun::set_geometry(const chiscsi_lun_geometry& given) {
+  if (!is_counted() || !is_good_geometry(given)) return Error::kInvalid;
+  chiscsi_lun_geometry fresh = given;
+  end_text(fresh.vendor_id);
+  end_text(fresh.product_id);
+  end_text(fresh.product_rev);
+  end_text(fresh.serial);
+  uint64_t before;
+  {
+    SpinGuard guard(geometry_lock_);
+    if (!has_geometry_.load(std::memory_order_relaxed)) {
+      geometry_ = fresh;
+    } else if (!same_constants(geometry_, fresh)) {
+      return Error::kInvalid;
+    }
+    before = blocks_.exchange(fresh.blocks, std::memory_order_relaxed);
+    flags_.store(fresh.flags, std::memory_order_relaxed);
+    has_geometry_.store(true, std::memory_order_release);
+  }
+  // A change of size is what CAPACITY DATA HAS CHANGED is for.
+  if (before != 0 && before != fresh.blocks) {
+    os_log(OS_LOG_INFO, "LUN handle %lu: %llu blocks, was %llu", handle.value, fresh.blocks,
+           static_cast<unsigned long long>(before));
+  }
+  return Status();
+}
 
 }  // namespace chiscsi

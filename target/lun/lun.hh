@@ -2,23 +2,41 @@
 //
 // Lun: one logical unit of a target, or all of them where one class serves every number.
 //
-// Commands and task management functions enter it before its class sees them and leave it when they
-// are over; that is what keeps the class's handle valid for them. A LUN that leaves its target lets
-// nobody in any more and is closed by the last one out.
+// The Lun of a TargetDevice line is run by the configuration hooks of its class (Guide 5.2.3):
+// parse_options() and attach(), or take_over() from a Lun that the class knows already, and close()
+// at the end. Commands and task management functions enter it before its class sees them and leave
+// it when they are over; that is what keeps the class's handle valid for them. A Lun that retires
+// from its target lets nobody in any more and is closed by the last one out.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
+#include "base/alloc.hh"
+#include "base/error.hh"
+#include "os/thread.h"
+#include "target/config/target_device.hh"
+#include "target/handle_table.hh"
+#include "target/lun/lun_identity.hh"
 #include "target/target_class.hh"
 
 namespace chiscsi {
+
+// Why a hook of the class has refused; the text is the class's own, fit for the log.
+struct LunRefusal {
+  const char* step = "";
+  FixedText<CHISCSI_CONFIG_EBUF_LEN - 1> text;
+};
 
 class Lun : public RefCounted<Lun> {
  public:
   // Serves all numbers of a target without TargetDevice lines. It lives as long as its target, and
   // nobody is counted in or out.
   Lun(Ref<TargetClass> target_class, uint32_t class_index);
+  ~Lun();
+  // For a TargetDevice line, not open yet, with a handle of its own. Context: process.
+  static Result<Ref<Lun>> create(HandleTable<Lun>& handles, Ref<TargetClass> target_class,
+                                 uint32_t class_index, Text target_name, Text line);
 
   chiscsi_target_lun_class& hooks() const { return *target_class_->lun_classes[class_index_]; }
   // The place of the LUN class within its target class.
@@ -26,16 +44,80 @@ class Lun : public RefCounted<Lun> {
   bool has_property(lun_class_property_bits bit) const {
     return (hooks().property & (1u << bit)) != 0;
   }
+  // A class that serves all numbers is the only one to know what there is.
+  bool passes_all_commands() const {
+    return !is_counted() || has_property(LUN_CLASS_SCSI_PASS_THRU_BIT);
+  }
+  const TargetDeviceSettings& device() const { return device_; }
+  const LunIdentity& identity() const { return identity_; }
+  void* driver_private() const { return driver_private_.load(std::memory_order_acquire); }
 
-  // Context: the worker of the session that enters or leaves. False: it is leaving its target.
-  bool enter() { return true; }
+  // ---- The configuration hooks. Context: process, no lock held, one caller at a time. ----
+
+  Status parse_options(LunRefusal* refusal);
+  Status attach(LunRefusal* refusal);
+  // The open device of `old` becomes this one's; on error nothing has changed.
+  Status take_over(Lun& old, LunRefusal* refusal);
+  // Nobody enters any more from here on.
+  void retire() { users_.fetch_or(kRetired, std::memory_order_acq_rel); }
+  bool is_idle() const { return users_.load(std::memory_order_acquire) == (kRetired | 1); }
+  // Whoever made it gives up its place: now, or with the last one out, comes the end of the handle.
+  // A Lun that was never retired is retired here.
+  void release();
+
+  // ---- Use. Context: the worker of the session; leaving may call hooks. ----
+
+  // False: it is retired.
+  bool enter();
   // For somebody who is in already: once more, in any case.
-  void enter_again() {}
-  void leave() {}
+  void enter_again();
+  // True when whoever waits for a retired Lun to become idle is to look again. The Lun may be gone
+  // afterwards.
+  bool leave();
+
+  // ---- What the class has said of its device. Context: any. ----
+
+  // Errors: kInvalid for values that no device has, or other constants than before.
+  Status set_geometry(const chiscsi_lun_geometry& geometry);
+  void set_driver_private(void* value) { driver_private_.store(value, std::memory_order_release); }
+  // False: the class has not said it yet. Everything below is valid once it was true.
+  bool has_geometry() const { return has_geometry_.load(std::memory_order_acquire); }
+  uint64_t blocks() const { return blocks_.load(std::memory_order_relaxed); }
+  uint32_t block_size() const { return geometry_.block_size; }
+  const chiscsi_lun_geometry& constants() const { return geometry_; }
+  bool is_read_only() const { return device_.read_only || has_flag(CHISCSI_LUN_READ_ONLY); }
+  bool has_write_cache() const { return has_flag(CHISCSI_LUN_WRITE_CACHE); }
+
+  Handle handle;  // 0 for a Lun that serves all numbers.
 
  private:
+  static constexpr uint32_t kRetired = 1u << 31;
+  bool is_counted() const { return handles_ != nullptr; }
+  bool has_flag(uint32_t flag) const {
+    return (flags_.load(std::memory_order_relaxed) & flag) != 0;
+  }
+  void begin();
+  void close();
+
   Ref<TargetClass> target_class_;
   uint32_t class_index_;
+  HandleTable<Lun>* handles_ = nullptr;
+  Buffer line_;
+  TargetDeviceSettings device_;
+  LunIdentity identity_;
+
+  // The target's own place, one for each that has entered, and kRetired.
+  std::atomic<uint32_t> users_{1};
+  // Changed by the control plane while it holds its place, read by whoever closes.
+  bool has_begun_ = false;   // A hook has accepted the handle: fp_detach() is owed.
+  bool has_device_ = false;  // The device is open under this handle.
+
+  os_spinlock* geometry_lock_ = nullptr;  // Between callers of set_geometry().
+  std::atomic<bool> has_geometry_{false};
+  std::atomic<uint64_t> blocks_{0};
+  std::atomic<uint32_t> flags_{0};
+  chiscsi_lun_geometry geometry_ = {};  // Constant once has_geometry_ is set.
+  std::atomic<void*> driver_private_{nullptr};
 };
 
 }  // namespace chiscsi

@@ -11,13 +11,28 @@ Result<Ref<LunMap>> LunMap::create_for_all(Ref<Lun> lun) {
   Ref<LunMap> map = Ref<LunMap>::adopt(make<LunMap>(Alloc::kMaySleep));
   if (!map) return Error::kNoMemory;
   map->all_ = std::move(lun);
+  if (map->all_) map->first_[map->all_->class_index()] = map->all_.get();
   return map;
 }
 
-Lun* LunMap::find(uint32_t) const { return all_.get(); }
+Result<Ref<LunMap>> LunMap::create(GrowableArray<Ref<Lun>> luns) {
+  Ref<LunMap> map = Ref<LunMap>::adopt(make<LunMap>(Alloc::kMaySleep));
+  if (!map) return Error::kNoMemory;
+  map->list_ = std::move(luns);
+  for (const Ref<Lun>& lun : map->list_) {
+    Lun*& first = map->first_[lun->class_index()];
+    if (first == nullptr) first = lun.get();
+  }
+  return map;
+}
+
+Lun* LunMap::find(uint32_t number) const {
+  if (all_) return all_.get();
+  return number < list_.size() ? list_.span()[number].get() : nullptr;
+}
 
 Lun* LunMap::first_of_class(uint32_t class_index) const {
-  return all_ && all_->class_index() == class_index ? all_.get() : nullptr;
+  return class_index < TargetClass::kMaxLunClasses ? first_[class_index] : nullptr;
 }
 
 }  // namespace chiscsi

@@ -83,7 +83,7 @@ void name_commands(Tmf& tmf, const iscsi::TaskManagementRequest& request) {
 }
 
 void leave_lun(Tmf& tmf) {
-  if (Lun* lun = std::exchange(tmf.logical_unit, nullptr)) lun->leave();
+  if (Lun* lun = std::exchange(tmf.logical_unit, nullptr)) tmf.session->leave_lun(*lun);
 }
 
 void finish(Tmf& tmf) {
@@ -230,7 +230,7 @@ void abort_set(Connection& connection, const iscsi::TaskManagementRequest& reque
   }
   Tmf* tmf = start(connection, request, function);
   if (tmf == nullptr) {
-    if (lun != nullptr) lun->leave();
+    if (lun != nullptr) session.leave_lun(*lun);
     return connection.drop("out of memory for a task management function");
   }
   if (is_target_reset(function)) lun = enter_next_class(*tmf);

@@ -14,7 +14,14 @@ inline constexpr SenseCode kUnexpectedUnsolicitedData{0x0b, 0x0c, 0x0c};
 inline constexpr SenseCode kIncorrectAmountOfData{0x0b, 0x0c, 0x0d};
 inline constexpr SenseCode kAbortedCommand{0x0b, 0x00, 0x00};
 inline constexpr SenseCode kInvalidFieldInCdb{0x05, 0x24, 0x00};
+inline constexpr SenseCode kNoSense{0x00, 0x00, 0x00};
+inline constexpr SenseCode kBecomingReady{0x02, 0x04, 0x01};
+inline constexpr SenseCode kInvalidFieldInCommandUnit{0x05, 0x0e, 0x03};
+inline constexpr SenseCode kInvalidOpcode{0x05, 0x20, 0x00};
+inline constexpr SenseCode kLbaOutOfRange{0x05, 0x21, 0x00};
 inline constexpr SenseCode kNoSuchLun{0x05, 0x25, 0x00};
+inline constexpr SenseCode kSavingNotSupported{0x05, 0x39, 0x00};
+inline constexpr SenseCode kWriteProtected{0x07, 0x27, 0x00};
 inline constexpr SenseCode kProtocolServiceCrcError{0x0b, 0x47, 0x05};
 
 inline constexpr uint8_t kScsiGood = 0x00;

@@ -8,6 +8,7 @@
 #include "target/engine.hh"
 #include "target/lun/lun.hh"
 #include "target/scsi/conclusion.hh"
+#include "target/scsi/scsi_layer.hh"
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
 #include "target/session/write_data.hh"
@@ -221,7 +222,9 @@ void deliver(Command& command) {
   prepare_public_part(command);
   command.scsi.sc_lun = decode_lun(command.lun);
   command.logical_unit = session.enter_lun(command.scsi.sc_lun);
-  if (command.logical_unit == nullptr) return conclude_with_sense(command, kNoSuchLun);
+  if (scsi_layer::takes(command)) return;
+  command.scsi.sc_lun_hndl = command.logical_unit->handle.value;
+  command.scsi.sc_lun_priv = command.logical_unit->driver_private();
   command.set_state(CommandState::kAtDriver);
   command.driver_saw = true;
   session.ref();  // The driver's hold on the command keeps the session's memory.
@@ -305,7 +308,8 @@ bool end_if_over(Command& command) {
   const bool over = command.state == CommandState::kResponding && command.response_queued &&
                     !command.tx_node.is_linked();
   if (!over && !never_delivered) return false;
-  if (command.is_read() && !command.phases.empty() && !command.silent) return false;
+  const bool still_lent = command.driver_saw && !command.phases.empty();
+  if (command.is_read() && still_lent && !command.silent) return false;
 
   Session& session = command.session;
   const bool held_session = command.driver_saw;

@@ -149,6 +149,7 @@ struct Command : TxItem {
   uint32_t burst_sent = 0;  // Bytes of the current Data-In sequence.
   uint32_t data_total = 0;  // Bytes of all phases that go over the wire.
   BufferPhase inline_phase;
+  Buffer reply;  // Of an answer of the target's own; the inline phase refers to it.
 
   // The response.
   SenseCode failure{};

@@ -14,6 +14,7 @@
 #include "target/engine.hh"
 #include "target/rx/rx.hh"
 #include "target/scsi/driver_port.hh"
+#include "target/scsi/scsi_layer.hh"
 #include "target/session/connection.hh"
 #include "target/session/write_data.hh"
 #include "target/trace.hh"
@@ -167,17 +168,23 @@ const LunMap& Session::luns() {
 
 // A LUN that lets nobody in has left the target's map before it was closed.
 Lun* Session::enter_lun(uint32_t number) {
-  while (Lun* lun = luns().find(number)) {
-    if (lun->enter()) return lun;
+  while (true) {
+    Lun* lun = luns().find(number);
+    if (lun == nullptr || lun->enter()) return lun;
+    if (luns_seen_ == target_->lun_generation()) return nullptr;
   }
-  return nullptr;
 }
 
 Lun* Session::enter_lun_of_class(uint32_t class_index) {
-  while (Lun* lun = luns().first_of_class(class_index)) {
-    if (lun->enter()) return lun;
+  while (true) {
+    Lun* lun = luns().first_of_class(class_index);
+    if (lun == nullptr || lun->enter()) return lun;
+    if (luns_seen_ == target_->lun_generation()) return nullptr;
   }
-  return nullptr;
+}
+
+void Session::leave_lun(Lun& lun) {
+  if (lun.leave()) os_event_signal(target_->progress());
 }
 
 Command* Session::new_command() { return pool_.take(); }
@@ -197,9 +204,10 @@ void Session::free_command(Command& command) {
   command.session_node.unlink();
   write_data::cancel(command);
   write_data::release_unsolicited(command);
+  scsi_layer::release_reply(command);
   if (command.tmf != nullptr) rx::tmf_command_ended(*command.tmf);
   command.tmf = nullptr;
-  if (Lun* lun = std::exchange(command.logical_unit, nullptr)) lun->leave();
+  if (Lun* lun = std::exchange(command.logical_unit, nullptr)) leave_lun(*lun);
   command.set_state(CommandState::kFree);
   if (Member* member = command.member) {
     member->release(command);
@@ -303,7 +311,7 @@ void Session::leave_target() {
   entry.node.unlink();
   while (SessionEndWaiter* waiter = end_waiters.pop_front())
     waiter->worker->post(*waiter->message);
-  os_event_signal(target_->session_gone());
+  os_event_signal(target_->progress());
 }
 
 void Session::finish_end() {

@@ -141,10 +141,11 @@ class Session : public RefCounted<Session> {
   // The LUNs of the target as they are now; not in a discovery session.
   const LunMap& luns();
   // Enters the LUN with this number for a command or a task management function; null when there is
-  // none. Whoever has entered leaves it by Lun::leave().
+  // none. Whoever has entered leaves it again; that may call hooks.
   Lun* enter_lun(uint32_t number);
   // The same for the first LUN of a class, by the place of the class.
   Lun* enter_lun_of_class(uint32_t class_index);
+  void leave_lun(Lun& lun);
   bool is_discovery() const { return parameters.type == SessionType::kDiscovery; }
 
   // Immutable.

@@ -52,6 +52,14 @@ int chiscsi_target_session_abort(unsigned long sess_hdl) {
   return engine_target_session_abort(sess_hdl);
 }
 
+int chiscsi_lun_set_geometry(unsigned long hndl, const chiscsi_lun_geometry* geometry) {
+  return engine_lun_set_geometry(hndl, geometry);
+}
+
+int chiscsi_lun_set_private(unsigned long hndl, void* priv) {
+  return engine_lun_set_private(hndl, priv);
+}
+
 int chiscsi_scsi_cmd_buffer_ready(chiscsi_scsi_command* scmd, unsigned char* sc_xfer_sreq_buf,
                                   unsigned int sc_xfer_sgcnt, unsigned int sc_xfer_offset,
                                   unsigned int sc_xfer_buflen) {

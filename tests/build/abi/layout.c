@@ -46,7 +46,7 @@ PIN(chap_info, local_name, 20);
 PIN(chap_info, remote_secret, 276);
 PIN(chap_info, remote_name, 292);
 
-PIN_SIZE(chiscsi_scsi_command, 216);
+PIN_SIZE(chiscsi_scsi_command, 232);
 PIN(chiscsi_scsi_command, sc_tclass_sess_priv, 0);
 PIN(chiscsi_scsi_command, sc_ieps, 8);
 PIN(chiscsi_scsi_command, sc_sess, 16);
@@ -70,7 +70,9 @@ PIN(chiscsi_scsi_command, sc_sense_ascq, 68);
 PIN(chiscsi_scsi_command, sc_sense_buf, 69);
 PIN(chiscsi_scsi_command, sc_xfer_residualcount, 168);
 PIN(chiscsi_scsi_command, sc_sdev_hdl, 176);
-PIN(chiscsi_scsi_command, sc_private, 184);
+PIN(chiscsi_scsi_command, sc_lun_hndl, 184);
+PIN(chiscsi_scsi_command, sc_lun_priv, 192);
+PIN(chiscsi_scsi_command, sc_private, 200);
 
 PIN_SIZE(chiscsi_target_class, 128);
 PIN(chiscsi_target_class, class_name, 0);
@@ -99,6 +101,17 @@ PIN(chiscsi_target_lun_class, fp_tmf_execute, 88);
 PIN(chiscsi_target_lun_class, fp_scsi_cmd_cleanup, 96);
 PIN(chiscsi_target_lun_class, fp_queued_scsi_cmd_exe, 104);
 PIN(chiscsi_target_lun_class, chiscsi_private, 112);
+
+PIN_SIZE(chiscsi_lun_geometry, 88);
+PIN(chiscsi_lun_geometry, blocks, 0);
+PIN(chiscsi_lun_geometry, block_size, 8);
+PIN(chiscsi_lun_geometry, flags, 12);
+PIN(chiscsi_lun_geometry, physical_exponent, 16);
+PIN(chiscsi_lun_geometry, vendor_id, 17);
+PIN(chiscsi_lun_geometry, product_id, 26);
+PIN(chiscsi_lun_geometry, product_rev, 43);
+PIN(chiscsi_lun_geometry, serial, 48);
+PIN(chiscsi_lun_geometry, reserved, 85);
 
 PIN_SIZE(chiscsi_perf_info, 32);
 PIN(chiscsi_perf_info, read_bytes, 0);

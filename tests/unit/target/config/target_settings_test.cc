@@ -465,17 +465,46 @@ TEST(TargetSettings, ReadsDevicesInOrder) {
   EXPECT_EQ(string_of(devices[2].lun_class), "FILE");
   EXPECT_EQ(string_of(devices[3].lun_class), "MyDriverClass");
   EXPECT_EQ(string_of(devices[0].line), "ram0,MEM,size=64MB");
+  EXPECT_TRUE(devices[0].names_class && !devices[2].names_class && devices[3].names_class);
+}
+
+TEST(TargetSettings, LeavesOptionsItDoesNotKnowToTheClassOfADriver) {
+  const Parsed parsed = parse({"TargetDevice=x,Mine,fast,RO,level=3,size=2MB",
+                               "TargetDevice=y,level=3,Mine", "TargetDevice=z,Mine,RO"});
+  ASSERT_TRUE(parsed.settings) << parsed.error;
+  const Span<const TargetDeviceSettings> devices = parsed.settings->devices();
+  EXPECT_EQ(string_of(devices[0].lun_class), "Mine");
+  EXPECT_EQ(string_of(devices[0].foreign_option), "fast");
+  EXPECT_TRUE(devices[0].read_only);
+  EXPECT_EQ(devices[0].size_mb, 2u);
+  EXPECT_EQ(string_of(devices[1].foreign_option), "level=3");
+  EXPECT_TRUE(devices[2].foreign_option.empty());
 }
 
 TEST(TargetSettings, RefusesMalformedDevices) {
   const std::string long_id(25, 'x');
-  for (const std::string& bad :
-       {std::string(), std::string(",MEM"), std::string("x,"), std::string("x,MEM,BLK"),
-        std::string("x,RO,RO"), std::string("x,MEM,size=0MB"), std::string("x,MEM,size=64"),
-        std::string("x,MEM,size=MB"), std::string("x,MEM,size=1MB,size=2MB"),
-        std::string("x,size=1MB"), std::string("x,ID="), "x,ID=" + long_id,
-        std::string("x,WWN=12345678901234567"), std::string("x,SN=1,SN=2"), std::string("x,Foo=1"),
-        std::string("x\ny"), std::string("x,MEM,size=-1MB"), std::string(256, 'x')}) {
+  for (const std::string& bad : {std::string(),
+                                 std::string(",MEM"),
+                                 std::string("x,"),
+                                 std::string("x,MEM,BLK"),
+                                 std::string("x,RO,RO"),
+                                 std::string("x,MEM,size=0MB"),
+                                 std::string("x,MEM,size=64"),
+                                 std::string("x,MEM,size=MB"),
+                                 std::string("x,MEM,size=1MB,size=2MB"),
+                                 std::string("x,size=1MB"),
+                                 std::string("x,ID="),
+                                 "x,ID=" + long_id,
+                                 std::string("x,WWN=12345678901234567"),
+                                 std::string("x,SN=1,SN=2"),
+                                 std::string("x,Foo=1"),
+                                 std::string("x,MEM,Foo=1"),
+                                 std::string("x,FILE,fast"),
+                                 std::string("x,Mine,BLK"),
+                                 std::string("x,Mine,,"),
+                                 std::string("x\ny"),
+                                 std::string("x,MEM,size=-1MB"),
+                                 std::string(256, 'x')}) {
     EXPECT_EQ(error_of({"TargetDevice=" + bad}).substr(0, 14), "TargetDevice: ") << bad;
   }
 }

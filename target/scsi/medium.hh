@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Medium commands: which blocks a CDB names, and whether the LUN has them (SBC-4 section 5).
+//
+// They are the only commands that a class without LUN_CLASS_SCSI_PASS_THRU_BIT sees, and it sees
+// them only when nothing is wrong here. Context: any.
+#pragma once
+
+#include "target/lun/lun.hh"
+#include "target/scsi/cdb.hh"
+#include "target/scsi/conclusion.hh"
+
+namespace chiscsi::scsi {
+
+struct MediumLayout {
+  enum Direction : uint8_t { kNone, kIn, kOut, kByBytchk };
+  enum Zero : uint8_t { kCounts, kZeroIsRest };
+
+  Direction direction;
+  Zero zero;  // A number of blocks of zero: none, or all up to the end.
+  bool changes_medium;
+  uint8_t cdb_size;
+};
+
+struct Extent {
+  uint64_t first = 0;
+  uint64_t blocks = 0;
+};
+
+Extent extent_of(const Cdb& cdb, const MediumLayout& layout);
+
+// What the initiator has said of the data: bits and length of the SCSI Command PDU.
+struct DataClaim {
+  bool reads = false;
+  bool writes = false;
+  uint32_t length = 0;
+};
+
+// kNoSense when the class may have the command. `*nothing_to_do`: it names no block and is good as
+// it is. Precondition: the LUN has a geometry.
+SenseCode check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
+                       const DataClaim& claim, bool* nothing_to_do);
+
+}  // namespace chiscsi::scsi

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Medium commands: where each CDB has its blocks, and the edge of the medium.
+#include "target/scsi/medium.hh"
+
+#include "target/scsi/command_table.hh"
+#include "tests/unit/target/lun/lun_fixture.hh"
+
+namespace chiscsi::test {
+namespace {
+
+using namespace scsi;  // NOLINT: the names under test.
+
+class MediumTest : public LunFixture {
+ protected:
+  static constexpr uint64_t kBlocks = uint64_t{1} << 33;
+
+  void SetUp() override {
+    ASSERT_TRUE(change_to({"a,FULL", "ro,FULL,RO"}).is_ok());
+    chiscsi_lun_geometry given = {};
+    given.blocks = kBlocks;
+    given.block_size = 512;
+    ASSERT_TRUE(map()->find(0)->set_geometry(given).is_ok());
+    ASSERT_TRUE(map()->find(1)->set_geometry(given).is_ok());
+  }
+
+  static std::vector<uint8_t> cdb16(uint8_t opcode, uint64_t first, uint32_t blocks) {
+    std::vector<uint8_t> cdb(16);
+    cdb[0] = opcode;
+    for (int i = 0; i < 8; ++i)
+      cdb[static_cast<size_t>(2 + i)] = static_cast<uint8_t>(first >> (56 - 8 * i));
+    for (int i = 0; i < 4; ++i)
+      cdb[static_cast<size_t>(10 + i)] = static_cast<uint8_t>(blocks >> (24 - 8 * i));
+    return cdb;
+  }
+  // The sense's ASC; 0: the class may have it, 0x100: there is nothing to do.
+  int check(std::vector<uint8_t> cdb, DataClaim claim = {}, uint32_t number = 0) {
+    cdb.resize(kCdbSize);
+    uint8_t bytes[kCdbSize];
+    std::copy(cdb.begin(), cdb.end(), bytes);
+    SenseCode sense;
+    const CommandInfo* info = find_command(Cdb(bytes), &sense);
+    EXPECT_TRUE(info != nullptr && info->is_medium());
+    bool nothing = false;
+    sense = check_medium(*map()->find(number), Cdb(bytes), *info->medium, claim, &nothing);
+    return sense.key == 0 ? (nothing ? kNothing : 0) : sense.asc;
+  }
+  static constexpr int kNothing = 0x100, kRange = 0x21, kField = 0x24, kProtected = 0x27,
+                       kUnit = 0x0e;
+  static constexpr DataClaim kIn{true, false, 512}, kOut{false, true, 512};
+};
+
+TEST(MediumExtent, EverySizeOfCdb) {
+  const uint8_t six[kCdbSize] = {0x08, 0xff, 0x12, 0x34, 0};
+  const uint8_t ten[kCdbSize] = {0x28, 0, 1, 2, 3, 4, 0xff, 0x56, 0x78};
+  const uint8_t twelve[kCdbSize] = {0xa8, 0, 1, 2, 3, 4, 5, 6, 7, 8};
+  const uint8_t sixteen[kCdbSize] = {0x88, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  const auto extent = [](const uint8_t(&cdb)[kCdbSize]) {
+    SenseCode sense;
+    const Extent found = extent_of(Cdb(cdb), *find_command(Cdb(cdb), &sense)->medium);
+    return std::make_pair(found.first, found.blocks);
+  };
+  EXPECT_EQ(extent(six), std::make_pair(uint64_t{0x1f1234}, uint64_t{256}));
+  EXPECT_EQ(extent(ten), std::make_pair(uint64_t{0x01020304}, uint64_t{0x5678}));
+  EXPECT_EQ(extent(twelve), std::make_pair(uint64_t{0x01020304}, uint64_t{0x05060708}));
+  EXPECT_EQ(extent(sixteen), std::make_pair(uint64_t{0x0102030405060708}, uint64_t{0x090a0b0c}));
+}
+
+TEST_F(MediumTest, TheLastBlockIsInsideAndTheNextOneIsNot) {
+  EXPECT_EQ(check(cdb16(0x88, kBlocks - 1, 1), kIn), 0);
+  EXPECT_EQ(check(cdb16(0x88, kBlocks - 1, 2), kIn), kRange);
+  EXPECT_EQ(check(cdb16(0x88, kBlocks, 1), kIn), kRange);
+  EXPECT_EQ(check(cdb16(0x88, 0, 0xffffffff), kIn), 0);
+}
+
+TEST_F(MediumTest, NoSumOfBlocksOverflows) {
+  for (const uint64_t first : {~uint64_t{0}, ~uint64_t{0} - 1, uint64_t{1} << 63, kBlocks + 1}) {
+    for (const uint32_t blocks : {0u, 1u, 2u, 0xffffffffu}) {
+      for (const uint8_t opcode : {0x88, 0x8a, 0x8e, 0x8f, 0x90, 0x91})
+        EXPECT_EQ(check(cdb16(opcode, first, blocks)), kRange) << first << " " << blocks;
+    }
+  }
+}
+
+TEST_F(MediumTest, NoBlocksAreGoodWithoutTheClass) {
+  for (const uint8_t opcode : {0x88, 0x8a, 0x8e, 0x8f})
+    EXPECT_EQ(check(cdb16(opcode, kBlocks, 0)), kNothing);
+  EXPECT_EQ(check({0x28, 0, 0, 0, 0, 0, 0, 0, 0}), kNothing);
+  // Here zero means the rest of the medium.
+  EXPECT_EQ(check(cdb16(0x91, 5, 0)), 0);
+  EXPECT_EQ(check({0x35}), 0);
+  // And here 256 blocks.
+  EXPECT_EQ(check({0x08}, kIn), 0);
+}
+
+TEST_F(MediumTest, AReadOnlyLunTakesNoWrite) {
+  for (const uint8_t opcode : {0x8a, 0x8e})
+    EXPECT_EQ(check(cdb16(opcode, 0, 1), kOut, 1), kProtected);
+  EXPECT_EQ(check({0x0a, 0, 0, 0, 1}, kOut, 1), kProtected);
+  EXPECT_EQ(check(cdb16(0x88, 0, 1), kIn, 1), 0);
+  EXPECT_EQ(check(cdb16(0x8f, 0, 1), {}, 1), 0);
+  EXPECT_EQ(check(cdb16(0x91, 0, 1), {}, 1), 0);
+}
+
+TEST_F(MediumTest, DataHasToGoTheWayOfTheCommand) {
+  EXPECT_EQ(check(cdb16(0x88, 0, 1), kOut), kUnit);
+  EXPECT_EQ(check(cdb16(0x8a, 0, 1), kIn), kUnit);
+  EXPECT_EQ(check(cdb16(0x88, 0, 1)), 0);  // For nothing: an overflow.
+  std::vector<uint8_t> verify = cdb16(0x8f, 0, 1);
+  EXPECT_EQ(check(verify), 0);
+  verify[1] = 0x02;
+  EXPECT_EQ(check(verify, kOut), 0);
+  EXPECT_EQ(check(verify, kIn), kUnit);
+  verify[1] = 0x04;
+  EXPECT_EQ(check(verify, kOut), kField);
+}
+
+TEST_F(MediumTest, ThereIsNoProtectionInformation) {
+  for (const uint8_t bits : {0x20, 0x40, 0x80, 0xe0}) {
+    std::vector<uint8_t> cdb = cdb16(0x88, 0, 1);
+    cdb[1] = bits;
+    EXPECT_EQ(check(cdb, kIn), kField);
+  }
+  std::vector<uint8_t> cdb = cdb16(0x88, 0, 1);
+  cdb[1] = 0x18;  // DPO and FUA.
+  EXPECT_EQ(check(cdb, kIn), 0);
+}
+
+}  // namespace
+}  // namespace chiscsi::test
