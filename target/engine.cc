@@ -123,7 +123,7 @@ struct Passage : WorkerMessage {
     // The message goes as soon as it is marked.
     Ref<Target> kept = std::move(passage.target);
     passage.arrived.store(true, std::memory_order_release);
-    os_event_signal(kept->session_gone());
+    os_event_signal(kept->progress());
   }
   Ref<Target> target;
   std::atomic<bool> arrived{false};
@@ -133,7 +133,7 @@ void pass_through(Worker& worker, Target& target) {
   Passage passage(target);
   worker.post(passage);
   while (!passage.arrived.load(std::memory_order_acquire)) {
-    os_event_wait(target.session_gone(), kStopStepMs);
+    os_event_wait(target.progress(), kStopStepMs);
   }
 }
 
