@@ -69,6 +69,7 @@ Status Engine::add_target(void* driver_private, Text name, Text class_name, Byte
   if (registry_.find_target(settings->name())) return Error::kExists;
   Ref<Target> target =
       CHISCSI_TRY(Target::create(settings->name(), driver_private, target_class, settings));
+  target->handle = next_handle();
   os_address failed;
   const Status opened = portals_.open(*settings, &failed);
   if (!opened.is_ok()) {

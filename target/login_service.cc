@@ -255,7 +255,7 @@ Status LoginService::make_member(uint16_t cid) {
   if (!member_) return Error::kNoMemory;
   member_->service = this;
   member_->is_leading = login_->is_leading();
-  member_->number = engine_.next_connection_number();
+  member_->number = engine_.next_handle();
   member_->endpoints = connection_.endpoints;
   return Status();
 }

@@ -67,6 +67,7 @@ class Target : public RefCounted<Target> {
   // Signalled when a session has left the list.
   os_event* session_gone() const { return session_gone_; }
 
+  unsigned long handle = 0;  // Its name towards storage drivers; set before it can be found.
   // Turns for redirection to several portals.
   std::atomic<uint32_t> redirect_turn{0};
   ListNode registry_node;  // Guarded by the registry's mutex.
