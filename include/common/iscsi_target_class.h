@@ -169,10 +169,19 @@ struct chiscsi_target_class {
 	/**
 	 * @fp_select_redirection_portal: Choose the portal of a redirection.
 	 *
-	 * Called for a login at a portal group that redirects. Writes the
-	 * portal into endpoint->taddr and returns 0; a negative error ends the
-	 * login with a target error. Without the hook the configured portals
-	 * take turns. Mind the order of the names: target first.
+	 * Called for a login of a normal session at a portal group that
+	 * redirects, after fp_first_login_check() was answered. Writes the
+	 * portal into endpoint->taddr, in the form of struct tcp_endpoint (the
+	 * bytes of the address tell its family), and returns 0. A negative
+	 * error ends the login with a target error, and so does a portal that
+	 * is no place to go: no address, no port, or the very portal the login
+	 * came to. With ``ShadowMode=No`` it has to be one that this target
+	 * listens at, with ``ShadowMode=Yes`` it may be any. Without the hook
+	 * the configured portals take turns. Mind the order of the names:
+	 * target first.
+	 *
+	 * All logins, of other targets too, wait until the hook returns.
+	 * Sessions do not.
 	 *
 	 * Context: process, blocking. Source: Guide 5.1.7
 	 */
