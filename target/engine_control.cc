@@ -88,7 +88,8 @@ Status Engine::add_target(void* driver_private, Text name, Text class_name, Byte
 // In this order: no new login finds it, its portals close, its sessions end, its name is free.
 Status Engine::remove_target(void* driver_private, Text name) {
   Ref<Target> target = registry_.find_target(name);
-  if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
+  if (!target) return Error::kNoEntry;
+  if (target->driver_private() != driver_private) return Error::kNotPermitted;
   {
     MutexGuard guard(target->control_mutex());
     if (!target->mark_removed()) return Error::kBusy;
@@ -115,7 +116,8 @@ void Engine::wait_for_sessions(Target& target) {
 
 Status Engine::reconfigure_target(void* driver_private, Text name, Text class_name, Bytes config) {
   Ref<Target> target = registry_.find_target(name);
-  if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
+  if (!target) return Error::kNoEntry;
+  if (target->driver_private() != driver_private) return Error::kNotPermitted;
   if (!(target->target_class().name.text() == class_name)) return Error::kInvalid;
   Ref<TargetSettings> fresh = CHISCSI_TRY(parse_settings(name, target->target_class(), config));
   MutexGuard guard(target->control_mutex());

@@ -562,7 +562,7 @@ int chiscsi_target_add(void *sdev_priv, char *target_name,
  *
  * Context: Process context. Sleeps. Not from inside a hook.
  * Return: 0, -ENOENT if there is no such target, -EPERM if @sdev_priv is not
- *	its owner.
+ *	its owner, -EBUSY while another call removes it.
  *
  * Source: Guide 6.1.2
  */
@@ -581,7 +581,8 @@ int chiscsi_target_remove(void *sdev_priv, char *target_name);
  *
  * Context: Process context. Sleeps. Not from inside a hook.
  * Return: 0, -ENOENT if there is no such target, -EPERM if @sdev_priv is not
- *	its owner, -EINVAL for a bad key or one that must not change, -ENOMEM.
+ *	its owner, -EINVAL for a bad key, one that must not change, or another
+ *	class, -ENOMEM.
  *
  * Source: Guide 6.1.3
  */
@@ -593,9 +594,11 @@ int chiscsi_target_reconfig(void *sdev_priv, char *target_name,
  * chiscsi_target_session_abort() - Terminate a session.
  * @sess_hdl: the handle fp_session_added() was given
  *
- * Starts the end of the session; fp_session_removed() tells when it is done.
+ * Starts the end of the session; fp_session_removed() tells when it is done,
+ * and from then on the handle is stale. Asking again before that does nothing
+ * more.
  *
- * Context: Any context. Does not sleep.
+ * Context: Any context, every hook included. Does not sleep.
  * Return: 0, -ESTALE if there is no such session.
  *
  * Source: Guide 7.3.4
