@@ -14,9 +14,7 @@ namespace chiscsi {
 
 namespace {
 
-constexpr int kBadArgument = -static_cast<int>(Error::kInvalid);
-constexpr int kNoEntry = -static_cast<int>(Error::kNoEntry);
-constexpr int kStale = -static_cast<int>(Error::kStale);
+constexpr int errno_of(Error error) { return -static_cast<int>(error); }
 
 void copy_name(char (&to)[CHISCSI_INFO_NAME_LEN], Text from) {
   const Text fitting = from.first(sizeof(to) - 1);
@@ -24,7 +22,7 @@ void copy_name(char (&to)[CHISCSI_INFO_NAME_LEN], Text from) {
   to[fitting.size()] = '\0';
 }
 
-uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
+uint32_t lower_limit(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 void describe(const SessionKeys& keys, iscsi_session_settings* info) {
   info->initial_r2t = keys.initial_r2t;
@@ -58,8 +56,8 @@ void describe(const TargetSettings& settings, chiscsi_target_info* info) {
   copy_name(info->name, settings.name());
   copy_name(info->alias, settings.alias());
   describe(settings.session_keys(), &info->sess_keys);
-  info->sess_keys.max_conns = smaller(info->sess_keys.max_conns, kMaxConnectionsLimit);
-  info->sess_keys.max_r2t = smaller(info->sess_keys.max_r2t, kMaxOutstandingR2tLimit);
+  info->sess_keys.max_conns = lower_limit(info->sess_keys.max_conns, kMaxConnectionsLimit);
+  info->sess_keys.max_r2t = lower_limit(info->sess_keys.max_r2t, kMaxOutstandingR2tLimit);
   describe(settings.header_digests(), info->conn_keys.header_digest);
   describe(settings.data_digests(), info->conn_keys.data_digest);
   info->conn_keys.max_recv_data_segment = settings.max_recv_data_segment_length();
@@ -123,9 +121,9 @@ using namespace chiscsi;  // NOLINT: this part of the file is the C interface.
 extern "C" {
 
 int engine_get_target_info(const char* tname, struct chiscsi_target_info* target_info) {
-  if (tname == nullptr || target_info == nullptr) return kBadArgument;
+  if (tname == nullptr || target_info == nullptr) return errno_of(Error::kInvalid);
   const Ref<Target> target = Engine::instance().registry().find_target(tname);
-  if (!target) return kNoEntry;
+  if (!target) return errno_of(Error::kNoEntry);
   *target_info = {};
   describe(*target->settings(), target_info);
   target_info->hndl = target->handle;
@@ -134,29 +132,29 @@ int engine_get_target_info(const char* tname, struct chiscsi_target_info* target
 
 int engine_get_session_info(const char* tname, const char* iname, int sess_info_max,
                             struct chiscsi_session_info* sess_info) {
-  if (tname == nullptr || iname == nullptr || sess_info_max < 0) return kBadArgument;
-  if (sess_info == nullptr && sess_info_max != 0) return kBadArgument;
+  if (tname == nullptr || iname == nullptr || sess_info_max < 0) return errno_of(Error::kInvalid);
+  if (sess_info == nullptr && sess_info_max != 0) return errno_of(Error::kInvalid);
   const Ref<Target> target = Engine::instance().registry().find_target(tname);
-  if (!target) return kNoEntry;
+  if (!target) return errno_of(Error::kNoEntry);
   return read_sessions(*target, iname, static_cast<uint32_t>(sess_info_max), sess_info);
 }
 
 int engine_get_connection_info(unsigned long sess_hdl, int conn_idx,
                                struct chiscsi_connection_info* conninfo) {
-  if (conninfo == nullptr || conn_idx < 0) return kBadArgument;
+  if (conninfo == nullptr || conn_idx < 0) return errno_of(Error::kInvalid);
   const Ref<Session> session = Engine::instance().session_handles().find(sess_hdl);
-  if (!session) return kStale;
+  if (!session) return errno_of(Error::kStale);
   const bool found = session->roster().read_connection(static_cast<uint32_t>(conn_idx), conninfo);
-  return found ? 0 : kNoEntry;
+  return found ? 0 : errno_of(Error::kNoEntry);
 }
 
 int engine_get_perf_info(int ipv6, const unsigned int* ip_addr, unsigned int port,
                          struct chiscsi_perf_info* pdata) {
-  if (ip_addr == nullptr || pdata == nullptr || port > 0xffff) return kBadArgument;
+  if (ip_addr == nullptr || pdata == nullptr || port > 0xffff) return errno_of(Error::kInvalid);
   const auto number = static_cast<uint16_t>(port != 0 ? port : kIscsiPort);
   const Ref<Roster> roster =
       Engine::instance().portals().roster_at(portal_address(ipv6 != 0, ip_addr, number));
-  if (!roster) return kNoEntry;
+  if (!roster) return errno_of(Error::kNoEntry);
   *pdata = roster->summary().traffic;
   return 0;
 }

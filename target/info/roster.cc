@@ -9,7 +9,7 @@ namespace chiscsi {
 
 namespace {
 
-void read(const ConnectionStatus& status, chiscsi_connection_info* info) {
+void read_status(const ConnectionStatus& status, chiscsi_connection_info* info) {
   *info = status.facts;
   // In this order: what the initiator has acknowledged never exceeds what was sent.
   info->expstatsn = status.exp_stat_sn.get();
@@ -60,7 +60,7 @@ bool Roster::read_connection(uint32_t index, chiscsi_connection_info* info) {
   while (entry != nullptr && index-- != 0)
     entry = entries_.next(*entry);
   if (entry == nullptr) return false;
-  read(entry->status, info);
+  read_status(entry->status, info);
   return true;
 }
 

@@ -119,7 +119,7 @@ Command* admit(Connection& connection, RxPdu& pdu, Buffer* memory, RxAction* act
 }
 
 // By the direction the command has; one without data is neither.
-void count(const Command& command, Traffic& traffic) {
+void count_command(const Command& command, Traffic& traffic) {
   if (command.is_read()) traffic.read_executed();
   if (command.is_write()) traffic.write_executed();
 }
@@ -188,7 +188,7 @@ RxAction complete_scsi_command(Connection& connection, RxPdu& pdu) {
 
 void execute_scsi_command(Command& command) {
   command.set_state(CommandState::kReady);
-  if (command.connection != nullptr) count(command, command.connection->status.traffic);
+  if (command.connection != nullptr) count_command(command, command.connection->status.traffic);
   command.session.add_work(command);
 }
 
