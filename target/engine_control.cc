@@ -220,10 +220,10 @@ int engine_target_reconfig(void* sdev_priv, const char* target_name, const char*
 }
 
 int engine_target_session_abort(unsigned long sess_hdl) {
-  Ref<Session> session = Engine::instance().session_handles().find(sess_hdl);
-  if (!session) return -static_cast<int>(Error::kStale);
-  session->request_end(EndReason::kDriverRequest);
-  return 0;
+  // A session in the table has a reference of its own, so it is not destroyed here, in softirq.
+  const bool found = Engine::instance().session_handles().visit(
+      sess_hdl, [](Session& session) { session.request_end(EndReason::kDriverRequest); });
+  return found ? 0 : -static_cast<int>(Error::kStale);
 }
 
 }  // extern "C"

@@ -142,9 +142,12 @@ int engine_get_session_info(const char* tname, const char* iname, int sess_info_
 int engine_get_connection_info(unsigned long sess_hdl, int conn_idx,
                                struct chiscsi_connection_info* conninfo) {
   if (conninfo == nullptr || conn_idx < 0) return errno_of(Error::kInvalid);
-  const Ref<Session> session = Engine::instance().session_handles().find(sess_hdl);
-  if (!session) return errno_of(Error::kStale);
-  const bool found = session->roster().read_connection(static_cast<uint32_t>(conn_idx), conninfo);
+  // The roster alone is held: the session may end meanwhile, and does so on its worker.
+  Ref<Roster> roster;
+  Engine::instance().session_handles().visit(
+      sess_hdl, [&](Session& session) { roster = Ref<Roster>::share(&session.roster()); });
+  if (!roster) return errno_of(Error::kStale);
+  const bool found = roster->read_connection(static_cast<uint32_t>(conn_idx), conninfo);
   return found ? 0 : errno_of(Error::kNoEntry);
 }
 

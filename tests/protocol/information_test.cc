@@ -219,6 +219,7 @@ TEST_F(InformationProtocol, SessionIsDescribedAsItWasNegotiated) {
   EXPECT_STREQ(info.peer_name, kInitiatorName);
   EXPECT_STREQ(info.peer_alias, "host of the test");
   EXPECT_EQ(info.sess_keys.initial_r2t, 1);
+  EXPECT_EQ(info.sess_keys.initiatial_r2t, 1);  // The same bit.
   EXPECT_EQ(info.sess_keys.immediate_data, 0);
   EXPECT_EQ(info.sess_keys.erl, 0);
   EXPECT_EQ(info.sess_keys.data_pdu_in_order, 1);
