@@ -66,6 +66,39 @@ TEST_F(TargetOwnership, WrongClassIsABadArgument) {
             -EINVAL);
 }
 
+// ---- Registration ----
+
+// Whatever the header calls mandatory.
+TEST_F(TargetOwnership, LunClassWithoutAMandatoryHookIsRefused) {
+  start();
+  const auto set = [](chiscsi_target_lun_class& hooks) {
+    hooks.fp_scsi_cmd_cdb_rcved = [](chiscsi_scsi_command*) { return 0; };
+    hooks.fp_scsi_cmd_data_xfer_status = [](chiscsi_scsi_command*, unsigned char*, unsigned,
+                                            unsigned, unsigned) { return 0; };
+    hooks.fp_scsi_cmd_abort = [](chiscsi_scsi_command*) { return 0; };
+    hooks.fp_tmf_execute = [](unsigned long, unsigned long, unsigned char, unsigned char, unsigned,
+                              chiscsi_scsi_command*) { return 0; };
+  };
+  char lun_class_name[] = "OTHER";
+  chiscsi_target_lun_class hooks = {};
+  hooks.class_name = lun_class_name;
+  const auto refused = [&](const char* missing) {
+    EXPECT_EQ(chiscsi_target_lun_class_register(&hooks, mutable_class), -EINVAL) << missing;
+    set(hooks);
+  };
+  set(hooks);
+  hooks.fp_scsi_cmd_cdb_rcved = nullptr;
+  refused("fp_scsi_cmd_cdb_rcved");
+  hooks.fp_scsi_cmd_data_xfer_status = nullptr;
+  refused("fp_scsi_cmd_data_xfer_status");
+  hooks.fp_scsi_cmd_abort = nullptr;
+  refused("fp_scsi_cmd_abort");
+  hooks.fp_tmf_execute = nullptr;
+  refused("fp_tmf_execute");
+  hooks.class_name = nullptr;
+  refused("class_name");
+}
+
 // ---- chiscsi_target_session_abort() ----
 
 class SessionAbort : public ProtocolTest {
