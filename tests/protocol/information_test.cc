@@ -5,7 +5,9 @@
 #include <arpa/inet.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstring>
+#include <functional>
 #include <thread>
 
 #include "protocol_fixture.hh"
@@ -55,6 +57,16 @@ void expect_traffic(const chiscsi_perf_info& info, unsigned long read_bytes,
   EXPECT_EQ(info.write_bytes, write_bytes);
   EXPECT_EQ(info.read_cmd_cnt, reads);
   EXPECT_EQ(info.write_cmd_cnt, writes);
+}
+
+// Whether it comes true before a limit that only catches hangs.
+bool eventually(const std::function<bool()>& holds) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > limit) return false;
+    std::this_thread::yield();
+  }
+  return true;
 }
 
 class InformationProtocol : public ProtocolTest {
@@ -301,6 +313,57 @@ TEST_F(InformationProtocol, ConnectionIsDescribedAsItWasNegotiated) {
   EXPECT_EQ(info.cid, 0x321u);
   EXPECT_NE(info.hndl, 0u);
   EXPECT_EQ(connection_info(driver.last_session(), 1).rc, -ENOENT);
+}
+
+TEST_F(InformationProtocol, EveryConnectionOfASessionIsDescribed) {
+  const uint16_t second = free_port();
+  set_key("PortalGroup", portal("127.0.0.1") + ",127.0.0.1:" + std::to_string(second));
+  set_key("MaxConnections", "2");
+  start();
+  LoginOptions login;
+  login.cid = 5;
+  login.keys = {{"MaxConnections", "2"}};
+  Initiator leading(port);
+  const LoginResult result = leading.login(login);
+  ASSERT_TRUE(result.in_full_feature);
+  ASSERT_TRUE(driver.wait_for("session_added"));
+  login.cid = 6;
+  login.tsih = result.tsih;
+  login.keys.clear();
+  Initiator other(second);
+  other.cmd_sn = leading.cmd_sn;
+  ASSERT_TRUE(other.login(login).in_full_feature);
+  ASSERT_TRUE(other.read(read10_cdb(0, 2), 2 * kBlock).good());
+  leading.cmd_sn = other.cmd_sn;
+  ASSERT_TRUE(leading.write(write10_cdb(0, 1), pattern(kBlock)).good());
+
+  ASSERT_EQ(sessions().size(), 1u);
+  const chiscsi_session_info session = sessions()[0];
+  EXPECT_EQ(session.conn_cnt, 2);
+  EXPECT_EQ(session.sess_keys.max_conns, 2u);
+  EXPECT_EQ(session.cmdsn, leading.cmd_sn - 1);
+  expect_traffic(session.perf, 2 * kBlock, kBlock, 1, 1);
+  const auto first = connection_info(session.hndl, 0), next = connection_info(session.hndl, 1);
+  ASSERT_EQ(first.rc, 0);
+  ASSERT_EQ(next.rc, 0);
+  EXPECT_EQ(first.info.cid, 5u);
+  EXPECT_EQ(first.info.tcp_endpoints.taddr.port, port);
+  EXPECT_EQ(first.info.tcp_endpoints.iaddr.port, leading.local_port());
+  EXPECT_EQ(next.info.cid, 6u);
+  EXPECT_EQ(next.info.tcp_endpoints.taddr.port, second);
+  EXPECT_EQ(next.info.tcp_endpoints.iaddr.port, other.local_port());
+  EXPECT_NE(next.info.hndl, first.info.hndl);
+  EXPECT_EQ(connection_info(session.hndl, 2).rc, -ENOENT);
+  expect_traffic(portal_info("127.0.0.1", port).info, 0, kBlock, 0, 1);
+  expect_traffic(portal_info("127.0.0.1", second).info, 2 * kBlock, 0, 1, 0);
+
+  // The leading one goes; the other one moves up, and the session keeps what both have moved.
+  leading.disconnect();
+  EXPECT_TRUE(eventually([&] { return connection_info(session.hndl, 0).info.cid == 6; }));
+  EXPECT_EQ(connection_info(session.hndl, 1).rc, -ENOENT);
+  ASSERT_EQ(sessions().size(), 1u);
+  EXPECT_EQ(sessions()[0].conn_cnt, 1);
+  expect_traffic(sessions()[0].perf, 2 * kBlock, kBlock, 1, 1);
 }
 
 TEST_F(InformationProtocol, SegmentLimitFollowsATextRequest) {
