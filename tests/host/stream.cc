@@ -83,8 +83,7 @@ std::unique_ptr<Stream> connect_by_tcp(uint16_t port, const char* address) {
 }  // namespace
 
 std::unique_ptr<Stream> connect_to(uint16_t port, const char* address) {
-  return MemoryTransport::chosen() ? MemoryTransport::connect(port)
-                                   : connect_by_tcp(port, address);
+  return MemoryTransport::chosen() ? MemoryTransport::connect(port) : connect_by_tcp(port, address);
 }
 
 }  // namespace chiscsi::test

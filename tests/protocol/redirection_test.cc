@@ -7,12 +7,16 @@
 #include <set>
 #include <thread>
 
+#include "memory_transport.hh"
 #include "protocol_fixture.hh"
 
 namespace chiscsi::test {
 namespace {
 
 using namespace iscsi;
+
+// The address of the target's portals.
+const char* here() { return MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1"; }
 
 constexpr uint16_t kMoved = static_cast<uint16_t>(LoginStatus::kMovedTemporarily);
 constexpr uint16_t kTargetError = static_cast<uint16_t>(LoginStatus::kTargetError);
@@ -27,7 +31,7 @@ void set_ipv4(tcp_endpoint& endpoint, std::initializer_list<uint8_t> bytes, unsi
 class RedirectionProtocol : public ProtocolTest {
  protected:
   RedirectionProtocol() : second(free_port()), third(free_port()) {
-    const std::string ip = "@127.0.0.1:";
+    const std::string ip = "@" + std::string(here()) + ":";
     keys.erase(keys.begin());
     keys.insert(keys.begin(), {{"PortalGroup", "1" + ip + std::to_string(port) + ",[2,3]"},
                                {"PortalGroup", "2" + ip + std::to_string(second)},
@@ -39,7 +43,7 @@ class RedirectionProtocol : public ProtocolTest {
     EXPECT_TRUE(result.in_full_feature || initiator.closed_by_target());
     return result;
   }
-  std::string address(uint16_t of) const { return "127.0.0.1:" + std::to_string(of); }
+  std::string address(uint16_t of) const { return here() + (":" + std::to_string(of)); }
   // The driver names a portal that a login gets or is refused for.
   void driver_chooses(std::function<int(chiscsi_tcp_endpoints*)> choose) {
     driver.on_redirect = [choose](const std::string&, const std::string&,
@@ -72,7 +76,7 @@ TEST_F(RedirectionProtocol, PortalsTakeTurnsWithoutAHook) {
 TEST_F(RedirectionProtocol, WildcardPortalIsNamedByTheAddressThatWasReached) {
   keys.erase(keys.begin() + 1, keys.begin() + 3);
   keys.emplace_back("PortalGroup", "2@0.0.0.0:" + std::to_string(second));
-  keys[0].second = "1@127.0.0.1:" + std::to_string(port) + ",[2]";
+  keys[0].second = "1@" + address(port) + ",[2]";
   start();
   const LoginResult result = try_login(port);
   EXPECT_EQ(result.status, kMoved);
@@ -188,6 +192,7 @@ TEST_F(RedirectionProtocol, AnIpv4LoginMayBeSentToAnIpv6Portal) {
 }
 
 TEST_F(RedirectionProtocol, AnIpv6LoginMayBeSentToAnIpv4Portal) {
+  if (MemoryTransport::chosen()) GTEST_SKIP() << "the transport of the tests has one address";
   keys[0].second = "1@[::1]:" + std::to_string(port) + ",[2]";
   std::atomic<bool> was_ipv6{false};
   driver_chooses([&](chiscsi_tcp_endpoints* endpoints) {
