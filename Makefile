@@ -25,7 +25,7 @@ make   := $(MAKE)
 # ---- configuration ---------------------------------------------------------
 # config.mk is made when needed, again when what it was made from has changed, and
 # when another kernel is asked for.
-needs-config := all modules api-ddk tools install uninstall modules_install headers_install tools_install
+needs-config := all modules api-ddk test-modules tools install uninstall modules_install headers_install tools_install
 ifneq ($(filter $(needs-config),$(or $(MAKECMDGOALS),all)),)
 -include $(out)/config.mk
 
@@ -82,6 +82,16 @@ endif
 	+@$(kbuild) M=$(out)/api-ddk/minimal KBUILD_EXTRA_SYMBOLS=$(out)/Module.symvers modules
 endif
 	@sh tests/build/check-module --max-frame $(frames) $$(find $(out)/api-ddk -name '*.ko')
+
+# Storage drivers that exist for a test in the machine alone; never installed.
+.PHONY: test-modules
+test-modules: modules
+ifneq ($(out),$(top))
+	@mkdir -p $(out)/tests/vm/modules
+	@echo 'include $(top)/tests/vm/modules/Kbuild' > $(out)/tests/vm/modules/Kbuild
+	@ln -sf $(top)/tests/vm/modules/*.c $(out)/tests/vm/modules/
+endif
+	+@$(kbuild) M=$(out)/tests/vm/modules KBUILD_EXTRA_SYMBOLS=$(out)/Module.symvers modules
 
 # ---- programs --------------------------------------------------------------
 .PHONY: tools
@@ -204,4 +214,5 @@ FORCE:
 #:   make fuzz-smoke     each fuzzer for a short time
 #:   make kunit          KUnit and module tests in a User-Mode Linux debug kernel; uml: all of those
 #:   make vm             the real thing: Debian's kernel in a virtual machine
+#:   make test-modules   storage drivers for single cases of it; a case without its own is skipped
 #:   make bench          speed next to other targets

@@ -56,8 +56,9 @@ class Engine final : public Acceptor {
   const AuthSettings& discovery_auth() const { return discovery_auth_; }
   // A login or a session has ended: whoever waits in a stop looks again. Context: any.
   void note_progress() { os_event_signal(progress_); }
-  // What storage drivers know a connection by; never used twice. Context: any.
-  unsigned long next_connection_number() { return last_connection_.fetch_add(1) + 1; }
+  // A number for an object that drivers are told of and never name back: a connection, a target.
+  // Never used twice. Context: any.
+  unsigned long next_handle() { return last_handle_.fetch_add(1, std::memory_order_relaxed) + 1; }
   TsihPool& tsihs() { return tsihs_; }
 
   uint64_t login_timeout_ms() const { return options_.login_timeout_s * 1000ull; }
@@ -85,7 +86,7 @@ class Engine final : public Acceptor {
   HandleTable<LoginCheck> login_handles_;
   HandleTable<Tmf> tmf_handles_;
   HandleTable<Lun> lun_handles_;
-  std::atomic<unsigned long> last_connection_{0};
+  std::atomic<unsigned long> last_handle_{0};
   TsihPool tsihs_;
 
   // Login worker's.

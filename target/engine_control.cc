@@ -69,6 +69,7 @@ Status Engine::add_target(void* driver_private, Text name, Text class_name, Byte
     if (registry_.find_target(settings->name())) return Error::kExists;
     Ref<Target> target = CHISCSI_TRY(
         Target::create(settings->name(), driver_private, target_class, Ref<TargetSettings>()));
+    target->handle = next_handle();
     return start_target(*target, std::move(settings));
   }();
   if (!status.is_ok()) registry_.release_class(*target_class);
@@ -96,7 +97,8 @@ Status Engine::start_target(Target& target, Ref<TargetSettings> settings) {
 // may be unloaded.
 Status Engine::remove_target(void* driver_private, Text name) {
   Ref<Target> target = registry_.find_target(name);
-  if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
+  if (!target) return Error::kNoEntry;
+  if (target->driver_private() != driver_private) return Error::kNotPermitted;
   if (!target->begin_control()) return Error::kBusy;
   target->mark_removed();
   portals_.close(*target->settings());
@@ -124,7 +126,8 @@ void Engine::wait_for_sessions(Target& target) {
 
 Status Engine::reconfigure_target(void* driver_private, Text name, Text class_name, Bytes config) {
   Ref<Target> target = registry_.find_target(name);
-  if (!target || target->driver_private() != driver_private) return Error::kNoEntry;
+  if (!target) return Error::kNoEntry;
+  if (target->driver_private() != driver_private) return Error::kNotPermitted;
   if (!(target->target_class().name.text() == class_name)) return Error::kInvalid;
   Ref<TargetSettings> fresh = CHISCSI_TRY(parse_settings(name, target->target_class(), config));
   if (!target->begin_control()) return Error::kBusy;
@@ -231,10 +234,10 @@ int engine_target_reconfig(void* sdev_priv, const char* target_name, const char*
 }
 
 int engine_target_session_abort(unsigned long sess_hdl) {
-  Ref<Session> session = Engine::instance().session_handles().find(sess_hdl);
-  if (!session) return -static_cast<int>(Error::kStale);
-  session->request_end(EndReason::kDriverRequest);
-  return 0;
+  // A session in the table has a reference of its own, so it is not destroyed here, in softirq.
+  const bool found = Engine::instance().session_handles().visit(
+      sess_hdl, [](Session& session) { session.request_end(EndReason::kDriverRequest); });
+  return found ? 0 : -static_cast<int>(Error::kStale);
 }
 
 }  // extern "C"

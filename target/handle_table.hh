@@ -52,6 +52,17 @@ class HandleTable {
     os_spinlock_unlock(lock_, flags);
     return object;
   }
+  // Calls `visit` with the object, under the table's lock: it must not sleep, may post, and takes
+  // no reference that it would have to drop where the object must not be destroyed. False when
+  // there is no such handle.
+  template <typename Visit>
+  bool visit(unsigned long value, Visit visit) {
+    const unsigned long flags = os_spinlock_lock(lock_);
+    Handle* found = bucket(value).find([&](const Handle& handle) { return handle.value == value; });
+    if (found != nullptr) visit(owner(*found));
+    os_spinlock_unlock(lock_, flags);
+    return found != nullptr;
+  }
   // Any object that is in the table; empty when there is none.
   Ref<T> any() {
     const unsigned long flags = os_spinlock_lock(lock_);

@@ -6,6 +6,7 @@
 #include "base/lock.hh"
 #include "os/log.h"
 #include "target/engine.hh"
+#include "target/redirection.hh"
 #include "target/session/connection.hh"
 #include "target/trace.hh"
 
@@ -191,12 +192,17 @@ iscsi::LoginStatus LoginService::find_target(Text target_name, TargetLookup* loo
   }
   lookup->portal_group_tag = group->tag;
   lookup->has_chap_hook = target_->hooks().fp_chap_info_get != nullptr;
-  if (!group->redirects()) return iscsi::LoginStatus::kSuccess;
-  const os_address* portal =
-      lookup->settings->redirect_portal(*group, target_->redirect_turn.fetch_add(1));
-  if (portal == nullptr) return iscsi::LoginStatus::kServiceUnavailable;
-  lookup->redirect = format_ip_and_port(*portal);
-  return iscsi::LoginStatus::kMovedTemporarily;
+  return group->redirects() ? iscsi::LoginStatus::kMovedTemporarily : iscsi::LoginStatus::kSuccess;
+}
+
+iscsi::LoginStatus LoginService::redirect(const SessionParameters& session,
+                                          const TargetSettings& settings, AddressText* portal) {
+  const RedirectedLogin login{settings, connection_.conn().local_address(),
+                              name_for_hook(session).mutable_c_str(), connection_.endpoints};
+  os_address chosen = {};
+  const iscsi::LoginStatus status = select_redirection_portal(*target_, login, &chosen);
+  if (status == iscsi::LoginStatus::kMovedTemporarily) *portal = format_ip_and_port(chosen);
+  return status;
 }
 
 const AuthSettings& LoginService::discovery_auth() { return engine_.discovery_auth(); }
@@ -265,7 +271,7 @@ Status LoginService::make_member(uint16_t cid) {
   if (!member_) return Error::kNoMemory;
   member_->service = this;
   member_->is_leading = login_->is_leading();
-  member_->number = engine_.next_connection_number();
+  member_->number = engine_.next_handle();
   member_->endpoints = connection_.endpoints;
   return Status();
 }

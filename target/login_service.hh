@@ -73,6 +73,8 @@ class LoginService final : public LoginHost {
 
   // LoginHost.
   iscsi::LoginStatus find_target(Text target_name, TargetLookup* lookup) override;
+  iscsi::LoginStatus redirect(const SessionParameters& session, const TargetSettings& settings,
+                              AddressText* portal) override;
   const AuthSettings& discovery_auth() override;
   CheckResult first_login_check(const SessionParameters& session) override;
   CheckResult stage_check(const SessionParameters& session, iscsi::Stage stage) override;

@@ -18,11 +18,13 @@ Status Portals::create(Worker& worker, Acceptor& acceptor) {
   worker_ = &worker;
   acceptor_ = &acceptor;
   mutex_ = os_mutex_create();
-  return mutex_ != nullptr ? Status() : Status(Error::kNoMemory);
+  list_mutex_ = os_mutex_create();
+  return mutex_ != nullptr && list_mutex_ != nullptr ? Status() : Status(Error::kNoMemory);
 }
 
 Portals::~Portals() {
   if (mutex_ != nullptr) os_mutex_destroy(mutex_);
+  if (list_mutex_ != nullptr) os_mutex_destroy(list_mutex_);
 }
 
 Portals::Portal::~Portal() {
@@ -61,19 +63,33 @@ Status Portals::open_one_locked(const os_address& address) {
   OwnPtr<Portal> portal = make<Portal>(Alloc::kMaySleep);
   if (!portal) return Error::kNoMemory;
   portal->address = address;
+  portal->roster = CHISCSI_TRY(Roster::create());
+  link_locked(*portal);  // The first login may be quicker than the last transport.
   Result<Ref<Listener>> listener = Listener::create(address, *worker_, *acceptor_);
   if (listener.is_ok()) portal->listener = listener.take();
   transports_.for_each([&](TransportPlugin& plugin) { listen_locked(*portal, plugin); });
-  if (!portal->listener && portal->plugins.empty()) return listener.error();
-  portal->users = 1;
-  portals_.push_back(*portal.release());
+  if (!portal->listener && portal->plugins.empty()) {
+    unlink_locked(*portal);
+    return listener.error();
+  }
+  portal.release()->users = 1;
   return Status();
+}
+
+void Portals::link_locked(Portal& portal) {
+  MutexGuard guard(list_mutex_);
+  portals_.push_back(portal);
+}
+
+void Portals::unlink_locked(Portal& portal) {
+  MutexGuard guard(list_mutex_);
+  portals_.remove(portal);
 }
 
 void Portals::close_one_locked(const os_address& address) {
   Portal* portal = find_locked(address);
   if (portal == nullptr || --portal->users != 0) return;
-  portals_.remove(*portal);
+  unlink_locked(*portal);
   destroy(portal);
 }
 
@@ -86,6 +102,15 @@ void Portals::listen_locked(Portal& portal, TransportPlugin& plugin) {
   if (open.error() == Error::kNoDevice) return;
   os_log(OS_LOG_WARNING, "portal %s: transport %s cannot listen, error %d",
          format_ip_and_port(portal.address).c_str(), plugin.name(), static_cast<int>(open.error()));
+}
+
+// The scope of a link-local address is the connection's, not the portal's.
+Ref<Roster> Portals::roster_at(const os_address& address) {
+  os_address unscoped = address;
+  unscoped.scope = 0;
+  MutexGuard guard(list_mutex_);
+  Portal* portal = find_locked(unscoped);
+  return portal != nullptr ? portal->roster : Ref<Roster>();
 }
 
 Status Portals::open(const TargetSettings& settings, os_address* failed) {

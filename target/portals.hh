@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/list.hh"
+#include "target/info/roster.hh"
 #include "target/target.hh"
 #include "transport/listener.hh"
 #include "transport/plugin.hh"
@@ -24,6 +25,10 @@ class Portals {
   // address that could not be opened.
   Status open(const TargetSettings& settings, os_address* failed);
   void close(const TargetSettings& settings);
+  // Who is connected by the portal that listens at `address`, by a wildcard that covers it if there
+  // is none of its own; empty when nothing listens there. It counts from the opening of the portal,
+  // and for its connections also beyond the closing.
+  Ref<Roster> roster_at(const os_address& address);
 
   // The calls of include/common/chiscsi_transport.h, with their errors.
   Status add_transport(const chiscsi_transport* functions);
@@ -36,6 +41,7 @@ class Portals {
     os_address address{};
     Ref<Listener> listener;  // Null when the host has no such address.
     List<PluginPortal, &PluginPortal::node> plugins;
+    Ref<Roster> roster;
     uint32_t users = 0;
   };
   Portal* find_locked(const os_address& address);
@@ -44,13 +50,18 @@ class Portals {
   TransportPlugin* transport_locked(Text name);
   Ref<TransportPlugin> silence_transport(const chiscsi_transport* functions);
   void close_one_locked(const os_address& address);
+  void link_locked(Portal& portal);
+  void unlink_locked(Portal& portal);
   template <typename Visit>
   static bool for_each_address(const TargetSettings& settings, Visit visit);
 
   Worker* worker_ = nullptr;
   Acceptor* acceptor_ = nullptr;
   os_mutex* mutex_ = nullptr;
-  List<Portal, &Portal::node> portals_;
+  // For list work only, inside mutex_: whoever must not wait for a portal that opens or closes, as
+  // the login worker, takes it alone.
+  os_mutex* list_mutex_ = nullptr;
+  List<Portal, &Portal::node> portals_;  // Changed under both, read under either.
   List<TransportPlugin, &TransportPlugin::node> transports_;  // A reference each.
 };
 

@@ -73,6 +73,7 @@ class Target : public RefCounted<Target> {
   // is in control waits for it.
   os_event* progress() const { return progress_; }
 
+  unsigned long handle = 0;  // Its name towards storage drivers; set before it can be found.
   // Turns for redirection to several portals.
   std::atomic<uint32_t> redirect_turn{0};
   ListNode registry_node;  // Guarded by the registry's mutex.

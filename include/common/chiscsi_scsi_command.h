@@ -95,7 +95,7 @@ extern "C" {
  * @sc_ieps: addresses of the connection the command came in on
  * @sc_sess: handle of the session
  * @sc_sessl: the same handle under the Guide's spelling
- * @sc_conn: handle of the connection
+ * @sc_conn: handle of the connection, hndl of struct chiscsi_connection_info
  * @sc_flag: SC_FLAG_* bits; a driver may only add SC_FLAG_SENSE and the two
  *	residual flags
  * @sc_attribute: ISCSI_TASK_ATTRIBUTES_*

@@ -3,7 +3,13 @@
  * Settings and counters of targets, sessions and connections.
  *
  * All calls of this header copy a snapshot into memory of the caller. They may
- * sleep: call them from process context, never from inside a data path hook.
+ * sleep, so they belong into process context; hooks may call them, and delay
+ * their thread by that. They never wait for a thread of the target: also a
+ * session whose driver does not return from a hook can be looked at.
+ *
+ * Numbers that change all the time (counters, sequence numbers) are those of
+ * the moment they are read at. They never contradict each other, but only
+ * while nothing moves are they of one moment.
  */
 #ifndef ISCSI_INFO_H
 #define ISCSI_INFO_H
@@ -35,10 +41,13 @@ extern "C" {
  * struct chiscsi_perf_info - Traffic counters.
  * @read_bytes: bytes sent as read data
  * @write_bytes: bytes received as write data
- * @read_cmd_cnt: read commands executed
- * @write_cmd_cnt: write commands executed
+ * @read_cmd_cnt: commands executed that read data
+ * @write_cmd_cnt: commands executed that write data
  *
- * The counters start at 0 with the object they belong to and wrap.
+ * A command counts by the direction bit of its PDU, whatever becomes of it; one
+ * without data counts as neither. Bytes count when they are handed to the
+ * network, or have reached the driver's memory. The counters start at 0 with
+ * the object they belong to and wrap.
  *
  * Source: Guide 8, 8.4
  */
@@ -113,7 +122,8 @@ struct iscsi_session_settings {
  *	CHISCSI_DIGEST_UNSET
  * @data_digest: likewise for DataDigest
  * @portal_group_tag: tag of the portal group, 0 in a target (it may have many)
- * @max_recv_data_segment: longest data segment the target takes, in bytes
+ * @max_recv_data_segment: longest data segment the target takes, in bytes; in a
+ *	target as configured, a connection may have agreed on less
  * @max_xmit_data_segment: longest data segment the initiator takes, in bytes;
  *	0 in a target
  *
@@ -207,7 +217,7 @@ typedef struct chiscsi_target_info chiscsi_target_info;
  * @cmdsn: CmdSN of the newest command received
  * @maxcmdsn: MaxCmdSN, the end of the command window
  * @expcmdsn: ExpCmdSN, the CmdSN expected next
- * @perf: traffic of the session
+ * @perf: traffic of the session, of connections that have left it too
  * @hndl: session handle, the one fp_session_added() was given
  *
  * Source: Guide 8, 8.2
@@ -241,7 +251,7 @@ typedef struct chiscsi_session_info chiscsi_session_info;
  * @cid: connection identifier chosen by the initiator
  * @statsn: StatSN of the next response
  * @expstatsn: ExpStatSN the initiator acknowledged last
- * @hndl: handle of the connection; opaque
+ * @hndl: handle of the connection; opaque, the sc_conn of its commands
  *
  * Source: Guide 8, 8.3
  */
@@ -285,6 +295,10 @@ int chiscsi_get_target_info(char *tname,
  * of sessions that exist, so a value above @sess_info_max tells the caller
  * how long an array a second call needs.
  *
+ * A session is active from right before fp_session_added() until its last
+ * connection has closed. Discovery sessions that name the target are among
+ * them; those that name none belong to no target and are never listed.
+ *
  * Context: Process context. May sleep.
  * Return: number of active sessions between the two, -ENOENT if there is
  *	no such target, -EINVAL for a bad argument.
@@ -301,9 +315,12 @@ int chiscsi_get_session_info(char *tname, char *iname, int sess_info_max,
  * @conn_idx: 0 to conn_cnt - 1
  * @conninfo: where the state goes
  *
+ * Indexes follow the order in which the connections joined; when one leaves,
+ * those behind it move up.
+ *
  * Context: Process context. May sleep.
  * Return: 0, -ESTALE if the session is gone, -ENOENT if it has no such
- *	connection (any more), -EINVAL for a NULL argument.
+ *	connection (any more), -EINVAL for a bad argument.
  *
  * Source: Guide 8.3
  */
@@ -316,6 +333,11 @@ int chiscsi_get_connection_info(unsigned long sess_hdl, int conn_idx,
  * @ip_addr: one word (IPv4) or four words (IPv6) in network order
  * @port: port number in host order, 0 for 3260
  * @pdata: where the counters go
+ *
+ * The counters are those of the portal since it was opened, of all targets that
+ * share it, and of sessions that have ended, too. An address without a
+ * portal of its own that a wildcard portal covers is answered with the
+ * counters of that portal as a whole.
  *
  * Context: Process context. May sleep.
  * Return: 0, -ENOENT if the target listens on no such portal, -EINVAL for a

@@ -173,10 +173,19 @@ struct chiscsi_target_class {
 	/**
 	 * @fp_select_redirection_portal: Choose the portal of a redirection.
 	 *
-	 * Called for a login at a portal group that redirects. Writes the
-	 * portal into endpoint->taddr and returns 0; a negative error ends the
-	 * login with a target error. Without the hook the configured portals
-	 * take turns. Mind the order of the names: target first.
+	 * Called for a login of a normal session at a portal group that
+	 * redirects, after fp_first_login_check() was answered. Writes the
+	 * portal into endpoint->taddr, in the form of struct tcp_endpoint (the
+	 * bytes of the address tell its family), and returns 0. A negative
+	 * error ends the login with a target error, and so does a portal that
+	 * is no place to go: no address, no port, or the very portal the login
+	 * came to. With ``ShadowMode=No`` it has to be one that this target
+	 * listens at, with ``ShadowMode=Yes`` it may be any. Without the hook
+	 * the configured portals take turns. Mind the order of the names:
+	 * target first.
+	 *
+	 * All logins, of other targets too, wait until the hook returns.
+	 * Sessions do not.
 	 *
 	 * Context: process, blocking. Source: Guide 5.1.7
 	 */
@@ -650,8 +659,8 @@ int chiscsi_target_add(void *sdev_priv, char *target_name,
  * chiscsi_scsi_cmd_abort_status().
  *
  * Context: Process context. Sleeps. Not from inside a hook.
- * Return: 0, -ENOENT if there is no such target or @sdev_priv is not its owner,
- *	-EBUSY while another call changes or removes the target.
+ * Return: 0, -ENOENT if there is no such target, -EPERM if @sdev_priv is not
+ *	its owner, -EBUSY while another call changes or removes the target.
  *
  * Source: Guide 6.1.2
  */
@@ -674,10 +683,10 @@ int chiscsi_target_remove(void *sdev_priv, char *target_name);
  * its last command has ended.
  *
  * Context: Process context. Sleeps. Not from inside a hook.
- * Return: 0, -ENOENT if there is no such target or @sdev_priv is not its owner,
- *	-EBUSY while another call changes or removes the target, -EINVAL for a
- *	bad key or one that must not change, -ENOMEM, or the error of the device
- *	or portal that could not be opened.
+ * Return: 0, -ENOENT if there is no such target, -EPERM if @sdev_priv is not
+ *	its owner, -EBUSY while another call changes or removes the target, -EINVAL
+ *	for a bad key, one that must not change or another class, -ENOMEM, or the
+ *	error of the device or portal that could not be opened.
  *
  * Source: Guide 6.1.3
  */
@@ -689,9 +698,11 @@ int chiscsi_target_reconfig(void *sdev_priv, char *target_name,
  * chiscsi_target_session_abort() - Terminate a session.
  * @sess_hdl: the handle fp_session_added() was given
  *
- * Starts the end of the session; fp_session_removed() tells when it is done.
+ * Starts the end of the session; fp_session_removed() tells when it is done,
+ * and from then on the handle is stale. Asking again before that does nothing
+ * more.
  *
- * Context: Any context. Does not sleep.
+ * Context: Any context, every hook included. Does not sleep.
  * Return: 0, -ESTALE if there is no such session.
  *
  * Source: Guide 7.3.4

@@ -240,6 +240,23 @@ bool parse_ip_and_port(Text text, os_address* address) {
   return true;
 }
 
+os_address address_from_bytes(const uint8_t* ip, uint16_t port) {
+  os_address address = {};
+  __builtin_memcpy(address.ip, ip, sizeof(address.ip));
+  const bool mapped = __builtin_memcmp(ip, address_detail::kMappedPrefix,
+                                       sizeof(address_detail::kMappedPrefix)) == 0;
+  address.is_ipv6 = mapped ? 0 : 1;
+  address.port = port;
+  return address;
+}
+
+os_address ipv4_address_from_bytes(const uint8_t* ip, uint16_t port) {
+  os_address address = {};
+  address_detail::set_ipv4(ip, &address);
+  address.port = port;
+  return address;
+}
+
 AddressText format_ip(const os_address& address) {
   address_detail::Line line;
   address_detail::add_ip(address, &line);

@@ -26,6 +26,13 @@ bool parse_ip(Text text, os_address* address);
 // Context: any.
 bool parse_ip_and_port(Text text, os_address* address);
 
+// The address whose 16 bytes are given in network order: IPv4 if they are the IPv4-mapped form (RFC
+// 4291 section 2.5.5.2), else IPv6. Context: any.
+os_address address_from_bytes(const uint8_t* ip, uint16_t port);
+
+// The same for the four bytes of an IPv4 address. Context: any.
+os_address ipv4_address_from_bytes(const uint8_t* ip, uint16_t port);
+
 // The address alone, IPv6 without brackets. Context: any.
 AddressText format_ip(const os_address& address);
 

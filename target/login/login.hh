@@ -191,7 +191,7 @@ class Login {
   bool identified_ = false;       // The names of the first text were read.
   bool first_text_done_ = false;  // And its keys were taken.
   bool declared_ = false;         // Our portal group tag and alias.
-  bool moved_ = false;            // find_target() named another portal.
+  bool moved_ = false;            // To be redirected.
   bool transiting_ = false;       // The stage check that is awaited belongs to a transition.
   bool offers_made_ = false;      // This answer ends in offers of ours.
 

@@ -3,8 +3,9 @@
 // LoginHost: what a login asks of its surroundings.
 //
 // The engine implements it for one connection; unit tests and fuzzers have a fake. All calls come
-// from inside a Login function, on the login thread, without a lock. No call may wait: what takes
-// time returns kPending and is answered later through the Login function named beside it.
+// from inside a Login function, on the login thread, without a lock. No call but redirect() may
+// wait: what takes time returns kPending and is answered later through the Login function named
+// beside it.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +40,6 @@ struct TargetLookup {
   Ref<TargetSettings> settings;
   uint16_t portal_group_tag = 0;  // Of the group whose portal the connection arrived on.
   bool has_chap_hook = false;     // The class has fp_chap_info_get.
-  // With kMovedTemporarily: where to, "a.b.c.d:port" or "[v6]:port".
-  AddressText redirect;
 };
 
 enum class CheckResult : uint8_t {
@@ -64,10 +63,16 @@ struct AdmitResult {
 
 class LoginHost {
  public:
-  // Looks up the target named in the first request. kSuccess fills `lookup`; kMovedTemporarily
-  // fills `lookup` with `redirect` too; any other status ends the login (kNotFound, kTargetRemoved,
-  // kServiceUnavailable).
+  // Looks up the target named in the first request. kSuccess fills `lookup`, and so does
+  // kMovedTemporarily: the login is to be redirected when the driver has let it go on; any other
+  // status ends the login (kNotFound, kTargetRemoved, kServiceUnavailable).
   virtual iscsi::LoginStatus find_target(Text target_name, TargetLookup* lookup) = 0;
+
+  // Where a login goes that find_target() said is to move: kMovedTemporarily with `portal`,
+  // "a.b.c.d:port" or "[v6]:port"; any other status ends the login with it. Waits for the storage
+  // driver's fp_select_redirection_portal. Source: Guide 5.1.7.
+  virtual iscsi::LoginStatus redirect(const SessionParameters& session,
+                                      const TargetSettings& settings, AddressText* portal) = 0;
 
   // Authentication of discovery sessions; lives as long as the login.
   virtual const AuthSettings& discovery_auth() = 0;

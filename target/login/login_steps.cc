@@ -142,11 +142,15 @@ Login::Step Login::first_login_check_done(uint8_t status_class, uint8_t status_d
 Login::Step Login::after_first_check() { return moved_ ? redirect() : enter_first_stage(); }
 
 Login::Step Login::redirect() {
-  const Step step =
-      fail({iscsi::LoginStatus::kMovedTemporarily, "sent on to another portal", nullptr});
+  AddressText portal;
+  const iscsi::LoginStatus status = host_.redirect(session_, *lookup_.settings, &portal);
+  if (status != iscsi::LoginStatus::kMovedTemporarily) {
+    return fail({status, "no portal to send it on to", nullptr});
+  }
+  const Step step = fail({status, "sent on to another portal", nullptr});
   answer_.clear();
   TextWriter answer(answer_);
-  answer.pair("TargetAddress", lookup_.redirect.text());
+  answer.pair("TargetAddress", portal.text());
   set_response(0, answer_.bytes());
   return step;
 }

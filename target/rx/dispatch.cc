@@ -47,6 +47,7 @@ void note_exp_stat_sn(Connection& connection, const RxPdu& pdu) {
   const Serial claimed(pdu.bhs.as<iscsi::RequestNumbers>().exp_stat_sn.get());
   if (claimed > connection.exp_stat_sn && claimed <= connection.stat_sn) {
     connection.exp_stat_sn = claimed;
+    connection.status.exp_stat_sn.set(claimed.value());
   }
 }
 

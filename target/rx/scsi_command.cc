@@ -113,6 +113,12 @@ Command* admit(Connection& connection, RxPdu& pdu, Buffer* memory, RxAction* act
   return command;
 }
 
+// By the direction the command has; one without data is neither.
+void count_command(const Command& command, Traffic& traffic) {
+  if (command.is_read()) traffic.read_executed();
+  if (command.is_write()) traffic.write_executed();
+}
+
 bool is_bidirectional(const Command& command) { return command.is_read() && command.is_write(); }
 
 }  // namespace
@@ -177,8 +183,7 @@ RxAction complete_scsi_command(Connection& connection, RxPdu& pdu) {
 
 void execute_scsi_command(Command& command) {
   command.set_state(CommandState::kReady);
-  ++(command.is_write() ? command.session.counters.write_commands
-                        : command.session.counters.read_commands);
+  if (command.connection != nullptr) count_command(command, command.connection->status.traffic);
   command.session.add_work(command);
 }
 

@@ -82,6 +82,8 @@ void execute_text(Connection& connection, const iscsi::TextRequest& request, Byt
                       connection.text->exchange.reject_reason(),
                       connection.text->exchange.failure_reason());
   } else {
+    // The exchange may have changed it.
+    connection.status.max_xmit_data_segment.set(connection.parameters.max_send_data_segment_length);
     send_text_response(connection);
   }
   if (!connection.text->exchange.is_open()) connection.text.reset();

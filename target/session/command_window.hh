@@ -5,10 +5,11 @@
 // Requests are executed in the order of their CmdSN (RFC 7143 section 4.2.2.1). One that comes
 // before its turn is held; one outside the window, or one that was there before, is to be ignored.
 // The window opens again as commands end, never by more than the session's limit, and MaxCmdSN
-// never goes back. Worker-owned; no I/O, no allocation.
+// never goes back. Worker-owned, but for numbers(); no I/O, no allocation.
 #pragma once
 
 #include "base/list.hh"
+#include "base/published.hh"
 #include "base/serial.hh"
 
 namespace chiscsi {
@@ -53,17 +54,30 @@ class CommandWindow {
     if (active_ != 0) --active_;
   }
 
-  Serial exp_cmd_sn() const { return exp_cmd_sn_; }
+  Serial exp_cmd_sn() const { return Serial(exp_cmd_sn_.get()); }
   // Recomputed at each call from what is active; never goes back.
   Serial max_cmd_sn();
   uint32_t size() const { return size_; }
   // True when `cmd_sn` has been received, or could not be received any more.
-  bool is_past(Serial cmd_sn) const { return cmd_sn < exp_cmd_sn_; }
+  bool is_past(Serial cmd_sn) const { return cmd_sn < exp_cmd_sn(); }
+
+  // The window as a status reader sees it: `newest`, the highest CmdSN that has been received, is
+  // never before `expected` - 1 and never after `last`. Context: any.
+  struct Numbers {
+    uint32_t newest;
+    uint32_t expected;
+    uint32_t last;
+  };
+  Numbers numbers() const;
 
  private:
+  void note_received(Serial cmd_sn);
+  void advance() { exp_cmd_sn_.add(1); }
+
   List<Sequenced, &Sequenced::window_node> held_;  // By CmdSN, without duplicates.
-  Serial exp_cmd_sn_;
-  Serial max_cmd_sn_;
+  Published<uint32_t> exp_cmd_sn_;
+  Published<uint32_t> newest_cmd_sn_;
+  Published<uint32_t> max_cmd_sn_;
   uint32_t size_ = 1;
   uint32_t active_ = 0;
 };

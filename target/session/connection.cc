@@ -51,6 +51,24 @@ void Connection::describe_peer() {
   copy_endpoint(&endpoints.taddr, conn_->local_address());
 }
 
+// What does not change any more; see ConnectionStatus.
+void Connection::describe_status() {
+  const auto digest = [](DigestType type) -> unsigned char {
+    return type == DigestType::kCrc32c ? CHISCSI_DIGEST_CRC32C : CHISCSI_DIGEST_NONE;
+  };
+  chiscsi_connection_info& facts = status.facts;
+  facts.tcp_endpoints = endpoints;
+  facts.conn_keys.header_digest[0] = digest(parameters.header_digest);
+  facts.conn_keys.data_digest[0] = digest(parameters.data_digest);
+  facts.conn_keys.portal_group_tag = parameters.portal_group_tag;
+  facts.conn_keys.max_recv_data_segment = parameters.max_recv_data_segment_length;
+  facts.offloaded = conn_->limits().offloaded;
+  facts.cid = parameters.cid;
+  facts.hndl = member_->number;
+  status.exp_stat_sn.set(exp_stat_sn.value());
+  status.max_xmit_data_segment.set(parameters.max_send_data_segment_length);
+}
+
 void Connection::start(Worker& worker) {
   worker_ = &worker;
   last_receive_ms = os_now_ms();
@@ -65,6 +83,7 @@ void Connection::join(Ref<Session> session, Ref<Member> member,
   session_ = std::move(session);
   member_ = std::move(member);
   parameters = agreed;
+  portal_ = engine_.portals().roster_at(conn_->local_address());
   phase_ = ConnectionPhase::kMoving;
   timer_.disarm();
 }
@@ -267,6 +286,8 @@ void Connection::on_moved() {
                      parameters.data_digest == DigestType::kCrc32c);
   phase_ = ConnectionPhase::kFullFeature;
   exp_stat_sn = stat_sn;  // Nothing of the login needs a fence.
+  describe_status();
+  if (portal_) portal_->enter(status.in_portal);
   session_->connection_arrived(*this);
   if (keepalive_s_ != 0) worker_->arm(timer_, keepalive_s_ * kMsPerSecond / 2);
 }
@@ -325,6 +346,7 @@ void Connection::on_closed(CloseReason reason) {
     }
     if (rx.command != nullptr) rx.command->receiving = false;
     conn_.reset();
+    if (portal_) portal_->leave(status.in_portal);
     session_->connection_lost(*this, logged_out_ ? EndReason::kLogout : EndReason::kConnectionLost);
   }
   destroy(this);

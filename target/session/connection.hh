@@ -15,6 +15,7 @@
 #include "common/chiscsi.h"
 #include "target/config/address.hh"
 #include "target/discovery_view.hh"
+#include "target/info/roster.hh"
 #include "target/login/parameters.hh"
 #include "target/login/text_request.hh"
 #include "target/session/member.hh"
@@ -116,6 +117,7 @@ class Connection final : public ConnUser {
   // Immutable in full feature phase, but for the peer's MaxRecvDataSegmentLength (Text Request).
   ConnectionParameters parameters;
   chiscsi_tcp_endpoints endpoints{};
+  ConnectionStatus status;  // For the information calls.
 
   // Worker-owned.
   Serial stat_sn;      // Of the next status.
@@ -152,11 +154,13 @@ class Connection final : public ConnUser {
   void provide_memory();
   void fill_control(ControlPdu& control, TxPdu* pdu);
   void describe_peer();
+  void describe_status();
 
   Engine& engine_;
   OwnPtr<Conn> conn_;
   OwnPtr<LoginService> login_;
   Worker* worker_ = nullptr;
+  Ref<Roster> portal_;  // Of the portal it came by; empty when that has closed meanwhile.
   ConnectionPhase phase_ = ConnectionPhase::kLogin;
   Timer timer_{&Connection::on_timer};
   AddressText peer_text_;

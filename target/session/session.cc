@@ -71,6 +71,7 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   if (!session) return Error::kNoMemory;
   session->driver_lock = os_spinlock_create();
   if (session->driver_lock == nullptr) return Error::kNoMemory;
+  session->roster_ = CHISCSI_TRY(Roster::create());
   session->parameters = parameters;
   session->window.start(Serial(parameters.initial_cmd_sn), parameters.max_commands);
   session->note_told(parameters.initial_cmd_sn, parameters.initial_cmd_sn);

@@ -15,6 +15,7 @@
 #include "base/alloc.hh"
 #include "base/ref.hh"
 #include "target/handle_table.hh"
+#include "target/info/roster.hh"
 #include "target/login/parameters.hh"
 #include "target/session/command.hh"
 #include "target/session/command_pool.hh"
@@ -51,13 +52,6 @@ struct SessionEndWaiter {
   ListNode node;
   Worker* worker = nullptr;
   WorkerMessage* message = nullptr;
-};
-
-struct SessionCounters {
-  uint64_t read_bytes = 0;
-  uint64_t write_bytes = 0;
-  uint64_t read_commands = 0;
-  uint64_t write_commands = 0;
 };
 
 class Session : public RefCounted<Session> {
@@ -147,6 +141,8 @@ class Session : public RefCounted<Session> {
   Lun* enter_lun_of_class(uint32_t class_index);
   void leave_lun(Lun& lun);
   bool is_discovery() const { return parameters.type == SessionType::kDiscovery; }
+  // Its connections as status readers may see them. Context: process.
+  Roster& roster() { return *roster_; }
 
   // Immutable.
   SessionParameters parameters;
@@ -165,7 +161,6 @@ class Session : public RefCounted<Session> {
   bool r2ts_missing = false;         // Some command waits for an R2T of the pool.
   unsigned long driver_session = 0;  // What fp_session_added returned.
   bool driver_knows = false;         // fp_session_added was called.
-  SessionCounters counters;          // Written by the worker, read by anyone.
   uint64_t state_entries[kCommandStates] = {};
 
   // Guarded by the target's mutex.
@@ -194,6 +189,7 @@ class Session : public RefCounted<Session> {
   Engine& engine_;
   Worker& worker_;
   Ref<Target> target_;
+  Ref<Roster> roster_;
   Ref<LunMap> luns_;
   uint32_t luns_seen_ = 0;  // Of Target::lun_generation().
   CommandPool pool_{*this};

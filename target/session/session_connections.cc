@@ -96,6 +96,7 @@ void Session::connection_arrived(Connection& connection) {
   if (state_ == SessionState::kStarting) return start_full_feature(connection);
   // The session may have ended while the connection was on its way.
   if (state_ != SessionState::kActive) return connection.cut("its session has ended");
+  roster_->enter(connection.status.in_session);
   os_log(OS_LOG_INFO, "%s: session %lu of %s, connection %u from %s", target_->name_c_str(),
          handle.value, parameters.initiator_name.c_str(), member.cid, connection.peer_text());
   consider_waiting();
@@ -107,12 +108,15 @@ void Session::start_full_feature(Connection& connection) {
   members.push_back(member);
   ++places_taken_;
   state_ = SessionState::kActive;
-  if (target_ && target_->hooks().fp_session_added != nullptr) {
+  roster_->enter(connection.status.in_session);
+  // Only normal sessions are the driver's business (Guide 5.1.5); a discovery session may have a
+  // target, too.
+  driver_knows = target_ && !is_discovery();
+  if (driver_knows && target_->hooks().fp_session_added != nullptr) {
     driver_session = target_->hooks().fp_session_added(handle.value, parameters.isid,
                                                        parameters.initiator_name.mutable_c_str(),
                                                        target_->name_for_hook());
   }
-  driver_knows = target_.get() != nullptr;
   trace::session_added(*this);
   os_log(OS_LOG_INFO, "%s: session %lu of %s, tsih %u, from %s",
          target_ ? target_->name_c_str() : "discovery", handle.value,
@@ -124,6 +128,7 @@ void Session::start_full_feature(Connection& connection) {
 void Session::connection_lost(Connection& connection, EndReason reason) {
   Ref<Session> keep = Ref<Session>::share(this);
   Member& member = connection.member();
+  roster_->leave(connection.status.in_session);
   member.state = MemberState::kLost;
   member.connection = nullptr;
   member.waiter_node.unlink();

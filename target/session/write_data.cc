@@ -22,7 +22,7 @@ BufferPhase* phase_at(Command& command, uint32_t offset) {
 
 void note_progress(Command& command, BufferPhase& phase, uint32_t count) {
   phase.done += count;
-  command.session.counters.write_bytes += count;
+  if (command.connection != nullptr) command.connection->status.traffic.write_received(count);
   if (phase.done >= phase.wire_length) command.session.add_work(command);
 }
 

@@ -70,7 +70,7 @@ void fill_data_in(Connection& connection, Command& command, BufferPhase& phase, 
 
   phase.pulled += size;
   command.burst_sent += size;
-  command.session.counters.read_bytes += size;
+  connection.status.traffic.read_sent(size);
   const bool last = is_last_data(command, phase);
   // Whether more data comes after the last list is the driver's secret: the sequence ends with it.
   if (command.burst_sent == max_burst || last) {

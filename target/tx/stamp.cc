@@ -10,7 +10,10 @@ namespace chiscsi::tx {
 void stamp(Connection& connection, iscsi::Bhs& bhs, StatSnUse use) {
   auto& numbers = bhs.as<iscsi::ResponseNumbers>();
   numbers.stat_sn = use == StatSnUse::kNone ? 0 : connection.stat_sn.value();
-  if (use == StatSnUse::kAdvance) ++connection.stat_sn;
+  if (use == StatSnUse::kAdvance) {
+    ++connection.stat_sn;
+    connection.status.stat_sn.set(connection.stat_sn.value());
+  }
   if (Session* session = connection.session()) {
     const uint32_t exp_cmd_sn = session->window.exp_cmd_sn().value();
     const uint32_t max_cmd_sn = session->window.max_cmd_sn().value();

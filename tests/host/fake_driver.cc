@@ -221,6 +221,12 @@ void FakeDriver::set_up_login_hooks() {
     self().note("accessible");
     return self().hide_targets ? 0 : 1;
   };
+  if (!on_redirect) return;
+  class_.fp_select_redirection_portal = [](char* target, char* initiator,
+                                           chiscsi_tcp_endpoint* endpoints) -> int {
+    self().note("redirect " + text_of(initiator));
+    return self().on_redirect(text_of(target), text_of(initiator), endpoints);
+  };
 }
 
 // ---- Hooks of sessions and of the LUN class ----
@@ -229,12 +235,14 @@ void FakeDriver::set_up_command_hooks() {
   class_.fp_session_added = [](unsigned long session, unsigned char*, char* initiator,
                                char*) -> unsigned long {
     FakeDriver& driver = self();
+    if (driver.on_session_added) driver.on_session_added(session);
     Guard guard(driver.lock_);
     driver.last_session_ = session;
     driver.note("session_added " + text_of(initiator));
     return 0xc0ffee00 + ++driver.sessions_added_;
   };
-  class_.fp_session_removed = [](unsigned long, char* initiator, char*) {
+  class_.fp_session_removed = [](unsigned long session, char* initiator, char*) {
+    if (self().on_session_removed) self().on_session_removed(session);
     self().note("session_removed " + text_of(initiator));
   };
   lun_class_.property = 1u << LUN_CLASS_SCSI_PASS_THRU_BIT | 1u << LUN_CLASS_MULTI_PHASE_DATA_BIT |
@@ -244,6 +252,7 @@ void FakeDriver::set_up_command_hooks() {
   };
   lun_class_.fp_scsi_cmd_data_xfer_status = [](chiscsi_scsi_command* command, unsigned char*,
                                                unsigned, unsigned offset, unsigned length) {
+    if (self().on_transferred) self().on_transferred(command);
     return self().transferred(command, offset, length);
   };
   lun_class_.fp_scsi_cmd_abort = [](chiscsi_scsi_command* command) {

@@ -58,6 +58,14 @@ class FakeDriver {
   std::string initiator_secret, target_chap_name, target_secret;
   bool mutual_required = false;
   bool with_login_hooks = true;  // Before start(): offer the optional login hooks at all.
+  // Called inside fp_session_added, fp_session_removed and fp_scsi_cmd_data_xfer_status, without
+  // the driver's lock. Set before start().
+  std::function<void(unsigned long session)> on_session_added, on_session_removed;
+  std::function<void(chiscsi_scsi_command*)> on_transferred;
+  // fp_select_redirection_portal, which is offered only with it. Set before start().
+  std::function<int(const std::string& target, const std::string& initiator,
+                    chiscsi_tcp_endpoints* endpoints)>
+      on_redirect;
   // Takes over fp_scsi_cmd_cdb_rcved. Set before commands come.
   std::function<int(chiscsi_scsi_command*)> on_command;
 

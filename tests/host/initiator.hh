@@ -92,7 +92,9 @@ struct WriteShape {
 
 class Initiator {
  public:
-  explicit Initiator(uint16_t port) : Initiator(connect_to(port)) {}
+  // `address`: a local one, IPv4 or IPv6 (without brackets); over TCP only.
+  explicit Initiator(uint16_t port, const char* address = "127.0.0.1")
+      : Initiator(connect_to(port, address)) {}
   explicit Initiator(std::unique_ptr<Stream> stream) : stream_(std::move(stream)) {}
   ~Initiator();
   Initiator(const Initiator&) = delete;

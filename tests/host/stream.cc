@@ -46,10 +46,10 @@ class TcpStream final : public Stream {
   }
 
   uint16_t local_port() const override {
-    sockaddr_in address = {};
+    sockaddr_in6 address = {};  // The port is in the same place in both families.
     socklen_t size = sizeof(address);
     const bool known = getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-    return known ? ntohs(address.sin_port) : 0;
+    return known ? ntohs(address.sin6_port) : 0;
   }
 
   void close(bool reset) override {
@@ -63,14 +63,18 @@ class TcpStream final : public Stream {
   int fd_;
 };
 
-std::unique_ptr<Stream> connect_by_tcp(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+std::unique_ptr<Stream> connect_by_tcp(uint16_t port, const char* address) {
+  sockaddr_in v4 = {};
+  sockaddr_in6 v6 = {};
+  v4.sin_family = AF_INET;
+  v6.sin6_family = AF_INET6;
+  v4.sin_port = v6.sin6_port = htons(port);
+  const bool is_v6 = inet_pton(AF_INET6, address, &v6.sin6_addr) == 1;
+  if (!is_v6 && inet_pton(AF_INET, address, &v4.sin_addr) != 1) return nullptr;
+  const int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto* to = is_v6 ? reinterpret_cast<sockaddr*>(&v6) : reinterpret_cast<sockaddr*>(&v4);
   auto stream = std::make_unique<TcpStream>(fd);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return nullptr;
+  if (connect(fd, to, is_v6 ? sizeof(v6) : sizeof(v4)) != 0) return nullptr;
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   return stream;
@@ -78,8 +82,8 @@ std::unique_ptr<Stream> connect_by_tcp(uint16_t port) {
 
 }  // namespace
 
-std::unique_ptr<Stream> connect_to(uint16_t port) {
-  return MemoryTransport::chosen() ? MemoryTransport::connect(port) : connect_by_tcp(port);
+std::unique_ptr<Stream> connect_to(uint16_t port, const char* address) {
+  return MemoryTransport::chosen() ? MemoryTransport::connect(port) : connect_by_tcp(port, address);
 }
 
 }  // namespace chiscsi::test

@@ -23,7 +23,7 @@ class Stream {
 };
 
 // A connection to the target's portal with this port, on the transport that the test has chosen.
-// Null when nobody listens.
-std::unique_ptr<Stream> connect_to(uint16_t port);
+// `address`: IPv4 or IPv6 without brackets, for TCP alone. Null when nobody listens.
+std::unique_ptr<Stream> connect_to(uint16_t port, const char* address = "127.0.0.1");
 
 }  // namespace chiscsi::test

@@ -319,16 +319,6 @@ TEST_F(LoginProtocol, UnknownTsihIsRefused) {
             static_cast<uint16_t>(LoginStatus::kSessionDoesNotExist));
 }
 
-TEST_F(LoginProtocol, TheStorageDriverMayAbortASession) {
-  auto initiator = start_and_log_in();
-  // The hook may come after the login response.
-  ASSERT_TRUE(driver.wait_for("session_added"));
-  ASSERT_EQ(chiscsi_target_session_abort(driver.last_session()), 0);
-  EXPECT_TRUE(initiator->closed_by_target());
-  EXPECT_TRUE(driver.wait_for("session_removed"));
-  EXPECT_EQ(chiscsi_target_session_abort(driver.last_session()), -ESTALE);
-}
-
 TEST_F(LoginProtocol, RemovingTheTargetEndsItsSessions) {
   auto initiator = start_and_log_in();
   ASSERT_TRUE(driver.wait_for("session_added"));
@@ -365,21 +355,6 @@ TEST_F(LoginProtocol, RemovingTheTargetDuringALoginEndsItsHooks) {
   EXPECT_FALSE(result.in_full_feature);
   EXPECT_EQ(driver.count("stage 0"), 1u);
   EXPECT_EQ(driver.count("chap"), 0u);
-}
-
-// ---- Information calls ----
-
-// They are exported and pretend nothing until they are written.
-TEST_F(LoginProtocol, InformationCallsSayThatTheyAreNotThereYet) {
-  auto initiator = start_and_log_in();
-  char target[] = "iqn.2026-11.org.example:target";
-  char name[] = "iqn.2026-11.org.example:initiator";
-  chiscsi_target_info info = {};
-  EXPECT_EQ(chiscsi_get_target_info(target, &info), -EOPNOTSUPP);
-  chiscsi_session_info session = {};
-  EXPECT_EQ(chiscsi_get_session_info(target, name, 1, &session), -EOPNOTSUPP);
-  chiscsi_connection_info connection = {};
-  EXPECT_EQ(chiscsi_get_connection_info(1, 0, &connection), -EOPNOTSUPP);
 }
 
 }  // namespace

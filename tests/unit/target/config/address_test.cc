@@ -170,6 +170,19 @@ TEST(Address, KnowsWildcards) {
   }
 }
 
+TEST(Address, TakesBytes) {
+  const uint8_t mapped[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 85};
+  const uint8_t compatible[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 192, 0, 2, 85};
+  const uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  EXPECT_EQ(string_of(format_ip_and_port(address_from_bytes(mapped, 3261))), "192.0.2.85:3261");
+  EXPECT_EQ(string_of(format_ip_and_port(address_from_bytes(compatible, 1))), "[::c000:255]:1");
+  EXPECT_EQ(string_of(format_ip_and_port(address_from_bytes(v6, 65535))), "[2001:db8::1]:65535");
+  os_address written = {};
+  ASSERT_TRUE(parse_ip_and_port("192.0.2.85:3261", &written));
+  EXPECT_TRUE(same_endpoint(ipv4_address_from_bytes(mapped + 12, 3261), written));
+  EXPECT_TRUE(same_endpoint(address_from_bytes(mapped, 3261), written));
+}
+
 TEST(Address, ComparesFamilyAddressAndPort) {
   os_address a = {}, b = {}, mapped = {};
   ASSERT_TRUE(parse_ip_and_port("1.2.3.4:5", &a));

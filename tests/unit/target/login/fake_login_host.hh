@@ -80,9 +80,14 @@ class FakeLoginHost final : public LoginHost {
       lookup->settings = settings;
       lookup->portal_group_tag = 7;
       lookup->has_chap_hook = has_chap_hook;
-      lookup->redirect.assign(text_of(redirect));
     }
     return target_status;
+  }
+  iscsi::LoginStatus redirect(const SessionParameters&, const TargetSettings&,
+                              AddressText* portal) override {
+    calls.push_back("redirect");
+    portal->assign(text_of(redirect_to));
+    return redirect_status;
   }
   const AuthSettings& discovery_auth() override { return discovery; }
   CheckResult first_login_check(const SessionParameters&) override {
@@ -129,7 +134,8 @@ class FakeLoginHost final : public LoginHost {
   Ref<TargetSettings> settings;
   AuthSettings discovery;
   iscsi::LoginStatus target_status = iscsi::LoginStatus::kSuccess;
-  std::string redirect = "192.0.2.85:3261";
+  std::string redirect_to = "192.0.2.85:3261";
+  iscsi::LoginStatus redirect_status = iscsi::LoginStatus::kMovedTemporarily;
   bool has_chap_hook = false;
   bool hook_answers = true;
   struct chap_info hook_answer = {};

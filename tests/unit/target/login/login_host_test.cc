@@ -106,6 +106,23 @@ TEST_F(LoginTest, SendsTheInitiatorOnAfterTheDriverWasAsked) {
   EXPECT_EQ(keys.size(), 1u);
 }
 
+TEST_F(LoginTest, ChoosesThePortalAfterTheDriverHasLetTheLoginGoOn) {
+  host.target_status = LoginStatus::kMovedTemporarily;
+  host.first_check = CheckResult::kPending;
+  EXPECT_EQ(send(login_request(0, 1, true), names()), Step::kWait);
+  EXPECT_FALSE(host.called("redirect"));
+  EXPECT_EQ(note(login->first_login_check_done(2, 2, 0)), Step::kRespondAndClose);
+  EXPECT_EQ(status(), LoginStatus::kAuthorizationFailure);
+  EXPECT_FALSE(host.called("redirect"));
+}
+
+TEST_F(LoginTest, RefusesWhenThereIsNoPortalToSendItOnTo) {
+  host.target_status = LoginStatus::kMovedTemporarily;
+  host.redirect_status = LoginStatus::kTargetError;
+  expect_refused(login_request(0, 1, true), names(), LoginStatus::kTargetError);
+  EXPECT_EQ(keys.size(), 0u);
+}
+
 TEST_F(LoginTest, DoesNotSendDiscoveryOn) {
   host.target_status = LoginStatus::kMovedTemporarily;
   EXPECT_EQ(

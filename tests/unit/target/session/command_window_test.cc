@@ -266,6 +266,31 @@ TEST_P(CommandWindowAt, AgreesWithAModel) {
   }
 }
 
+TEST_P(CommandWindowAt, ShowsItsNumbersToStatusReaders) {
+  window_.start(at(0), 8);
+  const auto expect = [&](Serial newest, Serial expected, Serial last) {
+    const CommandWindow::Numbers numbers = window_.numbers();
+    EXPECT_EQ(Serial(numbers.newest), newest);
+    EXPECT_EQ(Serial(numbers.expected), expected);
+    EXPECT_EQ(Serial(numbers.last), last);
+  };
+  expect(at(0) - 1, at(0), at(7));
+  // One in order, one ahead of its turn, one that is ignored.
+  EXPECT_EQ(window_.accept(at(0)), Verdict::kExecute);
+  window_.command_started();
+  expect(at(0), at(1), at(7));
+  EXPECT_EQ(window_.accept(at(4)), Verdict::kHold);
+  window_.hold(numbered(requests_, at(4).value()));
+  EXPECT_EQ(window_.accept(at(100)), Verdict::kIgnore);
+  expect(at(4), at(1), at(7));
+  EXPECT_EQ(window_.accept(at(1)), Verdict::kExecute);
+  // The end is what was computed last: what the initiator was told.
+  expect(at(4), at(2), at(7));
+  window_.command_ended();
+  EXPECT_EQ(window_.max_cmd_sn(), at(9));
+  expect(at(4), at(2), at(9));
+}
+
 INSTANTIATE_TEST_SUITE_P(First, CommandWindowAt,
                          testing::Values(0u, 1u, 0x7ffffffeu, 0x80000000u, 0xfffffffdu,
                                          0xffffffffu));
