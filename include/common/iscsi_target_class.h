@@ -379,7 +379,8 @@ struct chiscsi_target_lun_class {
 	/**
 	 * @fp_scsi_cmd_abort: Let go of a command. Mandatory.
 	 *
-	 * sc_flag says why: SC_FLAG_SESS_ABORT, the session ends, answered by
+	 * sc_flag says why: SC_FLAG_SESS_ABORT, the session ends, or the
+	 * connection that the command came by, answered by
 	 * chiscsi_scsi_cmd_abort_status(); or SC_FLAG_TMF_ABORT, a task
 	 * management function hits a command whose data is on the way,
 	 * answered by chiscsi_scsi_cmd_execution_status(). All buffers of the

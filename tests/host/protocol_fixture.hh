@@ -34,7 +34,8 @@ class ProtocolTest : public testing::Test {
   void set_key(const std::string& key, const std::string& value);
   std::vector<std::string> target_keys() const;
   // Address and port of the target's portal.
-  std::string portal_address() const;
+  std::string portal_address() const { return portal_address(port); }
+  static std::string portal_address(uint16_t at_port);
   // Removes the target before TearDown() does.
   void remove_target();
 

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <thread>
 
+#include "memory_transport.hh"
+
 namespace chiscsi::test {
 namespace {
 
@@ -77,7 +79,7 @@ TEST_F(MultiConnection, OnlyTheInitiatorPortOfTheSessionMayJoin) {
 
 TEST_F(MultiConnection, OnlyThroughTheSamePortalGroup) {
   const uint16_t other = free_port();
-  keys.emplace_back("PortalGroup", "2@127.0.0.1:" + std::to_string(other));
+  keys.emplace_back("PortalGroup", "2@" + portal_address(other));
   start_session(2);
   EXPECT_STATUS(new_peer(other).login(joining(1)), LoginStatus::kSessionDoesNotExist);
   join(1);
@@ -403,7 +405,7 @@ TEST_F(MultiConnection, TheLossOfOneIsToldOnAnother) {
 }
 
 TEST_F(MultiConnection, EachConnectionIsPingedByItself) {
-  set_key("PortalGroup", "1@127.0.0.1:" + std::to_string(port) + ",timeout=2");
+  set_key("PortalGroup", "1@" + portal_address() + ",timeout=2");
   start_pair();
   const uint64_t started = now_ms();
   const auto ping = peers[1]->receive_opcode(Opcode::kNopIn);
@@ -608,7 +610,8 @@ TEST_F(MultiConnection, ConnectionsMayComeAndGoAtTheSameTime) {
 TEST_F(MultiConnection, TheSessionMayEndWhileConnectionsJoin) {
   set_key("MaxConnections", "4");
   start();
-  for (int round = 0; round < 8; ++round) {
+  // The last one logs out. One that is reset at once may never get as far as to the driver.
+  for (int round = 0; round < 9; ++round) {
     lead(4);
     std::thread joiner([this] {
       for (uint16_t cid = 1; cid < 4; ++cid) {
@@ -624,8 +627,8 @@ TEST_F(MultiConnection, TheSessionMayEndWhileConnectionsJoin) {
       peers.back()->disconnect_with_reset();
     }
     joiner.join();
-    EXPECT_TRUE(driver.wait_for("session_removed", static_cast<size_t>(round) + 1));
   }
+  EXPECT_TRUE(driver.wait_for("session_removed", driver.count("session_added")));
 }
 
 TEST_F(MultiConnection, JoiningSurvivesEveryFailedAllocation) {
@@ -635,7 +638,8 @@ TEST_F(MultiConnection, JoiningSurvivesEveryFailedAllocation) {
   for (uint64_t n = 1; !undisturbed && n < 200; ++n) {
     const size_t sockets = host_open_sockets();
     Initiator& peer = new_peer();
-    while (host_open_sockets() == sockets)
+    // A socket that cannot be accepted for want of memory waits for the next one.
+    while (host_open_sockets() == sockets && !MemoryTransport::chosen())
       std::this_thread::yield();
     const uint64_t before = host_allocation_count();
     host_fail_allocation_at(n);
