@@ -406,7 +406,7 @@ TEST_F(LunProtocol, ABadAnswerOfOneClassIsTheAnswer) {
   EXPECT_EQ(disks.count("tmf DISK 6"), 1u);
 }
 
-TEST_F(LunProtocol, ClassesWithoutTheHookLoseTheirCommandsOneByOne) {
+TEST_F(LunProtocol, ClassesThatTakeNoPartLoseTheirCommandsOneByOne) {
   disks.with_tmf = false;
   start();
   for (const char* disk : {"a", "b"})
