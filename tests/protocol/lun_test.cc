@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "fake_disks.hh"
+#include "memory_transport.hh"
 #include "protocol_fixture.hh"
 
 namespace chiscsi::test {
@@ -34,6 +35,7 @@ class LunProtocol : public testing::Test {
       disks.unstick();
       if (added_) remove();
       EXPECT_EQ(disks.stop(), 0);
+      EXPECT_EQ(MemoryTransport::chosen() ? MemoryTransport::stop() : 0, 0);
       engine_stop();
       host_drain_sockets();
     }
@@ -43,7 +45,8 @@ class LunProtocol : public testing::Test {
   }
 
   std::vector<std::string> keys(const std::vector<std::string>& devices) const {
-    std::vector<std::string> all = {"PortalGroup=1@127.0.0.1:" + std::to_string(port),
+    const std::string host = MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
+    std::vector<std::string> all = {"PortalGroup=1@" + host + ":" + std::to_string(port),
                                     "AuthMethod=None",
                                     "InitialR2T=No",
                                     "ImmediateData=Yes",
@@ -55,8 +58,9 @@ class LunProtocol : public testing::Test {
   }
   void start_engine() {
     ASSERT_EQ(engine_start(&options), 0);
-    ASSERT_EQ(disks.start(), 0);
     started_ = true;
+    ASSERT_EQ(MemoryTransport::chosen() ? MemoryTransport::start() : 0, 0);
+    ASSERT_EQ(disks.start(), 0);
   }
   int add(const std::vector<std::string>& devices) {
     const int rc = disks.add_target(kTargetName, keys(devices));
