@@ -194,7 +194,7 @@ TEST_F(LunProtocol, APortalThatCannotOpenDetachesTheDisks) {
   start_engine();
   HostLogCapture log;
   std::vector<std::string> all = keys({"a,RAW"});
-  all[0] = "PortalGroup=1@192.0.2.1:3260";  // Not an address of this machine.
+  all[0] = "PortalGroup=1@198.51.100.7:3260";  // Not an address of this machine.
   EXPECT_LT(disks.add_target(kTargetName, all), 0);
   EXPECT_EQ(disks.calls(), (Calls{"parse a", "attach a", "flush a", "detach a"}));
 }
@@ -210,7 +210,7 @@ TEST_F(LunProtocol, AFailedReloadChangesNothing) {
   disks.forget_calls();
   disks.fail("");
   std::vector<std::string> all = keys({"b,DISK"});
-  all[0] = "PortalGroup=1@192.0.2.1:3260";
+  all[0] = "PortalGroup=1@198.51.100.7:3260";
   EXPECT_LT(disks.reconfigure_target(kTargetName, all), 0);
   EXPECT_EQ(disks.calls(), (Calls{"parse b", "reattach b", "reattach b", "detach b"}));
   ASSERT_TRUE(peer->read(read10_cdb(0, 1), kBlock, 1).good());
