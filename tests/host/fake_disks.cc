@@ -334,7 +334,6 @@ void FakeDisks::set_up(chiscsi_target_lun_class& hooks, bool raw) {
                                           unsigned) { return self().transferred(command); };
   hooks.fp_scsi_cmd_abort = [](chiscsi_scsi_command* command) { return self().aborted(command); };
   hooks.fp_scsi_cmd_cleanup = [](chiscsi_scsi_command* command) { self().cleaned_up(command); };
-  if (!with_tmf) return;
   if (raw) {
     hooks.fp_tmf_execute = [](unsigned long, unsigned long handle, unsigned char,
                               unsigned char function, unsigned lun, chiscsi_scsi_command* command) {
@@ -518,6 +517,7 @@ void FakeDisks::unstick() {
 
 int FakeDisks::manage(bool raw, unsigned long handle, unsigned char function, unsigned lun,
                       chiscsi_scsi_command* command) {
+  if (!with_tmf) return -EOPNOTSUPP;
   std::vector<TaskPtr> concerned;
   {
     Guard guard(lock_);

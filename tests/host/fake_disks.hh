@@ -39,7 +39,7 @@ class FakeDisks {
 
   unsigned raw_property = 1u << LUN_CLASS_SCSI_PASS_THRU_BIT | 1u << LUN_CLASS_HAS_CMD_QUEUE_BIT;
   unsigned disk_property = 1u << LUN_CLASS_HAS_CMD_QUEUE_BIT;
-  bool with_tmf = true;
+  bool with_tmf = true;  // False: task management is left to the target.
   // The disk of commands that name none, which come to a target without TargetDevice lines.
   std::string any_disk;
   uint8_t raw_tmf_response = 0;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "fake_disks.hh"
+#include "memory_transport.hh"
 #include "protocol_fixture.hh"
 
 namespace chiscsi::test {
@@ -34,6 +35,7 @@ class LunProtocol : public testing::Test {
       disks.unstick();
       if (added_) remove();
       EXPECT_EQ(disks.stop(), 0);
+      EXPECT_EQ(MemoryTransport::chosen() ? MemoryTransport::stop() : 0, 0);
       engine_stop();
       host_drain_sockets();
     }
@@ -43,7 +45,8 @@ class LunProtocol : public testing::Test {
   }
 
   std::vector<std::string> keys(const std::vector<std::string>& devices) const {
-    std::vector<std::string> all = {"PortalGroup=1@127.0.0.1:" + std::to_string(port),
+    const std::string host = MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
+    std::vector<std::string> all = {"PortalGroup=1@" + host + ":" + std::to_string(port),
                                     "AuthMethod=None",
                                     "InitialR2T=No",
                                     "ImmediateData=Yes",
@@ -55,8 +58,9 @@ class LunProtocol : public testing::Test {
   }
   void start_engine() {
     ASSERT_EQ(engine_start(&options), 0);
-    ASSERT_EQ(disks.start(), 0);
     started_ = true;
+    ASSERT_EQ(MemoryTransport::chosen() ? MemoryTransport::start() : 0, 0);
+    ASSERT_EQ(disks.start(), 0);
   }
   int add(const std::vector<std::string>& devices) {
     const int rc = disks.add_target(kTargetName, keys(devices));
@@ -190,7 +194,7 @@ TEST_F(LunProtocol, APortalThatCannotOpenDetachesTheDisks) {
   start_engine();
   HostLogCapture log;
   std::vector<std::string> all = keys({"a,RAW"});
-  all[0] = "PortalGroup=1@192.0.2.1:3260";  // Not an address of this machine.
+  all[0] = "PortalGroup=1@198.51.100.7:3260";  // Not an address of this machine.
   EXPECT_LT(disks.add_target(kTargetName, all), 0);
   EXPECT_EQ(disks.calls(), (Calls{"parse a", "attach a", "flush a", "detach a"}));
 }
@@ -206,7 +210,7 @@ TEST_F(LunProtocol, AFailedReloadChangesNothing) {
   disks.forget_calls();
   disks.fail("");
   std::vector<std::string> all = keys({"b,DISK"});
-  all[0] = "PortalGroup=1@192.0.2.1:3260";
+  all[0] = "PortalGroup=1@198.51.100.7:3260";
   EXPECT_LT(disks.reconfigure_target(kTargetName, all), 0);
   EXPECT_EQ(disks.calls(), (Calls{"parse b", "reattach b", "reattach b", "detach b"}));
   ASSERT_TRUE(peer->read(read10_cdb(0, 1), kBlock, 1).good());
@@ -406,7 +410,7 @@ TEST_F(LunProtocol, ABadAnswerOfOneClassIsTheAnswer) {
   EXPECT_EQ(disks.count("tmf DISK 6"), 1u);
 }
 
-TEST_F(LunProtocol, ClassesWithoutTheHookLoseTheirCommandsOneByOne) {
+TEST_F(LunProtocol, ClassesThatTakeNoPartLoseTheirCommandsOneByOne) {
   disks.with_tmf = false;
   start();
   for (const char* disk : {"a", "b"})

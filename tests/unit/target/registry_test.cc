@@ -31,6 +31,14 @@ class RegistryTest : public testing::Test {
   Error add_lun_class() { return registry.add_lun_class(&lun_class, class_name).error(); }
   Error remove_lun_class() { return registry.remove_lun_class(lun_class_name, class_name).error(); }
 
+  // Whether a target could be made of the class.
+  bool can_serve_a_target() {
+    Result<Ref<TargetClass>> held = registry.hold_class(class_name);
+    if (!held.is_ok()) return false;
+    registry.release_class(*held.value());
+    return true;
+  }
+
   Registry registry;
   char class_name[8] = "class", lun_class_name[8] = "luns";
   chiscsi_target_class target_class = {};
@@ -41,7 +49,7 @@ constexpr Error kOk = Error::kNone;
 
 TEST_F(RegistryTest, TakesALunClassWithItsMandatoryHooks) {
   EXPECT_EQ(add_lun_class(), kOk);
-  EXPECT_TRUE(registry.has_lun_class(class_name));
+  EXPECT_TRUE(can_serve_a_target());
   EXPECT_EQ(add_lun_class(), Error::kExists);
 }
 
@@ -61,7 +69,7 @@ TEST_F(RegistryTest, NamesTheMandatoryHookThatIsMissing) {
   expect_refused("fp_scsi_cmd_abort");
   lun_class.fp_tmf_execute = nullptr;
   expect_refused("fp_tmf_execute");
-  EXPECT_FALSE(registry.has_lun_class(class_name));
+  EXPECT_FALSE(can_serve_a_target());
 }
 
 TEST_F(RegistryTest, RefusesClassesWithoutAName) {
@@ -80,7 +88,35 @@ TEST_F(RegistryTest, TakesLunClassesAlongWhenTheTargetClassGoes) {
   EXPECT_EQ(remove_lun_class(), Error::kNoEntry);
   EXPECT_EQ(registry.remove_class(class_name).error(), Error::kNoEntry);
   EXPECT_EQ(registry.add_class(&target_class).error(), kOk);
-  EXPECT_FALSE(registry.has_lun_class(class_name)) << "nothing was kept";
+  EXPECT_FALSE(can_serve_a_target()) << "nothing was kept";
+}
+
+TEST_F(RegistryTest, RefusesPropertiesThatDoNotExist) {
+  HostLogCapture log;
+  lun_class.property = 1u << 3;
+  EXPECT_EQ(add_lun_class(), Error::kInvalid);
+  EXPECT_TRUE(log.contains("unknown bits in property 0x8"));
+  for (const unsigned property : {0u, 1u, 2u, 4u, 7u}) {
+    lun_class.property = property;
+    EXPECT_EQ(add_lun_class(), kOk) << property;
+    EXPECT_EQ(remove_lun_class(), kOk);
+  }
+}
+
+TEST_F(RegistryTest, KeepsClassesForTargetsThatAreMadeAndForLunsThatAreOpen) {
+  EXPECT_EQ(registry.hold_class(class_name).error(), Error::kInvalid) << "no LUN class yet";
+  EXPECT_EQ(registry.hold_class("other").error(), Error::kNoEntry);
+  EXPECT_EQ(add_lun_class(), kOk);
+  Result<Ref<TargetClass>> held = registry.hold_class(class_name);
+  ASSERT_TRUE(held.is_ok());
+  EXPECT_EQ(remove_lun_class(), Error::kBusy);
+  EXPECT_EQ(registry.remove_class(class_name).error(), Error::kBusy);
+  registry.release_class(*held.value());
+  held.value()->luns_open = 1;
+  EXPECT_EQ(remove_lun_class(), Error::kBusy);
+  EXPECT_EQ(registry.remove_class(class_name).error(), Error::kBusy);
+  held.value()->luns_open = 0;
+  EXPECT_EQ(remove_lun_class(), kOk);
 }
 
 TEST_F(RegistryTest, KeepsClassesWhileTheDriverHoldsCommands) {
