@@ -144,13 +144,13 @@ void LoginService::send_response(AfterSend after) {
   pdu->bhs.as<iscsi::LoginResponse>() = login_->response();
   pdu->after = after;
   copy_bytes(pdu->data.bytes(), data);
-  // A leading login's window is that of its own CmdSN; one that joins shows what the session has
-  // told last, for on its other connections the window moves.
+  // Before there is a session the window is that of the login's own CmdSN; then it is what the
+  // session has told last, for on its other connections the window moves.
   auto& numbers = pdu->bhs.as<iscsi::ResponseNumbers>();
-  const bool joins = !login_->is_leading() && session_;
+  const bool in_session = session_ && (!login_->is_leading() || after == AfterSend::kLoginResponse);
   const uint32_t cmd_sn = login_->session().initial_cmd_sn;
-  numbers.exp_cmd_sn = joins ? session_->told_exp_cmd_sn() : cmd_sn;
-  numbers.max_cmd_sn = joins ? session_->told_max_cmd_sn() : cmd_sn;
+  numbers.exp_cmd_sn = in_session ? session_->told_exp_cmd_sn() : cmd_sn;
+  numbers.max_cmd_sn = in_session ? session_->told_max_cmd_sn() : cmd_sn;
   connection_.queue_control(std::move(pdu));
 }
 

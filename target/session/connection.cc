@@ -163,6 +163,14 @@ void Connection::announce(iscsi::AsyncEvent event, uint16_t parameter1) {
   queue_control(std::move(pdu));
 }
 
+void Connection::show_window() {
+  OwnPtr<ControlPdu> pdu = make_control(iscsi::Opcode::kNopIn, iscsi::kReservedTag);
+  if (!pdu) return;
+  pdu->bhs.as<iscsi::NopIn>().target_transfer_tag = iscsi::kReservedTag;
+  pdu->stat_sn = StatSnUse::kPeek;
+  queue_control(std::move(pdu));
+}
+
 void Connection::announce_end() { announce(iscsi::AsyncEvent::kDropAllConnections, 0); }
 
 void Connection::announce_drop(uint16_t cid) { announce(iscsi::AsyncEvent::kDropConnection, cid); }

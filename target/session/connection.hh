@@ -78,6 +78,8 @@ class Connection final : public ConnUser {
   void cut(const char* why);
   // Queues the asynchronous message that all connections are about to be dropped.
   void announce_end();
+  // Queues a NOP-In that asks for nothing and shows the command window as it is.
+  void show_window();
   // Queues the one that the connection of this number was dropped.
   void announce_drop(uint16_t cid);
   bool is_ending() const { return ending_; }

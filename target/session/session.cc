@@ -74,7 +74,8 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   session->roster_ = CHISCSI_TRY(Roster::create());
   session->parameters = parameters;
   session->window.start(Serial(parameters.initial_cmd_sn), parameters.max_commands);
-  session->note_told(parameters.initial_cmd_sn, parameters.initial_cmd_sn);
+  // The last Login Response tells the whole window.
+  session->note_told(parameters.initial_cmd_sn, session->window.max_cmd_sn().value());
   session->pool_.set_limit(parameters.max_commands + kImmediateReserve);
   return session;
 }
@@ -250,6 +251,7 @@ void Session::run_work() {
     }
   }
   working_ = false;
+  tell_of_open_window();
   if (waiting_ != 0) consider_waiting();
   if (state_ == SessionState::kEnding && places_taken_ == 0 && commands_are_over()) finish_end();
 }

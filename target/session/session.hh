@@ -180,6 +180,7 @@ class Session : public RefCounted<Session> {
   void leave(Member& member);
   void close_connections(bool announce);
   void announce_loss(const Member& lost);
+  void tell_of_open_window();
   void end_if_deserted(EndReason reason);
   bool commands_are_over();
   void finish_end();

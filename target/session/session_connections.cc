@@ -176,6 +176,21 @@ void Session::announce_loss(const Member& lost) {
   if (other != nullptr) other->connection->announce_drop(lost.cid);
 }
 
+// A command that ends in silence may open a window that the initiator believes to be closed. When
+// no PDU is on its way that would say so, one is made for it (section 11.4.11).
+void Session::tell_of_open_window() {
+  const Serial told(told_max_cmd_sn());
+  const bool believed_closed = told < window.exp_cmd_sn();
+  if (state_ != SessionState::kActive || !believed_closed || window.max_cmd_sn() <= told) return;
+  Member* teller = nullptr;
+  Member* talking = members.find([&](Member& member) {
+    const bool alive = member.state == MemberState::kActive && !member.connection->is_ending();
+    if (alive) teller = &member;
+    return alive && !member.connection->tx_queue.empty();
+  });
+  if (talking == nullptr && teller != nullptr) teller->connection->show_window();
+}
+
 Connection* Session::find_connection(uint16_t cid) {
   Member* member = members.find([&](const Member& candidate) {
     return candidate.cid == cid && candidate.state == MemberState::kActive;

@@ -151,7 +151,8 @@ int Storage::start() {
   };
   class_.fp_session_removed = [](unsigned long, char*, char*) { ++instance->counts.ended; };
   lun_class_.class_name = lun_class_name_.data();
-  lun_class_.property = multi_phase ? 1u << LUN_CLASS_MULTI_PHASE_DATA_BIT : 0;
+  lun_class_.property = 1u << LUN_CLASS_SCSI_PASS_THRU_BIT | 1u << LUN_CLASS_HAS_CMD_QUEUE_BIT;
+  if (multi_phase) lun_class_.property |= 1u << LUN_CLASS_MULTI_PHASE_DATA_BIT;
   lun_class_.fp_scsi_cmd_cdb_rcved = [](chiscsi_scsi_command* command) {
     return instance->received(command);
   };
