@@ -376,10 +376,9 @@ struct chiscsi_target_lun_class {
 	/**
 	 * @fp_scsi_cmd_abort: Let go of a command. Mandatory.
 	 *
-	 * sc_flag says why: SC_FLAG_SESS_ABORT, the session ends, or the
-	 * connection that the command came by, answered by
-	 * chiscsi_scsi_cmd_abort_status(); or SC_FLAG_TMF_ABORT, a task
-	 * management function hits a command whose data is on the way,
+	 * sc_flag says why: SC_FLAG_SESS_ABORT, session or connection ends,
+	 * answered by chiscsi_scsi_cmd_abort_status(); SC_FLAG_TMF_ABORT, a
+	 * task management function hits a command whose data is on the way,
 	 * answered by chiscsi_scsi_cmd_execution_status(). All buffers of the
 	 * command belong to the driver from this call on. When the driver's
 	 * own final status and the abort cross, either counts as the answer.
