@@ -71,6 +71,9 @@ int engine_scsi_cmd_abort(chiscsi_scsi_command *scmd);
 int engine_scsi_cmd_abort_status(chiscsi_scsi_command *scmd);
 int engine_tmf_execution_done(unsigned long hndl, unsigned char tmf_response,
 			      chiscsi_scsi_command *scmd);
+const unsigned char *engine_scsi_cmd_cdb(chiscsi_scsi_command *scmd, unsigned int *cdb_len);
+int engine_scsi_cmd_priority(chiscsi_scsi_command *scmd);
+int engine_scsi_cmd_set_status_qualifier(chiscsi_scsi_command *scmd, unsigned short qualifier);
 void engine_iscsi_command_dump(chiscsi_scsi_command *scmd);
 
 int engine_get_target_info(const char *tname, struct chiscsi_target_info *target_info);

@@ -50,6 +50,29 @@ Result<Ref<TargetSettings>> parse_settings(Text name, const TargetClass& target_
   return settings;
 }
 
+bool same_devices(Span<const TargetDeviceSettings> a, Span<const TargetDeviceSettings> b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!(a[i].line == b[i].line)) return false;
+  }
+  return true;
+}
+
+// Sessions keep what they have agreed on. Initiators hear of other logical units, and are asked to
+// log out where their portal group is gone.
+void tell_sessions_of_reload(Target& target, const TargetSettings& before,
+                             const TargetSettings& after) {
+  const bool luns_changed = !same_devices(before.devices(), after.devices());
+  MutexGuard guard(target.mutex());
+  target.sessions().for_each([&](SessionEntry& entry) {
+    Session& session = *entry.session;
+    if (luns_changed) session.notices.post(Notice::kLunsChanged);
+    if (after.find_portal_group(session.parameters.portal_group_tag) == nullptr) {
+      session.notices.post(Notice::kLogoutWanted);
+    }
+  });
+}
+
 Status open_portals(Portals& portals, const TargetSettings& settings) {
   os_address failed;
   const Status opened = portals.open(settings, &failed);
@@ -148,7 +171,8 @@ Status Engine::change_target(Target& target, Ref<TargetSettings> fresh) {
   LunChange change(target, lun_handles_);
   CHISCSI_TRY(change.prepare(*fresh));
   CHISCSI_TRY(open_portals(portals_, *fresh));
-  change.commit(std::move(fresh));
+  change.commit(fresh);
+  tell_sessions_of_reload(target, *current, *fresh);
   portals_.close(*current);
   change.close_leavers(abort_timeout_ms());
   return Status();

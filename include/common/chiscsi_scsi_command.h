@@ -317,6 +317,52 @@ int chiscsi_tmf_execution_done(unsigned long hndl, unsigned char tmf_response,
 			       chiscsi_scsi_command *scmd);
 
 /**
+ * chiscsi_scsi_cmd_cdb() - The whole CDB of a command.
+ * @scmd: a command that fp_scsi_cmd_cdb_rcved() was called for
+ * @cdb_len: receives the length in bytes: 16, or 17 to 260 for a CDB that an
+ *	initiator sent with an Extended CDB header segment (RFC 7143 11.2.2.3)
+ *
+ * Our addition to the Guide, whose sc_cmd and sc_cmdlen stay what they are: the
+ * first 16 bytes. A driver that does not call this function takes a longer CDB
+ * for its first 16 bytes, so it should refuse operation code 7Fh.
+ *
+ * Context: Any context. Does not sleep.
+ * Return: the CDB, which belongs to the target and is valid until
+ *	fp_scsi_cmd_cleanup() returns; NULL, with a length of 0, for what is not
+ *	a command of the driver.
+ */
+const unsigned char *chiscsi_scsi_cmd_cdb(chiscsi_scsi_command *scmd,
+					  unsigned int *cdb_len);
+
+/**
+ * chiscsi_scsi_cmd_priority() - The priority an initiator gave a command.
+ * @scmd: a command that fp_scsi_cmd_cdb_rcved() was called for
+ *
+ * Our addition to the Guide. An initiator can give one when iSCSIProtocolLevel 2
+ * is agreed (RFC 7144).
+ *
+ * Context: Any context. Does not sleep.
+ * Return: 1 (highest) to 15, 0 for none; negative for what is not a command of
+ *	the driver.
+ */
+int chiscsi_scsi_cmd_priority(chiscsi_scsi_command *scmd);
+
+/**
+ * chiscsi_scsi_cmd_set_status_qualifier() - Qualify the status of a command.
+ * @scmd: a command that has not got its final status
+ * @qualifier: SAM-5 status qualifier, for instance a time to wait with BUSY
+ *
+ * Our addition to the Guide. To be called before the call that ends the
+ * command. The initiator gets it when iSCSIProtocolLevel 2 is agreed (RFC 7144),
+ * else it is dropped.
+ *
+ * Context: Any context. Does not sleep.
+ * Return: 0 or a negative error, see the head of this file.
+ */
+int chiscsi_scsi_cmd_set_status_qualifier(chiscsi_scsi_command *scmd,
+					  unsigned short qualifier);
+
+/**
  * chiscsi_iscsi_command_dump() - Print a command to the kernel log.
  * @scmd: the command
  *

@@ -421,8 +421,10 @@ struct chiscsi_target_lun_class {
 	 * The driver ends the commands it holds with
 	 * chiscsi_scsi_cmd_execution_status(), then calls
 	 * chiscsi_tmf_execution_done(). Commands whose data is on the way get
-	 * @fp_scsi_cmd_abort first. TASK REASSIGN, CLEAR ACA, and ABORT TASK of a
-	 * command the driver does not hold never get here.
+	 * @fp_scsi_cmd_abort first, and so do those the driver has left, in
+	 * whatever session, after it has answered. TASK REASSIGN, CLEAR ACA, the
+	 * functions of RFC 7144, and ABORT TASK of a command the driver does not
+	 * hold never get here.
 	 *
 	 * -EOPNOTSUPP leaves the function to the target, which aborts the
 	 * commands one by one; any other negative value answers "function

@@ -46,7 +46,7 @@ struct Bhs {
 };
 
 struct ScsiCommand {
-  uint8_t opcode_byte, flags, reserved1[2];
+  uint8_t opcode_byte, flags, priority, reserved1;
   uint8_t total_ahs_length;
   Be24 data_segment_length;
   uint8_t lun[8];
@@ -58,7 +58,8 @@ struct ScsiResponse {
   uint8_t opcode_byte, flags, response, status;
   uint8_t total_ahs_length;
   Be24 data_segment_length;
-  uint8_t reserved1[8];
+  Be16 status_qualifier;
+  uint8_t reserved1[6];
   Be32 initiator_task_tag, snack_tag, stat_sn, exp_cmd_sn, max_cmd_sn, exp_data_sn;
   Be32 bidi_residual_count, residual_count;
 };
@@ -76,7 +77,7 @@ struct TaskManagementResponse {
   uint8_t opcode_byte, flags, response, reserved1;
   uint8_t total_ahs_length;
   Be24 data_segment_length;
-  uint8_t reserved2[8];
+  uint8_t additional_response_information[3], reserved2[5];
   Be32 initiator_task_tag;
   uint8_t reserved3[4];
   Be32 stat_sn, exp_cmd_sn, max_cmd_sn;

@@ -44,6 +44,8 @@ inline constexpr uint8_t kTextContinue = 0x40;
 inline constexpr uint8_t kCommandRead = 0x40;
 inline constexpr uint8_t kCommandWrite = 0x20;
 inline constexpr uint8_t kCommandAttributeMask = 0x07;
+// SCSI Command, low half of byte 2, when iSCSIProtocolLevel 2 is agreed (RFC 7144).
+inline constexpr uint8_t kCommandPriorityMask = 0x0f;
 // SCSI Response and Data-In flags, sections 11.4.1 and 11.7.
 inline constexpr uint8_t kResponseBidiOverflow = 0x10;
 inline constexpr uint8_t kResponseBidiUnderflow = 0x08;
@@ -117,9 +119,23 @@ enum class LoginStatus : uint16_t {
   kOutOfResources = 0x0302,
 };
 
-// AHS types, section 11.2.2.1.
+// AHS types, section 11.2.2.1, in the lower six bits of their byte.
+inline constexpr uint8_t kAhsTypeMask = 0x3f;
 inline constexpr uint8_t kAhsExtendedCdb = 1;
 inline constexpr uint8_t kAhsBidiReadLength = 2;
+// Bytes of a CDB in the BHS, and of the longest one there is: opcode 7Fh, whose own length field
+// counts from byte 8.
+inline constexpr uint32_t kBhsCdbSize = 16;
+inline constexpr uint32_t kMaxCdbSize = 260;
+
+// Task management functions and a response beyond those of the storage driver API: RFC 7144, when
+// iSCSIProtocolLevel 2 is agreed.
+inline constexpr uint8_t kTmfQueryTask = 9;
+inline constexpr uint8_t kTmfQueryTaskSet = 10;
+inline constexpr uint8_t kTmfNexusReset = 11;
+inline constexpr uint8_t kTmfQueryAsyncEvent = 12;
+inline constexpr uint8_t kTmfFunctionSucceeded = 7;
+inline constexpr uint32_t kLevelOfRfc7144 = 2;
 
 // Names are at most 223 bytes, section 4.2.7.1.
 inline constexpr uint32_t kMaxNameLength = 223;

@@ -16,8 +16,10 @@
 
 namespace chiscsi {
 
-// The iSCSIProtocolLevel we implement: RFC 7143 (section 13.24; RFC 7144 would be 2).
-inline constexpr uint32_t kProtocolLevel = 1;
+// The iSCSIProtocolLevel we implement: RFC 7144. Where it is not negotiated, that of RFC 7143 holds
+// (section 13.24).
+inline constexpr uint32_t kProtocolLevel = 2;
+inline constexpr uint32_t kDefaultProtocolLevel = 1;
 
 enum class DigestType : uint8_t { kNone = 0, kCrc32c = 1 };
 enum class AuthMethod : uint8_t { kNone = 0, kChap = 1 };
@@ -65,7 +67,7 @@ struct SessionKeys {
   uint32_t default_time2wait = 2;
   uint32_t default_time2retain = 20;
   uint32_t error_recovery_level = 0;
-  uint32_t protocol_level = kProtocolLevel;
+  uint32_t protocol_level = kDefaultProtocolLevel;
   bool initial_r2t = true;
   bool immediate_data = true;
   bool data_pdu_in_order = true;

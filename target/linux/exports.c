@@ -127,6 +127,24 @@ int chiscsi_tmf_execution_done(unsigned long hndl, unsigned char tmf_response,
 }
 EXPORT_SYMBOL(chiscsi_tmf_execution_done);
 
+const unsigned char *chiscsi_scsi_cmd_cdb(chiscsi_scsi_command *scmd, unsigned int *cdb_len)
+{
+	return engine_scsi_cmd_cdb(scmd, cdb_len);
+}
+EXPORT_SYMBOL(chiscsi_scsi_cmd_cdb);
+
+int chiscsi_scsi_cmd_priority(chiscsi_scsi_command *scmd)
+{
+	return engine_scsi_cmd_priority(scmd);
+}
+EXPORT_SYMBOL(chiscsi_scsi_cmd_priority);
+
+int chiscsi_scsi_cmd_set_status_qualifier(chiscsi_scsi_command *scmd, unsigned short qualifier)
+{
+	return engine_scsi_cmd_set_status_qualifier(scmd, qualifier);
+}
+EXPORT_SYMBOL(chiscsi_scsi_cmd_set_status_qualifier);
+
 void chiscsi_iscsi_command_dump(chiscsi_scsi_command *scmd)
 {
 	engine_iscsi_command_dump(scmd);

@@ -49,14 +49,27 @@ void execute_logout(Connection& connection, const iscsi::LogoutRequest& request)
 void execute_task_management(Connection& connection, const iscsi::TaskManagementRequest& request,
                              bool immediate);
 
-// Calls fp_tmf_execute() where it is due, and answers functions that are over. True when it called.
+// `information` is what RFC 7144 adds to a response, or null.
+void send_tmf_response(Connection& connection, uint32_t initiator_task_tag, uint8_t response,
+                       const SenseCode* information);
+
+// tmf_stages.cc
+bool can_be_named(const Command& command);
+// The command ends without a word, and the function waits for it. Precondition: can_be_named().
+void name(Tmf& tmf, Command& command);
+// Does what is due for the session's functions: naming, fp_tmf_execute(), responses. True when
+// something has moved on.
 bool run_tmfs(Session& session);
+// The same for the part of a function that may not be in the session's list yet.
+void run_tmf_part(Tmf& part);
 // A command that a task management function named has ended.
 void tmf_command_ended(Tmf& tmf);
 // The limit of a task management function has passed.
 void tmf_give_up(Tmf& tmf);
-// Forgets the session's task management functions: it ends.
+// The session ends: forgets the functions it sent. Those of other sessions go on waiting for its
+// commands, until drop_tmf_parts() says that nothing will come any more.
 void drop_tmfs(Session& session);
+void drop_tmf_parts(Session& session);
 // No response goes to `connection` any more: it is gone.
 void drop_tmf_responses(Session& session, const Connection& connection);
 // Forgets the requests of `connection` that were not executed. Those that were ahead of their turn

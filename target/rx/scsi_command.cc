@@ -4,6 +4,7 @@
 //
 // A command is refused by a Reject only where it cannot become a task; where the task exists but
 // its data is wrong, it becomes a command that ends with CHECK CONDITION.
+#include "target/rx/ahs.hh"
 #include "target/rx/rx.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/session/write_data.hh"
@@ -19,6 +20,13 @@ using Verdict = CommandWindow::Verdict;
 constexpr uint32_t kMaxImmediateCommands = 32;
 constexpr uint64_t kUnsolicitedWaitMs = 60'000;
 
+// What a command needs before it can be made.
+struct Supplies {
+  AhsContent ahs;
+  Buffer memory;  // For unsolicited data.
+  Buffer cdb;     // For a CDB that does not fit into the header.
+};
+
 RxAction skip(Connection& connection) {
   connection.rx.discard = true;
   return RxAction::kContinue;
@@ -30,7 +38,15 @@ RxAction reject_command(Connection& connection, const RxPdu& pdu, RejectReason r
   return skip(connection);
 }
 
-void read_header(Command& command, Connection& connection, const RxPdu& pdu) {
+void read_cdb(Command& command, const iscsi::ScsiCommand& bhs, Supplies& supplies) {
+  __builtin_memcpy(command.cdb, bhs.cdb, sizeof(command.cdb));
+  if (!supplies.cdb) return;
+  command.long_cdb = std::move(supplies.cdb);
+  copy_bytes(command.long_cdb.bytes(), Bytes(bhs.cdb));
+  copy_bytes(command.long_cdb.bytes().skip(sizeof(bhs.cdb)), supplies.ahs.cdb_rest);
+}
+
+void read_header(Command& command, Connection& connection, const RxPdu& pdu, Supplies& supplies) {
   const auto& bhs = pdu.bhs.as<iscsi::ScsiCommand>();
   command.connection = &connection;
   connection.member().adopt(command);
@@ -42,8 +58,12 @@ void read_header(Command& command, Connection& connection, const RxPdu& pdu) {
   command.immediate = pdu.bhs.immediate();
   command.sequenced.cmd_sn = Serial(bhs.cmd_sn.get());
   command.sequenced.is_command = true;
+  command.bidi_read_length = supplies.ahs.read_length;
+  if (connection.session()->parameters.protocol_level >= iscsi::kLevelOfRfc7144) {
+    command.priority = bhs.priority & iscsi::kCommandPriorityMask;
+  }
   __builtin_memcpy(command.lun, bhs.lun, sizeof(command.lun));
-  __builtin_memcpy(command.cdb, bhs.cdb, sizeof(command.cdb));
+  read_cdb(command, bhs, supplies);
 }
 
 // How much data may come without an R2T, immediate data included.
@@ -81,8 +101,31 @@ RxAction prepare_unsolicited(Connection& connection, Command& command, const RxP
   return RxAction::kContinue;
 }
 
+bool is_bidirectional(uint8_t flags) {
+  constexpr uint8_t kBoth = iscsi::kCommandRead | iscsi::kCommandWrite;
+  return (flags & kBoth) == kBoth;
+}
+
+// Whether the additional header segments are well-formed and such as this command may have.
+bool read_ahs(const RxPdu& pdu, AhsContent* ahs) {
+  if (pdu.ahs_too_long || !parse_ahs(Bytes(pdu.ahs, pdu.ahs_size), ahs)) return false;
+  return !ahs->has_read_length || is_bidirectional(pdu.bhs.flags);
+}
+
+// Memory that the command will need. False: receiving has to pause for it.
+bool supply(Connection& connection, const RxPdu& pdu, Supplies& supplies) {
+  const uint32_t room = unsolicited_room_wanted(*connection.session(), pdu);
+  if (room != 0 && !(supplies.memory = take_rx_memory(connection, room))) return false;
+  if (supplies.ahs.cdb_rest.empty()) return true;
+  supplies.cdb = Buffer::allocate_atomic(iscsi::kBhsCdbSize + supplies.ahs.cdb_rest.size());
+  if (supplies.cdb) return true;
+  connection.rx.spare = std::move(supplies.memory);
+  connection.rx.want_command = true;
+  return false;
+}
+
 // Takes a command from the pool. Null: the PDU was answered, or is to be ignored.
-Command* admit(Connection& connection, RxPdu& pdu, Buffer* memory, RxAction* action) {
+Command* admit(Connection& connection, RxPdu& pdu, Supplies& supplies, RxAction* action) {
   Session& session = *connection.session();
   const auto& bhs = pdu.bhs.as<iscsi::ScsiCommand>();
   *action = RxAction::kContinue;
@@ -95,18 +138,22 @@ Command* admit(Connection& connection, RxPdu& pdu, Buffer* memory, RxAction* act
                              "too many immediate commands");
     return nullptr;
   }
+  if (!read_ahs(pdu, &supplies.ahs)) {
+    *action = reject_command(connection, pdu, RejectReason::kInvalidPduField,
+                             "malformed additional header segment");
+    return nullptr;
+  }
   if (session.tasks.find(bhs.initiator_task_tag.get()) != nullptr) {
     *action = reject_command(connection, pdu, RejectReason::kTaskInProgress, "task in progress");
     return nullptr;
   }
-  const uint32_t room = unsolicited_room_wanted(session, pdu);
-  if (room != 0 && !(*memory = take_rx_memory(connection, room))) {
+  if (!supply(connection, pdu, supplies)) {
     *action = RxAction::kPause;
     return nullptr;
   }
   Command* command = session.new_command();
   if (command == nullptr) {
-    connection.rx.spare = std::move(*memory);
+    connection.rx.spare = std::move(supplies.memory);
     connection.rx.want_command = true;
     *action = RxAction::kPause;
   }
@@ -119,17 +166,15 @@ void count_command(const Command& command, Traffic& traffic) {
   if (command.is_write()) traffic.write_executed();
 }
 
-bool is_bidirectional(const Command& command) { return command.is_read() && command.is_write(); }
-
 }  // namespace
 
 RxAction begin_scsi_command(Connection& connection, RxPdu& pdu, Placement* placement) {
   RxAction action;
-  Buffer memory;
-  Command* command = admit(connection, pdu, &memory, &action);
+  Supplies supplies;
+  Command* command = admit(connection, pdu, supplies, &action);
   if (command == nullptr) return action;
   Session& session = *connection.session();
-  read_header(*command, connection, pdu);
+  read_header(*command, connection, pdu, supplies);
   trace::received(*command);
   command->set_state(CommandState::kReceiving);
   session.commands.push_back(*command);
@@ -141,12 +186,10 @@ RxAction begin_scsi_command(Connection& connection, RxPdu& pdu, Placement* place
     session.window.command_started();
   }
   connection.rx.command = command;
-  if (is_bidirectional(*command) || pdu.bhs.total_ahs_length != 0) {
-    // Neither bidirectional commands nor CDBs over 16 bytes can be passed on; they become tasks all
-    // the same, so that the order of commands has no hole.
-    write_data::fail(*command, kInvalidFieldInCdb);
-  }
-  return prepare_unsolicited(connection, *command, pdu, std::move(memory), placement);
+  // A bidirectional command cannot be passed on; it becomes a task all the same, so that the order
+  // of commands has no hole.
+  if (is_bidirectional(command->flags)) write_data::fail(*command, kInvalidFieldInCdb);
+  return prepare_unsolicited(connection, *command, pdu, std::move(supplies.memory), placement);
 }
 
 RxAction complete_scsi_command(Connection& connection, RxPdu& pdu) {

@@ -21,6 +21,7 @@ struct Question {
   const LunMap& luns;
   Text target_name;
   uint16_t portal_group_tag;
+  SenseCode unit_attention = {};  // That REQUEST SENSE is to report.
 };
 
 // SPC-5 sections 6.7 and 7.7.
@@ -28,7 +29,7 @@ SenseCode inquiry(const Question& question, Reply& reply);
 // SPC-5 section 6.33.
 SenseCode report_luns(const Question& question, Reply& reply);
 size_t report_luns_size(const LunMap& luns);
-// SPC-5 section 6.39: there is nothing to report, but that a LUN is not there.
+// SPC-5 section 6.39: a pending unit attention, or that a LUN is not there.
 SenseCode request_sense(const Question& question, Reply& reply);
 SenseCode test_unit_ready(const Question& question, Reply& reply);
 // SBC-4 sections 5.20 and 5.21. Precondition: the LUN has a geometry.

@@ -13,7 +13,6 @@ namespace chiscsi {
 namespace {
 
 constexpr uint8_t kFixedSense = 0x70;
-constexpr uint32_t kFixedSenseSize = 18;
 
 // Fixed format 0x70/0x71, descriptor format 0x72/0x73.
 bool holds_sense(const uint8_t* sense) {
@@ -28,13 +27,7 @@ void put_sense_size(Command& command, uint32_t size) {
 }
 
 void build_fixed_sense(Command& command, SenseCode code) {
-  uint8_t* sense = command.sense + 2;
-  __builtin_memset(sense, 0, kFixedSenseSize);
-  sense[0] = kFixedSense;
-  sense[2] = code.key;
-  sense[7] = kFixedSenseSize - 8;
-  sense[12] = code.asc;
-  sense[13] = code.ascq;
+  put_fixed_sense(command.sense + 2, code);
   put_sense_size(command, kFixedSenseSize);
 }
 
@@ -90,6 +83,15 @@ void queue_response(Command& command) {
 }
 
 }  // namespace
+
+void put_fixed_sense(uint8_t* sense, SenseCode code) {
+  __builtin_memset(sense, 0, kFixedSenseSize);
+  sense[0] = kFixedSense;
+  sense[2] = code.key;
+  sense[7] = kFixedSenseSize - 8;
+  sense[12] = code.asc;
+  sense[13] = code.ascq;
+}
 
 void conclude_as_driver_said(Command& command) {
   command.response_code = command.scsi.sc_response;

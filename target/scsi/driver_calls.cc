@@ -283,6 +283,39 @@ int engine_scsi_cmd_abort(chiscsi_scsi_command* scmd) {
   return take_abort_request(command) ? 0 : refuse_stale(kCall, command);
 }
 
+const unsigned char* engine_scsi_cmd_cdb(chiscsi_scsi_command* scmd, unsigned int* cdb_len) {
+  *cdb_len = 0;
+  if (!Command::is_live_pointer(scmd)) {
+    refuse("chiscsi_scsi_cmd_cdb", scmd, "not a command");
+    return nullptr;
+  }
+  Command& command = Command::of(*scmd);
+  if (access_of(command) == DriverAccess::kNone) {
+    refuse_stale("chiscsi_scsi_cmd_cdb", command);
+    return nullptr;
+  }
+  const Bytes cdb = command.whole_cdb();
+  *cdb_len = static_cast<unsigned int>(cdb.size());
+  return cdb.data();
+}
+
+int engine_scsi_cmd_priority(chiscsi_scsi_command* scmd) {
+  constexpr const char* kCall = "chiscsi_scsi_cmd_priority";
+  if (!Command::is_live_pointer(scmd)) return refuse(kCall, scmd, "not a command");
+  Command& command = Command::of(*scmd);
+  if (access_of(command) == DriverAccess::kNone) return refuse_stale(kCall, command);
+  return command.priority;
+}
+
+int engine_scsi_cmd_set_status_qualifier(chiscsi_scsi_command* scmd, unsigned short qualifier) {
+  constexpr const char* kCall = "chiscsi_scsi_cmd_set_status_qualifier";
+  if (!Command::is_live_pointer(scmd)) return refuse(kCall, scmd, "not a command");
+  Command& command = Command::of(*scmd);
+  if (access_of(command) != DriverAccess::kOpen) return refuse_stale(kCall, command);
+  command.status_qualifier.store(qualifier, std::memory_order_relaxed);
+  return 0;
+}
+
 void engine_iscsi_command_dump(chiscsi_scsi_command* scmd) {
   if (!Command::is_live_pointer(scmd)) {
     refuse("chiscsi_iscsi_command_dump", scmd, "not a command");

@@ -80,7 +80,7 @@ void take_phases(Command& command, PhaseList& lent) {
     if (command.state != CommandState::kAtDriver) continue;
     if (command.is_write()) {
       if (phase->wire_length == 0) command.session.add_work(command);
-    } else if (command.connection != nullptr) {
+    } else if (command.connection != nullptr && !command.silent) {
       zero_copy::begin(*phase);
       command.connection->queue(command);
     }
@@ -150,16 +150,17 @@ void take_refused_abort(Command& command) {
   command.event.request(command.session.worker());
 }
 
+unsigned int abort_reason(const Command& command) {
+  return command.abort_flag != 0 ? command.abort_flag : SC_FLAG_TMF_ABORT;
+}
+
 // Calls fp_scsi_cmd_abort(), once nothing of ours touches a lent buffer any more.
 void ask_driver_to_abort(Command& command) {
   command.set_state(CommandState::kAborting);
   drop_phases(command);
-  // The driver may look at the flags on another CPU until the hook tells it of the abort.
-  const unsigned int reason = command.abort_flag != 0 ? command.abort_flag : SC_FLAG_TMF_ABORT;
-  __atomic_fetch_or(&command.scsi.sc_flag, reason, __ATOMIC_RELAXED);
   command.session.watch(command, command.session.engine().abort_timeout_ms());
   chiscsi_target_lun_class& hooks = command.logical_unit->hooks();
-  trace::abort_asked(command, reason);
+  trace::abort_asked(command, abort_reason(command));
   if (hooks.fp_scsi_cmd_abort(&command.scsi) < 0) take_refused_abort(command);
 }
 
@@ -167,12 +168,13 @@ void ask_driver_to_abort(Command& command) {
 bool close_driver_access(Command& command, bool session_ends) {
   SpinGuard guard(command.session.driver_lock);
   const bool lent = command.driver.outstanding != 0;
-  if (command.driver.access == DriverAccess::kEnded && lent && session_ends) {
-    command.driver.access = DriverAccess::kAborting;
-    return true;
-  }
-  if (command.driver.access != DriverAccess::kOpen) return false;
+  const bool lent_to_the_end =
+      command.driver.access == DriverAccess::kEnded && lent && session_ends;
+  if (command.driver.access != DriverAccess::kOpen && !lent_to_the_end) return false;
   command.driver.access = DriverAccess::kAborting;
+  // A call of the driver that crosses the abort is its answer, and can see why. The driver may look
+  // at the flags on another CPU until the hook tells it of the abort.
+  __atomic_fetch_or(&command.scsi.sc_flag, abort_reason(command), __ATOMIC_RELAXED);
   return true;
 }
 
@@ -200,6 +202,19 @@ void clean_up(Command& command) {
   command.session.target()->target_class().commands_held.fetch_sub(1);
 }
 
+// Of what the target itself did to the unit, its initiators hear by their next command for it; the
+// storage driver never sees that command (docs/api-readings.md, "Unit attentions").
+bool report_unit_attention(Command& command) {
+  UnitAttentions& pending = command.session.unit_attentions;
+  SenseCode code{};
+  if (pending.empty()) return false;
+  if (command.cdb[0] == kReportLuns) pending.clear(kReportedLunsChanged);
+  if (!reports_unit_attention(command.cdb[0])) return false;
+  if (!pending.take(decode_lun(command.lun), &code)) return false;
+  conclude_with_sense(command, code);
+  return true;
+}
+
 }  // namespace
 
 // The single-level forms of SAM-5 section 4.7: peripheral, flat and extended flat addressing.
@@ -222,6 +237,7 @@ void deliver(Command& command) {
   prepare_public_part(command);
   command.scsi.sc_lun = decode_lun(command.lun);
   command.logical_unit = session.enter_lun(command.scsi.sc_lun);
+  if (command.logical_unit != nullptr && report_unit_attention(command)) return;
   if (scsi_layer::takes(command)) return;
   command.scsi.sc_lun_hndl = command.logical_unit->handle.value;
   command.scsi.sc_lun_priv = command.logical_unit->driver_private();
@@ -277,6 +293,16 @@ void give_back_complete_phases(Command& command) {
   }
 }
 
+namespace {
+// The driver's final status, with data, and a task management function have crossed: nothing of the
+// data will be sent, and the lists go back as if it had been.
+void give_back_unsent_data(Command& command) {
+  if (!command.driver_saw || !command.is_read()) return;
+  command.phases.for_each([](BufferPhase& phase) { phase.done = phase.wire_length; });
+  give_back_complete_phases(command);
+}
+}  // namespace
+
 void abort(Command& command, unsigned int flag) {
   command.silent = command.abort_wanted = true;
   command.abort_flag |= flag;
@@ -303,6 +329,7 @@ bool end_if_over(Command& command) {
   }
   if (command.silent && command.state == CommandState::kResponding) {
     command.conclusion_known = command.response_queued = true;
+    give_back_unsent_data(command);
   }
   const bool never_delivered = command.state == CommandState::kReady && command.silent;
   const bool over = command.state == CommandState::kResponding && command.response_queued &&

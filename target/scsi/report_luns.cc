@@ -34,7 +34,7 @@ SenseCode report_luns(const Question& question, Reply& reply) {
 }
 
 SenseCode request_sense(const Question& question, Reply& reply) {
-  const SenseCode sense = question.lun != nullptr ? kNoSense : kNoSuchLun;
+  const SenseCode sense = question.lun != nullptr ? question.unit_attention : kNoSuchLun;
   if (question.cdb.bit(1, 0)) {
     reply.u8(kDescriptorSense).u8(sense.key).u8(sense.asc).u8(sense.ascq).zeros(4);
   } else {

@@ -59,6 +59,12 @@ void send(Command& command, Buffer memory, size_t size) {
   conclude_as_driver_said(command);
 }
 
+// The one that REQUEST SENSE has reported is over.
+void take_unit_attention(Command& command) {
+  SenseCode reported;
+  command.session.unit_attentions.take(command.scsi.sc_lun, &reported);
+}
+
 void answer(Command& command, const CommandInfo& info, const Question& question) {
   const size_t longest =
       info.opcode == scsi::Opcode::kReportLuns ? scsi::report_luns_size(question.luns) : kMaxAnswer;
@@ -68,6 +74,7 @@ void answer(Command& command, const CommandInfo& info, const Question& question)
   scsi::Reply reply(payload(memory));
   const SenseCode sense = info.answer(question, reply);
   if (sense.key != 0) return end_with(command, sense);
+  if (info.opcode == scsi::Opcode::kRequestSense) take_unit_attention(command);
   if (command.expected_length != 0 && reply.size() != 0 && !command.is_read()) {
     return end_with(command, kInvalidFieldInCommandUnit);
   }
@@ -107,8 +114,9 @@ bool takes(Command& command) {
   const Lun* lun = command.logical_unit;
   if (lun != nullptr && lun->passes_all_commands()) return false;
   Session& session = command.session;
-  const Question question{scsi::Cdb(command.cdb), lun, session.luns(), session.target()->name(),
-                          session.parameters.portal_group_tag};
+  Question question{scsi::Cdb(command.cdb), lun, session.luns(), session.target()->name(),
+                    session.parameters.portal_group_tag};
+  session.unit_attentions.peek(command.scsi.sc_lun, &question.unit_attention);
   SenseCode sense;
   const CommandInfo* info = scsi::find_command(question.cdb, &sense);
   if (info == nullptr) {

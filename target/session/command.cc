@@ -66,7 +66,10 @@ bool Command::is_live_pointer(const chiscsi_scsi_command* scsi) {
 void Command::reset() {
   connection = nullptr;
   member = nullptr;
-  flags = 0;
+  flags = priority = 0;
+  bidi_read_length = 0;
+  long_cdb.reset();
+  status_qualifier.store(0, std::memory_order_relaxed);
   immediate = task_open = counted = driver_saw = silent = conclusion_known = response_queued =
       false;
   abort_wanted = driver_abort = own_failure = failed = receiving = false;

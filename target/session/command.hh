@@ -15,6 +15,7 @@
 #include "common/chiscsi_scsi_command.h"
 #include "iscsi/bhs.hh"
 #include "os/socket.h"
+#include "target/scsi/sense_code.hh"
 #include "target/session/command_window.hh"
 #include "target/session/tx_item.hh"
 #include "transport/sg_cursor.hh"
@@ -28,12 +29,6 @@ class Session;
 struct Command;
 struct Member;
 struct Tmf;
-
-struct SenseCode {
-  uint8_t key;
-  uint8_t asc;
-  uint8_t ascq;
-};
 
 enum class CommandState : uint8_t {
   kFree,
@@ -112,6 +107,8 @@ struct Command : TxItem {
   uint32_t expected_length = 0;  // Expected Data Transfer Length.
   uint8_t lun[8] = {};
   uint8_t flags = 0;
+  uint8_t priority = 0;           // Of RFC 7144; 0 without it.
+  uint32_t bidi_read_length = 0;  // Of a bidirectional command, which we refuse.
   bool immediate = false;
   bool task_open = false;         // One of the member's open commands.
   bool counted = false;           // Occupies a place of the command window.
@@ -158,6 +155,7 @@ struct Command : TxItem {
   uint8_t residual_flags = 0;
   uint32_t residual_count = 0;
   uint16_t sense_size = 0;
+  std::atomic<uint16_t> status_qualifier{0};  // Set by the driver, before its final status.
   uint8_t sense[2 + SCSI_SENSE_BUFFERSIZE];
 
   // Guarded by the driver lock.
@@ -173,7 +171,10 @@ struct Command : TxItem {
   } driver;
   PostedOnce event;  // Asks the worker to look at `driver`.
 
-  uint8_t cdb[16] = {};
+  // The whole CDB: a longer one has a buffer of its own, and its first bytes are in both places.
+  Bytes whole_cdb() const { return long_cdb ? Bytes(long_cdb.bytes()) : Bytes(cdb); }
+  uint8_t cdb[iscsi::kBhsCdbSize] = {};
+  Buffer long_cdb;
   uint32_t magic;
 };
 

@@ -45,6 +45,13 @@ const char* text_of(EndReason reason) {
   }
 }
 
+// Whether the initiator hears of it before its connections close. Of a reinstatement it does not
+// (RFC 7143 section 6.3.5).
+bool is_announced(EndReason reason) {
+  return reason == EndReason::kTargetRemoved || reason == EndReason::kShutdown ||
+         reason == EndReason::kTargetReset || reason == EndReason::kDriverRequest;
+}
+
 bool same_port(const SessionParameters& a, const SessionParameters& b) {
   return equal_bytes(Bytes(a.isid, 6), Bytes(b.isid, 6)) &&
          a.portal_group_tag == b.portal_group_tag &&
@@ -158,7 +165,7 @@ void Session::end(EndReason reason) {
   if (reason == EndReason::kLogout) {
     members.for_each([this](Member& member) { terminate_commands(member); });
   }
-  close_connections(reason == EndReason::kTargetRemoved || reason == EndReason::kShutdown);
+  close_connections(is_announced(reason));
   // Without a connection whose loss leads on, the next message does.
   if (places_taken_ == 0) request_end(reason);
 }
@@ -288,6 +295,7 @@ void Session::sweep() {
     watched = true;
     if (now >= tmf.deadline_ms) rx::tmf_give_up(tmf);
   });
+  watched |= notices.watch(now);
   if (watched && state_ != SessionState::kEnded) worker_.arm(sweep_timer_, kSweepMs);
   run_work();
 }
@@ -321,6 +329,7 @@ void Session::finish_end() {
   state_ = SessionState::kEnded;
   sweep_timer_.disarm();
   rx::drop_tmfs(*this);
+  rx::drop_tmf_parts(*this);
   rx::drop_plugs(*this);
   // From the hook on the handle is dead.
   engine_.session_handles().remove(*this);

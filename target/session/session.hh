@@ -21,9 +21,11 @@
 #include "target/session/command_pool.hh"
 #include "target/session/command_window.hh"
 #include "target/session/member.hh"
+#include "target/session/notices.hh"
 #include "target/session/r2t.hh"
 #include "target/session/task_table.hh"
 #include "target/session/tmf.hh"
+#include "target/session/unit_attention.hh"
 #include "target/target.hh"
 #include "transport/bounce_pool.hh"
 #include "transport/worker.hh"
@@ -108,6 +110,7 @@ class Session : public RefCounted<Session> {
   // The same on the worker, at once. Never destroys the session before it returns.
   void end(EndReason reason);
   bool is_active() const { return state_ == SessionState::kActive; }
+  bool has_ended() const { return state_ == SessionState::kEnded; }
   // Full feature phase has ended or is about to. Context: any.
   bool is_end_requested() const { return end_requested_.load() != 0; }
 
@@ -148,12 +151,14 @@ class Session : public RefCounted<Session> {
   SessionParameters parameters;
   Handle handle;
   os_spinlock* driver_lock = nullptr;  // See Command::driver.
+  Notices notices{*this};
 
   // Worker-owned.
   CommandWindow window;
   TaskTable tasks;
   R2tPool r2ts;
   TmfList tmfs;
+  UnitAttentions unit_attentions;
   MemberList members;  // The connections, those to come, and those gone with commands left.
   List<Sequenced, &Sequenced::window_node> requests;  // HeldPdus to be executed, in order.
   List<Command, &Command::session_node> commands;     // All that are not free.

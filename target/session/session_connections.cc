@@ -122,6 +122,7 @@ void Session::start_full_feature(Connection& connection) {
          target_ ? target_->name_c_str() : "discovery", handle.value,
          parameters.initiator_name.c_str(), parameters.tsih, connection.peer_text());
   consider_waiting();
+  notices.deliver();
   if (is_end_requested()) request_end(static_cast<EndReason>(end_requested_.load()));
 }
 

@@ -30,7 +30,8 @@ bool is_last_data(Command& command, const BufferPhase& phase) {
 
 bool collapses_status(const Command& command) {
   return command.conclusion_known && command.scsi_status == kScsiGood &&
-         command.response_code == 0 && command.sense_size == 0;
+         command.response_code == 0 && command.sense_size == 0 &&
+         command.status_qualifier.load(std::memory_order_relaxed) == 0;
 }
 
 // The status leaves now, so the command's place in the window is free: the very PDU says so.
@@ -95,6 +96,13 @@ void fill_response(Connection& connection, Command& command, TxPdu* pdu) {
     bhs.flags |= command.residual_flags;
     bhs.exp_data_sn = command.data_sn;  // Of Data-In; a write has none.
     bhs.residual_count = command.residual_count;
+    if (command.bidi_read_length != 0) {
+      bhs.flags |= iscsi::kResponseBidiUnderflow;  // Such a command is refused: nothing was read.
+      bhs.bidi_residual_count = command.bidi_read_length;
+    }
+    if (command.session.parameters.protocol_level >= iscsi::kLevelOfRfc7144) {
+      bhs.status_qualifier = command.status_qualifier.load(std::memory_order_relaxed);
+    }
   }
   pdu->memory = Bytes(command.sense, command.sense_size);
   pdu->data_size = command.sense_size;

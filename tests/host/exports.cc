@@ -85,6 +85,16 @@ int chiscsi_tmf_execution_done(unsigned long hndl, unsigned char tmf_response,
   return engine_tmf_execution_done(hndl, tmf_response, scmd);
 }
 
+const unsigned char* chiscsi_scsi_cmd_cdb(chiscsi_scsi_command* scmd, unsigned int* cdb_len) {
+  return engine_scsi_cmd_cdb(scmd, cdb_len);
+}
+
+int chiscsi_scsi_cmd_priority(chiscsi_scsi_command* scmd) { return engine_scsi_cmd_priority(scmd); }
+
+int chiscsi_scsi_cmd_set_status_qualifier(chiscsi_scsi_command* scmd, unsigned short qualifier) {
+  return engine_scsi_cmd_set_status_qualifier(scmd, qualifier);
+}
+
 void chiscsi_iscsi_command_dump(chiscsi_scsi_command* scmd) { engine_iscsi_command_dump(scmd); }
 
 int chiscsi_get_target_info(char* tname, struct chiscsi_target_info* target_info) {

@@ -260,10 +260,10 @@ void FakeDriver::set_up_command_hooks() {
   };
   lun_class_.fp_scsi_cmd_abort_status = [](unsigned, unsigned, unsigned, unsigned, unsigned char*,
                                            void*) { self().note("abort_status"); };
-  lun_class_.fp_tmf_execute = [](unsigned long, unsigned long handle, unsigned char,
+  lun_class_.fp_tmf_execute = [](unsigned long session, unsigned long handle, unsigned char,
                                  unsigned char function, unsigned lun,
                                  chiscsi_scsi_command* command) {
-    return self().manage({handle, function, lun, command});
+    return self().manage({session, handle, function, lun, command});
   };
   lun_class_.fp_scsi_cmd_cleanup = [](chiscsi_scsi_command* command) {
     self().cleaned_up(command);

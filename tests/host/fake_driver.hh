@@ -54,6 +54,8 @@ class FakeDriver {
   std::atomic<bool> answer_stage{true};
   std::atomic<unsigned> max_cmd{0};
   std::atomic<bool> hide_targets{false};
+  // Task management ends commands of the session that sent the function alone, whatever it is.
+  std::atomic<bool> ends_own_commands_only{false};
   // CHAP; empty: unknown name. Set before the target is added.
   std::string initiator_secret, target_chap_name, target_secret;
   bool mutual_required = false;
@@ -113,6 +115,7 @@ class FakeDriver {
   struct Task;
   using TaskPtr = std::shared_ptr<Task>;
   struct Tmf {
+    unsigned long session;
     unsigned long handle;
     unsigned char function;
     unsigned lun;
@@ -148,6 +151,7 @@ class FakeDriver {
   void take_back_list(Task& task);
   void answer_abort(const TaskPtr& task);
   void answer_tmf(const Tmf& tmf);
+  bool concerns(const Tmf& tmf, const Task& task) const;
 
   chiscsi_target_class class_ = {};
   chiscsi_target_lun_class lun_class_ = {};

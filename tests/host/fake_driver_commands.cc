@@ -60,6 +60,7 @@ struct FakeDriver::Task {
 
   std::function<void()> parked;  // The next step, while commands are held or the driver is stuck.
   bool final_sent = false;
+  bool crossed = false;  // The final status met an abort: it was the answer.
   bool refused = false;
   bool gone = false;
   int calls_running = 0;
@@ -327,6 +328,9 @@ int FakeDriver::call_target(const TaskPtr& task, bool final, const std::function
   const int rc = call();
   Guard guard(lock_);
   --task->calls_running;
+  if (final && !task->gone) {
+    task->crossed = (flags_of(*task->command) & (SC_FLAG_TMF_ABORT | SC_FLAG_SESS_ABORT)) != 0;
+  }
   if (rc < 0 && task->aborts == 0) violate("the target refused a call: " + std::to_string(rc));
   if (task->aborts != task->aborts_answered) {
     take_back_list(*task);
@@ -399,7 +403,7 @@ int FakeDriver::aborted(chiscsi_scsi_command* command) {
   note(of_session ? "abort session" : "abort tmf");
   if (!of_session && (command->sc_flag & SC_FLAG_TMF_ABORT) == 0)
     violate("an abort without reason");
-  if (!of_session && task->final_sent && task->calls_running == 0) {
+  if (!of_session && task->final_sent && !task->crossed && task->calls_running == 0) {
     violate("a TMF abort after the driver's final status");
   }
   ++task->aborts;
@@ -440,14 +444,19 @@ int FakeDriver::manage(const Tmf& tmf) {
   return 0;
 }
 
+bool FakeDriver::concerns(const Tmf& tmf, const Task& task) const {
+  if (tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK) return task.command == tmf.command;
+  const bool of_target = tmf.function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||
+                         tmf.function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET;
+  const bool own_only = ends_own_commands_only || tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK_SET;
+  if (own_only && task.command->sc_tclass_sess_priv != tmf.session) return false;
+  return of_target || task.lun == tmf.lun;
+}
+
 void FakeDriver::answer_tmf(const Tmf& tmf) {
   Guard guard(lock_);
   for (const auto& [command, task] : tasks_) {
-    const bool of_task = tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK;
-    const bool of_target = tmf.function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||
-                           tmf.function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET;
-    const bool concerned = of_task ? command == tmf.command : of_target || task->lun == tmf.lun;
-    if (!concerned || task->aborts != 0 || !task->parked) continue;
+    if (!concerns(tmf, *task) || task->aborts != 0 || !task->parked) continue;
     task->parked = nullptr;
     task->final_sent = true;
     command->sc_status = kTaskAborted;

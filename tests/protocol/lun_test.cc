@@ -23,6 +23,7 @@ using Calls = std::vector<std::string>;
 constexpr uint32_t kBlock = FakeDisks::kBlock;
 constexpr uint32_t kBlocks = FakeDisks::kBlocks;
 constexpr uint8_t kCheckCondition = 2;
+constexpr uint8_t kUnitAttention = 6;
 
 class LunProtocol : public testing::Test {
  protected:
@@ -95,8 +96,13 @@ class LunProtocol : public testing::Test {
     EXPECT_EQ(outcome.sense_key(), key);
     EXPECT_EQ(outcome.sense[12], asc);
   }
+  // Passes over what the unit has to tell of a reload.
   bool is_there(Initiator& initiator, uint64_t lun) {
-    const Outcome outcome = initiator.no_data(test_unit_ready_cdb(), lun);
+    Outcome outcome = initiator.no_data(test_unit_ready_cdb(), lun);
+    if (outcome.sense_key() == kUnitAttention) {
+      expect_sense(outcome, kUnitAttention, 0x3f);
+      outcome = initiator.no_data(test_unit_ready_cdb(), lun);
+    }
     if (!outcome.good()) expect_sense(outcome, 5, 0x25);
     return outcome.good();
   }
@@ -222,11 +228,37 @@ TEST_F(LunProtocol, AReloadIsSeenAtOnce) {
   ASSERT_EQ(reconfigure({"b,DISK", "c,DISK", "d,RAW"}), 0);
   EXPECT_TRUE(is_there(*peer, 2));
   EXPECT_FALSE(is_there(*peer, 3));
+  EXPECT_TRUE(is_there(*peer, 0));
   ASSERT_TRUE(peer->read(read10_cdb(0, 1), kBlock, 0).good());
   EXPECT_EQ(disks.count("cdb 28 b"), 1u);
   ASSERT_EQ(reconfigure({"b,DISK"}), 0);
   EXPECT_FALSE(is_there(*peer, 1));
   EXPECT_TRUE(disks.wait_for("detach d"));
+}
+
+// By an asynchronous message, and by each unit's next command that may say it: a class that takes
+// all commands gets REQUEST SENSE as well, otherwise it returns the condition.
+TEST_F(LunProtocol, InitiatorsHearOfAReload) {
+  start();
+  ASSERT_EQ(reconfigure({"a,RAW", "b,DISK", "c,DISK"}), 0);
+  const auto event = peer->receive_opcode(Opcode::kAsyncMessage);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->as<AsyncMessage>().async_event, 0);
+  expect_sense(peer->no_data(test_unit_ready_cdb(), 0), kUnitAttention, 0x3f);
+  EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 0).good());
+  const Outcome sense = peer->read({0x03, 0, 0, 0, 18}, 18, 1);
+  ASSERT_TRUE(sense.good());
+  EXPECT_EQ(sense.data[2], kUnitAttention);
+  EXPECT_EQ(sense.data[12], 0x3f);
+  EXPECT_EQ(sense.data[13], 0x0e);
+  EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 1).good());
+  // Who reads the list knows it, on every unit.
+  EXPECT_TRUE(peer->read({0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0}, 256, 1).good());
+  EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 2).good());
+  // The same lines again are no news.
+  ASSERT_EQ(reconfigure({"a,RAW", "b,DISK", "c,DISK"}), 0);
+  EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 2).good());
+  EXPECT_CLEAN(*peer);
 }
 
 TEST_F(LunProtocol, ALunLeavesAfterItsLastCommand) {
@@ -311,6 +343,8 @@ TEST_F(LunProtocol, LunsComeAndGoUnderIo) {
             ++done;
           } else if (outcome.sense_key() == 7) {
             expect_sense(outcome, 7, 0x27);  // b is read-only for a moment.
+          } else if (outcome.sense_key() == kUnitAttention) {
+            expect_sense(outcome, kUnitAttention, 0x3f);
           } else {
             expect_sense(outcome, 5, 0x25);
           }

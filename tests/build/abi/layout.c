@@ -212,4 +212,19 @@ ASSERT(ISCSI_RESPONSE_TMF_NOT_SUPPORTED == 5);
 ASSERT(ISCSI_RESPONSE_TMF_AUTH_FAILED == 6);
 ASSERT(ISCSI_RESPONSE_TMF_FUNCTION_REJECTED == 0xff);
 
-ASSERT(CHISCSI_API_VERSION >= CHISCSI_API_VERSION_CODE(1, 5, 0));
+ASSERT(CHISCSI_API_VERSION >= CHISCSI_API_VERSION_CODE(1, 5, 1));
+
+/* Calls that the Guide does not have: their types are pinned like the layouts. */
+struct own_calls {
+	const unsigned char *(*cdb)(chiscsi_scsi_command *scmd,
+				    unsigned int *cdb_len);
+	int (*priority)(chiscsi_scsi_command *scmd);
+	int (*set_status_qualifier)(chiscsi_scsi_command *scmd,
+				    unsigned short qualifier);
+};
+extern const struct own_calls own_calls;
+const struct own_calls own_calls = {
+	chiscsi_scsi_cmd_cdb,
+	chiscsi_scsi_cmd_priority,
+	chiscsi_scsi_cmd_set_status_qualifier,
+};

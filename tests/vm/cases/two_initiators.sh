@@ -5,7 +5,8 @@
 #
 # Runs in the test machine; open-iscsi's interface records carry the second
 # name.  What one initiator writes the other must read, sessions must be told
-# apart, and the end of one must not touch the other.
+# apart, a reset by one is told to the other, and the end of one must not touch
+# the other.
 
 set -eu
 # shellcheck source=tests/vm/lib/guest.sh
@@ -53,6 +54,11 @@ check_says 'the names differ' "$INITIATOR.first" cat "$(session_dirs "$IQN" firs
 check 'the second reads what the first wrote' crossing "$one" "$two"
 check 'the first reads what the second wrote' crossing "$two" "$one"
 check 'both write at once' together
+check 'the first resets the unit' sg_reset --device --no-escalate "$(sg_of "$one")"
+check_says 'the second hears of the reset, once' 'Bus device reset function occurred' \
+	sg_raw -v "$(sg_of "$two")" 00 00 00 00 00 00
+check 'the second goes on' sg_turs "$(sg_of "$two")"
+check 'both write at once after the reset' together
 check 'the first logs out' logout "$IQN" "$PORTAL" first
 check 'the second still works' dd if="$two" of=/dev/null bs=64k count=8 iflag=direct
 check 'the second logs out' logout "$IQN" "$PORTAL" second

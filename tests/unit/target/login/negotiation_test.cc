@@ -105,7 +105,8 @@ TEST_F(NegotiationTest, KeepsTheLimitsOfThisImplementation) {
   ours.session.protocol_level = 31;
   EXPECT_EQ(answer_to("MaxOutstandingR2T", "65535"), std::to_string(kMaxOutstandingR2tLimit));
   EXPECT_EQ(answer_to("MaxConnections", "65535"), std::to_string(kMaxConnectionsLimit));
-  EXPECT_EQ(answer_to("iSCSIProtocolLevel", "2"), "1");
+  EXPECT_EQ(answer_to("iSCSIProtocolLevel", "31"), "2");
+  EXPECT_EQ(answer_to("iSCSIProtocolLevel", "1"), "1");
   EXPECT_EQ(answer_to("iSCSIProtocolLevel", "0"), "0");
 }
 

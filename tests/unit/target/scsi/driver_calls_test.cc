@@ -42,6 +42,32 @@ TEST_F(DriverCallsTest, RefuseACommandThatHasEnded) {
   EXPECT_EQ(calls(), Calls());
 }
 
+// ---- Calls that the Guide does not have ----
+
+TEST_F(DriverCallsTest, AskForTheCdbAndThePriorityOfACommand) {
+  Command& command = deliver_read(0);
+  unsigned int length = 0;
+  EXPECT_EQ(engine_scsi_cmd_cdb(&command.scsi, &length), command.scsi.sc_cmd);
+  EXPECT_EQ(length, 16u);
+  EXPECT_EQ(engine_scsi_cmd_priority(&command.scsi), 0);
+  EXPECT_EQ(status(command), 0);
+  calls();
+  EXPECT_EQ(engine_scsi_cmd_cdb(&command.scsi, &length), nullptr);
+  EXPECT_EQ(length, 0u);
+  EXPECT_EQ(engine_scsi_cmd_priority(&command.scsi), -ESTALE);
+}
+
+TEST_F(DriverCallsTest, QualifyAStatusBeforeItIsFinal) {
+  Command& command = deliver_read(0);
+  EXPECT_EQ(engine_scsi_cmd_set_status_qualifier(&command.scsi, 7), 0);
+  EXPECT_EQ(command.status_qualifier.load(), 7);
+  on_worker([&] {
+    EXPECT_EQ(status(command), 0);
+    EXPECT_EQ(engine_scsi_cmd_set_status_qualifier(&command.scsi, 8), -ESTALE);
+    EXPECT_EQ(command.status_qualifier.load(), 7);
+  });
+}
+
 // ---- Lists ----
 
 TEST_F(DriverCallsTest, RefuseListsThatDoNotNameEnoughMemory) {

@@ -68,6 +68,26 @@ class DriverPortTest : public DriverFixture {
   SgMemory memory;
 };
 
+// A task management function has made the command silent while its data was on the way to us.
+TEST_F(DriverPortTest, GivesReadDataBackThatWillNotBeSent) {
+  Command& command = deliver_read(1000);
+  on_worker([&] {
+    command.silent = true;
+    EXPECT_EQ(read_data(command, memory, 0, 1000), 0);
+  });
+  EXPECT_EQ(calls(), (Calls{"cdb", "xfer 0 1000", "cleanup"}));
+}
+
+TEST_F(DriverPortTest, ReportsAUnitAttentionInsteadOfDelivering) {
+  on_worker([&] { session->unit_attentions.establish(0, kBusDeviceReset); });
+  deliver_read(1000);
+  EXPECT_EQ(calls(), Calls());
+  on_worker([&] { EXPECT_TRUE(session->unit_attentions.empty()); });
+  Command& command = deliver_read(0);
+  EXPECT_EQ(calls(), (Calls{"cdb"}));
+  EXPECT_EQ(status(command), 0);
+}
+
 TEST_F(DriverPortTest, HandsOverAFreshCommand) {
   on_cdb = [&](chiscsi_scsi_command* scsi) {
     EXPECT_EQ(scsi->sc_flag, unsigned{SC_FLAG_WRITE});

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Notices: what the control plane wants an initiator to hear, on its way to the session's worker.
+//
+// A notice is one bit, so that any number of reloads in a row are told once. It becomes an
+// Asynchronous Message and, for a change of logical units, a unit attention.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "transport/worker.hh"
+
+namespace chiscsi {
+
+class Connection;
+class Session;
+
+enum class Notice : uint32_t {
+  kLunsChanged = 1,   // Logical units have come or gone.
+  kLogoutWanted = 2,  // The portal group the session came by is gone.
+};
+
+class Notices {
+ public:
+  explicit Notices(Session& session);
+
+  // Context: any.
+  void post(Notice notice);
+  // Tells the initiator what is pending, once the session has its connection. On its worker, as is
+  // the rest.
+  void deliver();
+  // Ends the connections that were asked to log out and have not done so in time. True while the
+  // wait goes on.
+  bool watch(uint64_t now_ms);
+
+ private:
+  static void on_message(WorkerMessage& message);
+  Connection* any_connection();
+
+  Session& session_;
+  std::atomic<uint32_t> pending_{0};
+  PostedOnce message_;
+  uint64_t logout_deadline_ms_ = 0;
+};
+
+}  // namespace chiscsi

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// UnitAttentions: what one I_T nexus has to be told about its logical units (SAM-5 section 5.14).
+//
+// A condition is established for one logical unit or for all of them, and taken by the next command
+// that may report it, one condition per command, oldest first. Everything has a fixed size: nothing
+// is allocated, and when more conditions come than there are places, they become one that stands
+// for all of them. Conditions of the same kind are not counted. Belongs to the session's worker.
+#pragma once
+
+#include <cstdint>
+
+#include "target/scsi/sense_code.hh"
+
+namespace chiscsi {
+
+// SPC-5 table of additional sense codes.
+inline constexpr SenseCode kResetOccurred{0x06, 0x29, 0x00};
+inline constexpr SenseCode kBusDeviceReset{0x06, 0x29, 0x03};
+inline constexpr SenseCode kNexusLoss{0x06, 0x29, 0x07};
+inline constexpr SenseCode kCommandsCleared{0x06, 0x2f, 0x00};
+inline constexpr SenseCode kReportedLunsChanged{0x06, 0x3f, 0x0e};
+
+inline constexpr uint8_t kReportLuns = 0xa0;  // Operation code.
+// Whether a command with this operation code reports a pending condition by CHECK CONDITION. It
+// does not for INQUIRY, REPORT LUNS and REQUEST SENSE.
+bool reports_unit_attention(uint8_t operation_code);
+
+class UnitAttentions {
+ public:
+  static constexpr uint32_t kPlaces = 16;
+  // Conditions of all units at one time; a condition remembers for so many unit numbers whether
+  // it was reported. Numbers beyond share a place with a lower one, which then speaks for both.
+  static constexpr uint32_t kEverywhere = 4;
+  static constexpr uint32_t kUnits = 256;
+
+  void establish(uint32_t lun, SenseCode code);
+  void establish_everywhere(SenseCode code);
+  // The condition to report for this unit, which is over with that. False: there is none.
+  bool take(uint32_t lun, SenseCode* code);
+  // The same without any effect.
+  bool peek(uint32_t lun, SenseCode* code) const;
+  // Ends all conditions of a kind: REPORT LUNS tells of changed LUNs by itself.
+  void clear(SenseCode code);
+  bool empty() const { return count_ == 0 && everywhere_count_ == 0; }
+
+ private:
+  struct Single {
+    uint32_t lun;
+    SenseCode code;
+  };
+  struct Everywhere {
+    SenseCode code;
+    uint32_t reported[kUnits / 32];
+    bool is_reported(uint32_t lun) const;
+    void report(uint32_t lun);
+  };
+
+  void remove_single(uint32_t index);
+  void remove_everywhere(uint32_t index);
+  void overflow();
+
+  Single singles_[kPlaces];  // The oldest first.
+  Everywhere everywhere_[kEverywhere];
+  uint32_t count_ = 0;
+  uint32_t everywhere_count_ = 0;
+};
+
+}  // namespace chiscsi

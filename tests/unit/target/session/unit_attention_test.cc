@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Unit attention conditions of one I_T nexus: each is reported once per logical unit, oldest first,
+// and there is a place for every one of them or one that stands for all.
+#include "target/session/unit_attention.hh"
+
+#include <gtest/gtest.h>
+
+namespace chiscsi::test {
+namespace {
+
+constexpr SenseCode kNothing{0, 0, 0};
+
+SenseCode take(UnitAttentions& pending, uint32_t lun) {
+  SenseCode code = kNothing;
+  return pending.take(lun, &code) ? code : kNothing;
+}
+
+class UnitAttentionTest : public testing::Test {
+ protected:
+  UnitAttentions pending;
+};
+
+TEST_F(UnitAttentionTest, IsEmptyAtFirst) {
+  EXPECT_TRUE(pending.empty());
+  EXPECT_EQ(take(pending, 0), kNothing);
+}
+
+TEST_F(UnitAttentionTest, ReportsToItsUnitOnce) {
+  pending.establish(1, kBusDeviceReset);
+  EXPECT_FALSE(pending.empty());
+  EXPECT_EQ(take(pending, 0), kNothing);
+  EXPECT_EQ(take(pending, 1), kBusDeviceReset);
+  EXPECT_EQ(take(pending, 1), kNothing);
+  EXPECT_TRUE(pending.empty());
+}
+
+TEST_F(UnitAttentionTest, PeekingChangesNothing) {
+  SenseCode code = kNothing;
+  EXPECT_FALSE(pending.peek(1, &code));
+  pending.establish(1, kCommandsCleared);
+  EXPECT_TRUE(pending.peek(1, &code));
+  EXPECT_EQ(code, kCommandsCleared);
+  EXPECT_FALSE(pending.peek(2, &code));
+  EXPECT_EQ(take(pending, 1), kCommandsCleared);
+  pending.establish_everywhere(kNexusLoss);
+  EXPECT_TRUE(pending.peek(2, &code));
+  EXPECT_EQ(code, kNexusLoss);
+  EXPECT_EQ(take(pending, 2), kNexusLoss);
+  EXPECT_FALSE(pending.peek(2, &code));
+}
+
+TEST_F(UnitAttentionTest, ReportsTheOldestFirstAndEachKindOnce) {
+  pending.establish(1, kCommandsCleared);
+  pending.establish(1, kBusDeviceReset);
+  pending.establish(1, kCommandsCleared);
+  EXPECT_EQ(take(pending, 1), kCommandsCleared);
+  EXPECT_EQ(take(pending, 1), kBusDeviceReset);
+  EXPECT_EQ(take(pending, 1), kNothing);
+}
+
+TEST_F(UnitAttentionTest, WhatConcernsAllUnitsIsReportedByEach) {
+  pending.establish_everywhere(kBusDeviceReset);
+  for (uint32_t lun = 0; lun < UnitAttentions::kUnits; ++lun) {
+    EXPECT_EQ(take(pending, lun), kBusDeviceReset) << lun;
+    EXPECT_EQ(take(pending, lun), kNothing) << lun;
+  }
+  // It has happened again.
+  pending.establish_everywhere(kBusDeviceReset);
+  EXPECT_EQ(take(pending, 7), kBusDeviceReset);
+}
+
+TEST_F(UnitAttentionTest, WhatConcernsTheUnitAloneComesFirst) {
+  pending.establish_everywhere(kReportedLunsChanged);
+  pending.establish(3, kBusDeviceReset);
+  EXPECT_EQ(take(pending, 3), kBusDeviceReset);
+  EXPECT_EQ(take(pending, 3), kReportedLunsChanged);
+  EXPECT_EQ(take(pending, 4), kReportedLunsChanged);
+}
+
+TEST_F(UnitAttentionTest, EndsAllConditionsOfAKind) {
+  pending.establish_everywhere(kReportedLunsChanged);
+  pending.establish_everywhere(kNexusLoss);
+  pending.establish(0, kReportedLunsChanged);
+  pending.establish(0, kBusDeviceReset);
+  pending.clear(kReportedLunsChanged);
+  EXPECT_EQ(take(pending, 0), kBusDeviceReset);
+  EXPECT_EQ(take(pending, 0), kNexusLoss);
+  EXPECT_EQ(take(pending, 0), kNothing);
+}
+
+TEST_F(UnitAttentionTest, ManyConditionsBecomeOneThatStandsForAll) {
+  for (uint32_t lun = 0; lun < UnitAttentions::kPlaces; ++lun)
+    pending.establish(lun, kBusDeviceReset);
+  EXPECT_EQ(take(pending, 0), kBusDeviceReset);
+  pending.establish(100, kBusDeviceReset);
+  EXPECT_EQ(take(pending, 100), kBusDeviceReset);
+  pending.establish(101, kBusDeviceReset);
+  pending.establish(102, kBusDeviceReset);
+  // Nothing is lost: whoever had a condition hears of a reset.
+  for (const uint32_t lun : {1u, 15u, 101u, 102u}) {
+    EXPECT_EQ(take(pending, lun), kResetOccurred) << lun;
+    EXPECT_EQ(take(pending, lun), kNothing) << lun;
+  }
+}
+
+TEST_F(UnitAttentionTest, ManyKindsForAllUnitsBecomeOne) {
+  for (uint8_t kind = 0; kind < UnitAttentions::kEverywhere + 1; ++kind)
+    pending.establish_everywhere({6, 0x55, kind});
+  EXPECT_EQ(take(pending, 0), kResetOccurred);
+  EXPECT_EQ(take(pending, 0), kNothing);
+}
+
+TEST(ReportsUnitAttention, ExceptForTheCommandsThatAskAboutTheDevice) {
+  EXPECT_TRUE(reports_unit_attention(0x00));
+  EXPECT_TRUE(reports_unit_attention(0x28));
+  EXPECT_TRUE(reports_unit_attention(0x25));
+  EXPECT_FALSE(reports_unit_attention(0x03));  // REQUEST SENSE
+  EXPECT_FALSE(reports_unit_attention(0x12));  // INQUIRY
+  EXPECT_FALSE(reports_unit_attention(0xa0));  // REPORT LUNS
+}
+
+}  // namespace
+}  // namespace chiscsi::test
