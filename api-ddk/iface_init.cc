@@ -9,29 +9,47 @@
 namespace iface {
 namespace {
 
+// How a Registration waits while the target still uses something of ours.
+struct Pause {
+  iface_os_event* event;
+
+  void operator()(const char* what, u32 round) const {
+    constexpr u32 kRoundMilliseconds = 100, kRoundsPerMessage = 300;
+    iface_os_event_wait(event, kRoundMilliseconds);
+    if (round % kRoundsPerMessage == 0) {
+      iface_os_log(IFACE_OS_WARNING, "the %s is still in use", what);
+    }
+  }
+};
+using Registration = chiscsi_driver::Registration<Pause>;
+
 constinit Config* g_config = nullptr;
+constinit iface_os_event* g_pause = nullptr;
+constinit Registration* g_registration = nullptr;
 
 // Names us as the owner of the target.
 void* owner() { return g_config; }
 
-int register_classes() {
-  if (const int error = target_class_register(*g_config)) return error;
-  const int error = luns_register(target_class_name());
-  if (error != 0) target_class_deregister();
-  return error;
+int make_registration() {
+  g_pause = iface_os_event_create();
+  if (g_pause == nullptr) return kEnomem;
+  void* memory = iface_os_alloc(sizeof(Registration));
+  if (memory == nullptr) return kEnomem;
+  g_registration = new (memory, InPlace{}) Registration(Pause{g_pause});
+  return 0;
 }
 
 int start_target() {
-  if (const int error = register_classes()) {
+  if (const int error = make_registration()) return error;
+  if (const int error = g_registration->start(target_class(*g_config), luns_class())) {
     iface_os_log(IFACE_OS_ERROR, "the classes were not registered: error %d", error);
     return error;
   }
-  const int error = chiscsi_target_add(owner(), g_config->target_name, target_class_name(),
-                                       g_config->keys, static_cast<int>(g_config->keys_length));
+  const int error = g_registration->add_target(owner(), g_config->target_name, g_config->keys,
+                                               static_cast<int>(g_config->keys_length));
   if (error == 0) return 0;
   iface_os_log(IFACE_OS_ERROR, "target %s was not added: error %d", g_config->target_name, error);
-  luns_deregister(target_class_name());
-  target_class_deregister();
+  g_registration->stop();
   return error;
 }
 
@@ -45,30 +63,18 @@ void wait_for_commands() {
   }
 }
 
-// The target refuses while one of our hooks may still be called, so there is nothing to do but
-// wait: afterwards the code of the hooks is gone.
-void deregister(int (*step)(), const char* what) {
-  constexpr u32 kRoundMilliseconds = 100, kRoundsPerMessage = 300;
-  constexpr int kEbusy = -16;
-  iface_os_event* pause = iface_os_event_create();
-  for (u32 round = 1; step() == kEbusy; ++round) {
-    if (pause != nullptr) iface_os_event_wait(pause, kRoundMilliseconds);
-    if (round % kRoundsPerMessage == 0) {
-      iface_os_log(IFACE_OS_WARNING, "the %s class is still in use", what);
-    }
-  }
-  if (pause != nullptr) iface_os_event_destroy(pause);
-}
-
 void stop_target() {
-  const int error = chiscsi_target_remove(owner(), g_config->target_name);
+  const int error = g_registration->remove_target();
   if (error != 0) iface_os_log(IFACE_OS_WARNING, "target not removed: error %d", error);
   wait_for_commands();
-  deregister([] { return luns_deregister(target_class_name()); }, "LUN");
-  deregister(target_class_deregister, "target");
+  g_registration->stop();
 }
 
 void free_all() {
+  destroy(g_registration);
+  g_registration = nullptr;
+  if (g_pause != nullptr) iface_os_event_destroy(g_pause);
+  g_pause = nullptr;
   luns_destroy();
   destroy(g_config);
   g_config = nullptr;

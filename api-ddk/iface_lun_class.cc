@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
+//
+// The units of the sample driver and the hooks of its LUN class. Steps of a command run in the
+// unit's thread, hooks in those of the target; the header says what the lock is for.
 #include "iface_lun_class.hh"
 
 namespace iface {
 namespace {
+
+namespace api = chiscsi_driver;
 
 constexpr u32 kEverydayBytes = 1024 * 1024;  // transfers that need no allocation
 constexpr u32 kMaxTransferBytes = 16 * 1024 * 1024;
@@ -19,27 +24,17 @@ bool is_stuck() { return __atomic_load_n(&g_settings.stuck, __ATOMIC_RELAXED); }
 // Commands for absent units are answered, too; unit 0 does it.
 Lun& unit_for(u32 number) { return *g_luns[number < g_device_list.count ? number : 0]; }
 
-Task* task_of(const chiscsi_scsi_command* command) {
-  return static_cast<Task*>(command->sc_sdev_hdl);
-}
-
-unsigned char* as_api(chiscsi_sgvec* list) { return reinterpret_cast<unsigned char*>(list); }
-
-void set_sense(chiscsi_scsi_command& command, Sense sense) {
-  command.sc_status = kCheckCondition;
-  command.sc_response = CHISCSI_RESPONSE_COMPLETED;
-  command.sc_sense_key = sense.key;
-  command.sc_sense_asc = sense.asc;
-  command.sc_sense_ascq = sense.ascq;
-  command.sc_flag |= SC_FLAG_SENSE;
+void set_sense(api::CommandView command, Sense sense) {
+  command.set_sense({sense.key, sense.asc, sense.ascq});
 }
 
 // Goes with the last phase, and with a status without data (Guide 7.3.5.1 "Buffer Overflow and
 // Underflow").
-void set_residual(chiscsi_scsi_command& command, const Transfer& transfer) {
-  command.sc_flag |= transfer.flag;
-  command.sc_xfer_residualcount = transfer.residual;
-  if (transfer.flag == SC_FLAG_XFER_UNDERFLOW) command.sc_xfer_len = transfer.length;
+void set_residual(api::CommandView command, const Transfer& transfer) {
+  if (transfer.flag == SC_FLAG_XFER_OVERFLOW) command.set_overflow(transfer.residual);
+  if (transfer.flag == SC_FLAG_XFER_UNDERFLOW) {
+    command.set_underflow(transfer.length, transfer.residual);
+  }
 }
 
 // Writes `value` with at least `digits` digits of `base`; returns the end.
@@ -99,11 +94,7 @@ int Lun::create(const Config& config, u32 number) {
   if (config.inline_exec) return 0;
   char name[16] = "iface-lun";
   *put_number(name + 9, number, 10, 1) = '\0';
-  return thread_.start(name, lock_, [](chiscsi_scsi_command* command) {
-    Task* task = task_of(command);
-    task->lun->advance_locked(*task);
-    return 0;
-  });
+  return thread_.start(name, lock_, [](Task& task) { task.lun->advance_locked(task); });
 }
 
 // Reverse order of create(), which may have stopped anywhere. Nobody else knows the unit any more,
@@ -171,34 +162,35 @@ bool Lun::reserve(Task& task, u32 expected) {
   return task.long_list != nullptr;
 }
 
-int Lun::receive(chiscsi_scsi_command& command) {
+int Lun::receive(api::Command command) {
+  const api::CommandView view = command.view();
   Task* task = take_task();
-  if (task == nullptr) return kEnomem;
-  const bool reserved = reserve(*task, command.sc_xfer_len);
-  task->command = &command;
+  if (task == nullptr) return command.refuse(kEnomem);
+  const bool reserved = reserve(*task, view.transfer_length());
+  task->command = static_cast<api::Command&&>(command);
   // A refused command is cleaned up like any other, but never run.
   task->state = reserved ? State::kNew : State::kEnded;
   task->abort_owed = false;
   task->plan = Plan{};
   task->transfer = Transfer{};
   task->moved = 0;
-  command.sc_sdev_hdl = task;
+  view.set_data(task);
 
   const Guard guard(lock_);
   tasks_.push_back(*task);
-  if (!reserved) return kEnomem;
+  if (!reserved) return task->command.refuse(kEnomem);
   schedule_locked(*task);
   return 0;
 }
 
 void Lun::release(Task& task) {
-  task.command->sc_sdev_hdl = nullptr;
+  task.command->set_data(nullptr);
   chiscsi_sgvec* long_list;
   {
     const Guard guard(lock_);
     long_list = task.long_list;
     task.long_list = nullptr;
-    task.command = nullptr;
+    task.command.forget();
     task.queued.unlink();
     task.held.unlink();
     pool_.push_front(task);
@@ -228,10 +220,9 @@ void Lun::advance_locked(Task& task) {
 }
 
 void Lun::start_locked(Task& task) {
-  chiscsi_scsi_command& command = *task.command;
-  task.plan = plan_command(g_device_list, command.sc_lun, command.sc_cmd, task.response);
-  task.transfer =
-      fit_transfer(task.plan, command.sc_xfer_len, (command.sc_flag & SC_FLAG_WRITE) != 0);
+  const api::CommandView command = task.command.view();
+  task.plan = plan_command(g_device_list, command.lun(), command.cdb(), task.response);
+  task.transfer = fit_transfer(task.plan, command.transfer_length(), command.is_write());
   if (task.plan.failed()) {
     set_sense(command, task.plan.sense);
   } else if (task.transfer.sense.key != 0) {
@@ -247,27 +238,26 @@ void Lun::start_locked(Task& task) {
 // Hands over the next phase: read data with the status, or memory for write data. After the last
 // phase of a write has come back, the command is done, since the data already lies in its place.
 void Lun::move_locked(Task& task) {
-  chiscsi_scsi_command& command = *task.command;
   const bool writing = task.plan.kind == Plan::Kind::kWriteMedia;
   const u32 total = task.transfer.length;
   if (task.moved == total) return finish_locked(task);
 
   const u32 phase = g_settings.phase_bytes != 0 ? g_settings.phase_bytes : total;
-  const u32 offset = task.moved;
-  const u32 length = min(phase, total - offset);
-  const u32 count = describe(task, length);
-  const bool last = offset + length == total;
-  if (last) set_residual(command, task.transfer);
-  task.moved += length;
+  const api::Extent part{task.moved, min(phase, total - task.moved)};
+  const api::BufferList list{task.sgl(), describe(task, part.length)};
+  const bool last = part.end() == total;
+  const api::Command::Part which = last ? api::Command::Part::kLast : api::Command::Part::kMore;
+  if (last) set_residual(task.command.view(), task.transfer);
+  task.moved += part.length;
   task.state = last && !writing ? State::kEnded : State::kMoving;
-  const auto hand_over =
-      writing ? chiscsi_scsi_cmd_buffer_ready : chiscsi_scsi_cmd_execution_status;
-  if (hand_over(&command, as_api(task.sgl()), count, offset, length) >= 0) return;
+  if ((writing ? task.command.lend(list, part) : task.command.send(list, part, which)) >= 0) return;
 
   // Refused, so nothing has changed hands: end the command without data.
-  command.sc_flag &= ~static_cast<u32>(SC_FLAG_XFER_OVERFLOW | SC_FLAG_XFER_UNDERFLOW);
   task.transfer = Transfer{};
-  set_sense(command, kAbortedCommand);
+  task.state = State::kEnded;
+  if (!task.command.is_open()) return;
+  task.command->clear_residual();
+  set_sense(task.command.view(), kAbortedCommand);
   finish_locked(task);
 }
 
@@ -289,9 +279,9 @@ u32 Lun::describe(Task& task, u32 length) {
 
 // The final status, without data.
 void Lun::finish_locked(Task& task) {
-  set_residual(*task.command, task.transfer);
+  set_residual(task.command.view(), task.transfer);
   task.state = State::kEnded;
-  chiscsi_scsi_cmd_execution_status(task.command, nullptr, 0, 0, 0);
+  task.command.finish();
 }
 
 void Lun::transferred(Task& task) {
@@ -303,24 +293,19 @@ void Lun::transferred(Task& task) {
 
 // ---- Aborts ----
 
-// The call that answers depends on who asked: the end of the session or a task management function.
+// The handle knows which call answers the end of the session and which a task management function.
 void Lun::answer_abort_locked(Task& task) {
-  chiscsi_scsi_command& command = *task.command;
-  const bool session = (command.sc_flag & SC_FLAG_SESS_ABORT) != 0;
   task.abort_owed = false;
   task.queued.unlink();
-  if (task.state != State::kEnded) set_sense(command, kAbortedCommand);
+  if (task.state != State::kEnded) set_sense(task.command.view(), kAbortedCommand);
   task.state = State::kEnded;
-  if (session) {
-    chiscsi_scsi_cmd_abort_status(&command);
-  } else {
-    chiscsi_scsi_cmd_execution_status(&command, nullptr, 0, 0, 0);
-  }
+  task.command.finish();
 }
 
 // Answering inside the hook is the safe place: the command cannot end while its hook runs.
 void Lun::abort(Task& task) {
   const Guard guard(lock_);
+  task.command.on_abort();
   if (is_stuck()) {
     task.abort_owed = true;
     task.queued.unlink();
@@ -337,9 +322,9 @@ void Lun::end_command(Task& task) {
 void Lun::end_commands(u32 number, unsigned long session) {
   const Guard guard(lock_);
   for (Task* task = tasks_.front(); task != nullptr; task = tasks_.after(*task)) {
-    const chiscsi_scsi_command& command = *task->command;
+    const api::CommandView command = task->command.view();
     const bool concerned =
-        command.sc_lun == number && (session == 0 || command.sc_tclass_sess_priv == session);
+        command.lun() == number && (session == 0 || command.session() == session);
     if (concerned && task->state != State::kEnded) answer_abort_locked(*task);
   }
 }
@@ -360,94 +345,80 @@ void Lun::resume() {
 
 namespace {
 
-int cdb_received(chiscsi_scsi_command* command) {
-  return unit_for(command->sc_lun).receive(*command);
-}
-
-int data_transferred(chiscsi_scsi_command* command, unsigned char*, unsigned int, unsigned int,
-                     unsigned int) {
-  Task* task = task_of(command);
-  if (task == nullptr) return kEinval;
-  task->lun->transferred(*task);
-  return 0;
-}
-
-int abort_command(chiscsi_scsi_command* command) {
-  Task* task = task_of(command);
-  if (task == nullptr) return kEinval;
-  task->lun->abort(*task);
-  return 0;
-}
-
-// This driver never calls chiscsi_scsi_cmd_abort(), so no answer ever comes.
-void abort_answered(unsigned int, unsigned int, unsigned int, unsigned int, unsigned char*, void*) {
-}
-
-void clean_up(chiscsi_scsi_command* command) {
-  Task* task = task_of(command);
-  if (task != nullptr) task->lun->release(*task);
-}
-
 void end_on_all_units() {
   for (u32 i = 0; i < g_device_list.count; ++i)
     g_luns[i]->end_commands(i, 0);
 }
 
-unsigned char execute_on_unit(unsigned long session, unsigned char function, u32 lun,
-                              chiscsi_scsi_command* command) {
-  if (lun >= g_device_list.count) return ISCSI_RESPONSE_TMF_INVALID_LUN;
-  switch (function) {
+unsigned char execute_on_unit(const api::TaskManagement& tmf) {
+  if (tmf.lun() >= g_device_list.count) return ISCSI_RESPONSE_TMF_INVALID_LUN;
+  switch (tmf.function()) {
     case ISCSI_TMF_FUNCTION_ABORT_TASK: {
-      Task* task = command != nullptr ? task_of(command) : nullptr;
+      Task* task = tmf.command().empty() ? nullptr : tmf.command().data<Task>();
       if (task != nullptr) task->lun->end_command(*task);
       return ISCSI_RESPONSE_TMF_COMPLETE;
     }
     case ISCSI_TMF_FUNCTION_ABORT_TASK_SET:
-      g_luns[lun]->end_commands(lun, session);
+      g_luns[tmf.lun()]->end_commands(tmf.lun(), tmf.session());
       return ISCSI_RESPONSE_TMF_COMPLETE;
     case ISCSI_TMF_FUNCTION_CLEAR_TASK_SET:
     case ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET:
-      g_luns[lun]->end_commands(lun, 0);
+      g_luns[tmf.lun()]->end_commands(tmf.lun(), 0);
       return ISCSI_RESPONSE_TMF_COMPLETE;
     default:
       return ISCSI_RESPONSE_TMF_NOT_SUPPORTED;
   }
 }
 
-// A RAM disk ends commands at once, so the function is over when its hook returns.
-int execute_tmf(unsigned long session, unsigned long handle, unsigned char, unsigned char function,
-                unsigned int lun, chiscsi_scsi_command* command) {
-  if (is_stuck()) return 0;
-  unsigned char response = ISCSI_RESPONSE_TMF_COMPLETE;
-  if (function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||
-      function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET) {
-    end_on_all_units();
-  } else {
-    response = execute_on_unit(session, function, lun, command);
+unsigned char execute(const api::TaskManagement& tmf) {
+  if (tmf.function() != ISCSI_TMF_FUNCTION_TARGET_WARM_RESET &&
+      tmf.function() != ISCSI_TMF_FUNCTION_TARGET_COLD_RESET) {
+    return execute_on_unit(tmf);
   }
-  chiscsi_tmf_execution_done(handle, response, command);
-  return 0;
+  end_on_all_units();
+  return ISCSI_RESPONSE_TMF_COMPLETE;
 }
 
-constinit char g_lun_class_name[] = "ifacedriver-lun";
+// This driver never asks the target to abort a command, so there is no abort_done().
+class IfaceLunClass : public chiscsi_driver::LunClass<IfaceLunClass> {
+ public:
+  static int command_received(api::Command command) {
+    Lun& unit = unit_for(command->lun());
+    return unit.receive(static_cast<api::Command&&>(command));
+  }
 
-constinit chiscsi_target_lun_class g_lun_class = {
-    .class_name = g_lun_class_name,
-    .property = 0,
-    .fp_config_parse_options = nullptr,
-    .fp_attach = nullptr,
-    .fp_detach = nullptr,
-    .fp_reattach = nullptr,
-    .fp_flush = nullptr,
-    .fp_scsi_cmd_cdb_rcved = cdb_received,
-    .fp_scsi_cmd_data_xfer_status = data_transferred,
-    .fp_scsi_cmd_abort = abort_command,
-    .fp_scsi_cmd_abort_status = abort_answered,
-    .fp_tmf_execute = execute_tmf,
-    .fp_scsi_cmd_cleanup = clean_up,
-    .fp_queued_scsi_cmd_exe = nullptr,
-    .chiscsi_private = {},
+  static int data_transferred(api::CommandView command, api::BufferList, api::Extent) {
+    Task* task = command.data<Task>();
+    if (task == nullptr) return kEinval;
+    task->lun->transferred(*task);
+    return 0;
+  }
+
+  static int abort(api::CommandView command) {
+    Task* task = command.data<Task>();
+    if (task == nullptr) return kEinval;
+    task->lun->abort(*task);
+    return 0;
+  }
+
+  static void cleanup(api::CommandView command) {
+    Task* task = command.data<Task>();
+    if (task != nullptr) task->lun->release(*task);
+  }
+
+  // A RAM disk ends commands at once, so the function is over when its hook returns.
+  static int task_management(api::TaskManagement tmf) {
+    if (is_stuck()) {
+      tmf.release();
+    } else {
+      tmf.answer(execute(tmf));
+    }
+    return 0;
+  }
 };
+
+constinit char g_lun_class_name[] = "ifacedriver-lun";
+constinit IfaceLunClass g_lun_class;
 
 }  // namespace
 
@@ -499,16 +470,11 @@ void luns_destroy() {
   }
 }
 
-int luns_register(char* target_class_name) {
+chiscsi_target_lun_class& luns_class() {
   u32 property = 1U << LUN_CLASS_SCSI_PASS_THRU_BIT;
   if (g_settings.phase_bytes != 0) property |= 1U << LUN_CLASS_MULTI_PHASE_DATA_BIT;
   if (!g_settings.inline_exec) property |= 1U << LUN_CLASS_HAS_CMD_QUEUE_BIT;
-  g_lun_class.property = property;
-  return chiscsi_target_lun_class_register(&g_lun_class, target_class_name);
-}
-
-int luns_deregister(char* target_class_name) {
-  return chiscsi_target_lun_class_deregister(g_lun_class_name, target_class_name);
+  return g_lun_class.make_table(g_lun_class_name, property);
 }
 
 void luns_set_stuck(bool stuck) {

@@ -9,8 +9,8 @@
 // the end of the command: no command is ever touched after its fp_scsi_cmd_cleanup.
 #pragma once
 
+#include "chiscsi_driver.hh"
 #include "iface_config.hh"
-#include "iscsi_target_class.h"
 #include "storage_kthread.hh"
 #include "storage_memory.hh"
 #include "storage_task.hh"
@@ -37,7 +37,7 @@ class Lun {
   const Device& device() const { return device_; }
 
   // A command has come in: takes it. Returns 0 or kEnomem. Process context.
-  int receive(chiscsi_scsi_command& command);
+  int receive(chiscsi_driver::Command command);
 
   // Runs the step that is due. The lock is held.
   void advance_locked(Task& task);
@@ -93,9 +93,8 @@ class Lun {
 int luns_create(const Config& config);
 // Frees them. Commands must be over; units that still have some are leaked, with a message.
 void luns_destroy();
-// Adds the LUN class to the target class, and takes it away. Process context.
-int luns_register(char* target_class_name);
-int luns_deregister(char* target_class_name);
+// The LUN class, ready to be registered.
+chiscsi_target_lun_class& luns_class();
 // Turns playing dead on and off; may come at any time. Process context.
 void luns_set_stuck(bool stuck);
 // Turns it off for good and answers whatever was left unanswered. Process context.

@@ -4,6 +4,9 @@
 namespace iface {
 namespace {
 
+using chiscsi_driver::LoginCheck;
+using chiscsi_driver::Nexus;
+
 // Set before the class is registered, read only afterwards.
 constinit const Config* g_rules = nullptr;
 
@@ -19,84 +22,63 @@ void report_refusal(const char* initiator_name) {
   iface_os_log(IFACE_OS_INFO, "login of %s refused: not init_name", initiator_name);
 }
 
-// The answers to the two login hooks could come later and from any thread; nothing takes time here,
-// so they are given on the spot.
-void check_first_login(unsigned long handle, char* initiator_name, char*, chiscsi_tcp_endpoint*) {
-  if (is_admitted(initiator_name)) {
-    chiscsi_target_first_login_check_done(handle, ISCSI_LOGIN_STATUS_CLASS_SUCCESS, 0,
-                                          g_rules->max_cmd);
-    return;
+void answer(LoginCheck& check, const Nexus& nexus, u32 max_cmd) {
+  if (is_admitted(nexus.initiator)) return check.accept(max_cmd);
+  report_refusal(nexus.initiator);
+  check.refuse(ISCSI_LOGIN_STATUS_CLASS_INITIATOR_ERROR, ISCSI_LOGIN_STATUS_DETAIL_NO_PERMS);
+}
+
+class IfaceTargetClass : public chiscsi_driver::TargetClass<IfaceTargetClass> {
+ public:
+  // The answers to the two login hooks could come later and from any thread; nothing takes time
+  // here, so they are given on the spot.
+  static void first_login_check(LoginCheck check, const Nexus& nexus) {
+    answer(check, nexus, g_rules->max_cmd);
   }
-  report_refusal(initiator_name);
-  chiscsi_target_first_login_check_done(handle, ISCSI_LOGIN_STATUS_CLASS_INITIATOR_ERROR,
-                                        ISCSI_LOGIN_STATUS_DETAIL_NO_PERMS, 0);
-}
-
-void check_login_stage(unsigned long handle, unsigned char, char* initiator_name, char*,
-                       chiscsi_tcp_endpoint*) {
-  if (is_admitted(initiator_name)) {
-    chiscsi_target_login_stage_check_done(handle, ISCSI_LOGIN_STATUS_CLASS_SUCCESS, 0);
-    return;
+  static void login_stage_check(LoginCheck check, unsigned char, const Nexus& nexus) {
+    answer(check, nexus, 0);
   }
-  report_refusal(initiator_name);
-  chiscsi_target_login_stage_check_done(handle, ISCSI_LOGIN_STATUS_CLASS_INITIATOR_ERROR,
-                                        ISCSI_LOGIN_STATUS_DETAIL_NO_PERMS);
-}
 
-// Finds the secret for the CHAP name the initiator sent. An unknown name gets none, and the target
-// refuses the login.
-void find_chap_secrets(char*, char*, chap_info* chap) {
-  const Config& rules = *g_rules;
-  const Text name(reinterpret_cast<const char*>(chap->remote_name));
-  const Text known = rules.initiator.name;
-  if (!rules.chap || (!known.empty() && !(name == known))) return;
+  // Finds the secret for the CHAP name the initiator sent. An unknown name gets none, and the
+  // target refuses the login.
+  static void chap_info_get(const Nexus&, chap_info& chap) {
+    const Config& rules = *g_rules;
+    const Text name(reinterpret_cast<const char*>(chap.remote_name));
+    const Text known = rules.initiator.name;
+    if (!rules.chap || (!known.empty() && !(name == known))) return;
 
-  __builtin_memcpy(chap->remote_secret, rules.initiator.secret, rules.initiator.secret_length);
-  chap->remote_secret_length = rules.initiator.secret_length;
-  chap->flag |= CHAP_FLAG_REMOTE_SECRET_VALID;
-  if (!rules.chap_mutual) return;
+    __builtin_memcpy(chap.remote_secret, rules.initiator.secret, rules.initiator.secret_length);
+    chap.remote_secret_length = rules.initiator.secret_length;
+    chap.flag |= CHAP_FLAG_REMOTE_SECRET_VALID;
+    if (rules.chap_mutual) prove_target(rules, chap);
+  }
 
-  __builtin_memcpy(chap->local_name, rules.target.name, sizeof(rules.target.name));
-  __builtin_memcpy(chap->local_secret, rules.target.secret, rules.target.secret_length);
-  chap->local_secret_length = rules.target.secret_length;
-  chap->flag |= CHAP_FLAG_LOCAL_NAME_VALID | CHAP_FLAG_LOCAL_SECRET_VALID;
-  if (rules.chap_mutual_required) chap->flag |= CHAP_FLAG_MUTUAL_REQUIRED;
-}
+  static unsigned long session_added(unsigned long, const unsigned char*, const Nexus&) {
+    return __atomic_add_fetch(&g_sessions, 1UL, __ATOMIC_RELAXED);
+  }
 
-unsigned long add_session(unsigned long, unsigned char[6], char*, char*) {
-  return __atomic_add_fetch(&g_sessions, 1UL, __ATOMIC_RELAXED);
-}
+  static int discovery_target_accessible(unsigned long, const Nexus& nexus) {
+    return is_admitted(nexus.initiator) ? 1 : 0;
+  }
 
-// Nothing was kept for the session but its number.
-void remove_session(unsigned long, char*, char*) {}
-
-int is_visible(unsigned long, char* initiator_name, char*, chiscsi_tcp_endpoint*) {
-  return is_admitted(initiator_name) ? 1 : 0;
-}
+ private:
+  static void prove_target(const Config& rules, chap_info& chap) {
+    __builtin_memcpy(chap.local_name, rules.target.name, sizeof(rules.target.name));
+    __builtin_memcpy(chap.local_secret, rules.target.secret, rules.target.secret_length);
+    chap.local_secret_length = rules.target.secret_length;
+    chap.flag |= CHAP_FLAG_LOCAL_NAME_VALID | CHAP_FLAG_LOCAL_SECRET_VALID;
+    if (rules.chap_mutual_required) chap.flag |= CHAP_FLAG_MUTUAL_REQUIRED;
+  }
+};
 
 constinit char g_target_class_name[] = "ifacedriver";
-
-constinit chiscsi_target_class g_target_class = {
-    .class_name = g_target_class_name,
-    .fp_first_login_check = check_first_login,
-    .fp_login_stage_check = check_login_stage,
-    .fp_chap_info_get = find_chap_secrets,
-    .fp_session_added = add_session,
-    .fp_session_removed = remove_session,
-    .fp_discovery_target_accessible = is_visible,
-    .fp_select_redirection_portal = nullptr,
-    .chiscsi_private = {},
-};
+constinit IfaceTargetClass g_target_class;
 
 }  // namespace
 
-int target_class_register(const Config& config) {
+chiscsi_target_class& target_class(const Config& config) {
   g_rules = &config;
-  return chiscsi_target_class_register(&g_target_class);
+  return g_target_class.make_table(g_target_class_name);
 }
-
-int target_class_deregister() { return chiscsi_target_class_deregister(g_target_class_name); }
-
-char* target_class_name() { return g_target_class_name; }
 
 }  // namespace iface

@@ -4,17 +4,13 @@
 // CHAP secrets.
 #pragma once
 
+#include "chiscsi_driver.hh"
 #include "iface_config.hh"
-#include "iscsi_target_class.h"
 
 namespace iface {
 
-// Registers the class with the rules of `config`, which must stay until deregistration. Process
-// context.
-int target_class_register(const Config& config);
-int target_class_deregister();
-
-// Name of the class, as the API wants it.
-char* target_class_name();
+// The target class, ready to be registered, with the rules of `config`, which must stay until it is
+// deregistered.
+chiscsi_target_class& target_class(const Config& config);
 
 }  // namespace iface

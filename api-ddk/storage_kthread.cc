@@ -50,7 +50,7 @@ bool StorageThread::run_one() {
   const Guard guard(lock_);
   Task* task = queue_.pop_front();
   if (task == nullptr) return false;
-  execute_(task->command);
+  execute_(*task);
   return true;
 }
 

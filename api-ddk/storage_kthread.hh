@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The thread of one logical unit: takes queued commands one after the other and runs them through
-// fp_queued_scsi_cmd_exe of the LUN class, so that the threads of the target only queue.
+// The thread of one logical unit: takes queued commands one after the other and runs the step that
+// is due, so that the threads of the target only queue.
 #pragma once
 
 #include "storage_task.hh"
@@ -10,7 +10,7 @@ namespace iface {
 
 class StorageThread {
  public:
-  using Execute = int (*)(chiscsi_scsi_command* command);
+  using Execute = void (*)(Task& task);
 
   // Starts the thread. `lock` guards the queue; `execute` is called with it held. Returns 0 or
   // kEnomem. Process context.

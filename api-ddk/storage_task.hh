@@ -6,7 +6,7 @@
 // fp_scsi_cmd_cleanup. Every member is guarded by the lock of its unit.
 #pragma once
 
-#include "chiscsi_scsi_command.h"
+#include "chiscsi_driver.hh"
 #include "storage_driver.hh"
 
 namespace iface {
@@ -24,7 +24,7 @@ struct Task {
   Link held;    // Lun: all tasks in use, or the pool of those that are not
   Link queued;  // StorageThread: a step is due
 
-  chiscsi_scsi_command* command = nullptr;
+  chiscsi_driver::Command command;
   Lun* lun = nullptr;
   State state = State::kNew;
   bool abort_owed = false;  // an abort is unanswered because the driver plays dead

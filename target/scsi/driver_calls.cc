@@ -232,6 +232,12 @@ DriverAccess access_of(Command& command) {
 
 bool abort_is_pending(Command& command) { return access_of(command) == DriverAccess::kAborting; }
 
+// Read data that would have ended the command and crossed the abort: the driver has let go of it. A
+// phase with more to come has not, so it is refused and the driver is still to answer.
+bool answers_abort(Command& command, const Loan& loan) {
+  return abort_is_pending(command) && completes_read(command, loan);
+}
+
 }  // namespace
 
 uint64_t refused_calls() { return refused_count.load(std::memory_order_relaxed); }
@@ -263,9 +269,10 @@ int engine_scsi_cmd_execution_status(chiscsi_scsi_command* scmd, unsigned char* 
   if (!Command::is_live_pointer(scmd)) return refuse(kCall, scmd, "not a command");
   Command& command = Command::of(*scmd);
   const bool brings_data = command.is_read() && sc_xfer_sreq_buf != nullptr && sc_xfer_buflen != 0;
-  if (!brings_data || abort_is_pending(command)) return finish(command, kCall);
   auto* elements = reinterpret_cast<chiscsi_sgvec*>(sc_xfer_sreq_buf);
-  return lend(command, {kCall, elements, sc_xfer_sgcnt, sc_xfer_offset, sc_xfer_buflen}, true);
+  const Loan loan{kCall, elements, sc_xfer_sgcnt, sc_xfer_offset, sc_xfer_buflen};
+  if (!brings_data || answers_abort(command, loan)) return finish(command, kCall);
+  return lend(command, loan, true);
 }
 
 int engine_scsi_cmd_abort_status(chiscsi_scsi_command* scmd) {

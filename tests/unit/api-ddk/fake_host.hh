@@ -8,11 +8,16 @@
 #define chiscsi_scsi_cmd_buffer_ready fake_buffer_ready
 #define chiscsi_scsi_cmd_execution_status fake_execution_status
 #define chiscsi_scsi_cmd_abort_status fake_abort_status
+#define chiscsi_scsi_cmd_abort fake_abort
+#define chiscsi_iscsi_command_dump fake_command_dump
 #define chiscsi_tmf_execution_done fake_tmf_done
 #define chiscsi_target_class_register fake_class_register
 #define chiscsi_target_class_deregister fake_class_deregister
 #define chiscsi_target_lun_class_register fake_lun_class_register
 #define chiscsi_target_lun_class_deregister fake_lun_class_deregister
+#define chiscsi_target_add fake_target_add
+#define chiscsi_target_remove fake_target_remove
+#define chiscsi_target_reconfig fake_target_reconfig
 #define chiscsi_target_first_login_check_done fake_first_login_done
 #define chiscsi_target_login_stage_check_done fake_login_stage_done
 
@@ -26,6 +31,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../../../api-ddk/linux/iface_os.h"
@@ -146,7 +152,20 @@ inline chiscsi_target_class* registered_target = nullptr;
 inline chiscsi_target_lun_class* registered_lun = nullptr;
 inline unsigned char login_class = 0xff, login_detail = 0xff;
 inline unsigned int login_max_cmd = 0;
+inline int login_answers = 0;
 inline int tmf_response = -1;
+inline int tmf_answers = 0;
+// The control plane's calls in order, and how many of them are answered with -EBUSY first.
+inline std::vector<std::string> control_calls;
+inline int busy_answers = 0;
+inline int register_error = 0;  // of the next registration of a LUN class
+
+inline int control_call(const char* name) {
+  control_calls.push_back(name);
+  if (busy_answers == 0) return 0;
+  --busy_answers;
+  return -16;
+}
 
 inline int take(chiscsi_scsi_command* api, unsigned char* list, unsigned int count,
                 unsigned int offset, unsigned int length, bool is_final) {
@@ -192,8 +211,11 @@ inline int fake_abort_status(chiscsi_scsi_command* api) {
   command.changed.notify_all();
   return 0;
 }
+inline int fake_abort(chiscsi_scsi_command* api) { return take(api, nullptr, 0, 0, 0, true); }
+inline void fake_command_dump(chiscsi_scsi_command*) {}
 inline int fake_tmf_done(unsigned long, unsigned char response, chiscsi_scsi_command*) {
   tmf_response = response;
+  ++tmf_answers;
   return 0;
 }
 inline int fake_class_register(chiscsi_target_class* target) {
@@ -201,26 +223,36 @@ inline int fake_class_register(chiscsi_target_class* target) {
   return 0;
 }
 inline int fake_class_deregister(char*) {
-  registered_target = nullptr;
-  return 0;
+  const int busy = control_call("class_deregister");
+  if (busy == 0) registered_target = nullptr;
+  return busy;
 }
 inline int fake_lun_class_register(chiscsi_target_lun_class* lun, char*) {
+  if (const int error = std::exchange(register_error, 0)) return error;
   registered_lun = lun;
   return 0;
 }
 inline int fake_lun_class_deregister(char*, char*) {
-  registered_lun = nullptr;
-  return 0;
+  const int busy = control_call("lun_class_deregister");
+  if (busy == 0) registered_lun = nullptr;
+  return busy;
+}
+inline int fake_target_add(void*, char*, char*, char*, int) { return control_call("target_add"); }
+inline int fake_target_remove(void*, char*) { return control_call("target_remove"); }
+inline int fake_target_reconfig(void*, char*, char*, char*, int) {
+  return control_call("target_reconfig");
 }
 inline void fake_first_login_done(unsigned long, unsigned char status_class,
                                   unsigned char status_detail, unsigned int max_cmd) {
   login_class = status_class;
   login_detail = status_detail;
   login_max_cmd = max_cmd;
+  ++login_answers;
 }
 inline void fake_login_stage_done(unsigned long, unsigned char status_class,
                                   unsigned char status_detail) {
   login_class = status_class;
   login_detail = status_detail;
+  ++login_answers;
 }
 }

@@ -34,14 +34,14 @@ class IfaceLunClass : public ::testing::TestWithParam<bool> {
     std::strcpy(config_.target_name, target);
     iface::g_settings = iface::LunSettings{};
     ASSERT_EQ(iface::luns_create(config_), 0);
-    ASSERT_EQ(iface::luns_register(class_name), 0);
+    ASSERT_EQ(chiscsi_target_lun_class_register(&iface::luns_class(), class_name), 0);
     started_ = true;
   }
   ~IfaceLunClass() override {
     if (!started_) return;
     iface::luns_close();
     EXPECT_TRUE(iface::luns_wait_idle(0));
-    iface::luns_deregister(class_name);
+    chiscsi_target_lun_class_deregister(iface::luns_class().class_name, class_name);
     iface::luns_destroy();
   }
 
@@ -520,9 +520,9 @@ class IfaceTargetClass : public ::testing::Test {
     std::strcpy(config_.init_name, initiator);
     config_.acl = true;
     config_.max_cmd = 32;
-    iface::target_class_register(config_);
+    chiscsi_target_class_register(&iface::target_class(config_));
   }
-  ~IfaceTargetClass() override { iface::target_class_deregister(); }
+  ~IfaceTargetClass() override { chiscsi_target_class_deregister(class_name); }
 
   iface::Config config_;
   char stranger_[32] = "iqn.1994-05.org.example:other";

@@ -23,7 +23,7 @@ IMAGE_PROGRAMS='bash dash kmod ip ss mount umount lsblk blkid dmesg losetup
 	sha256sum md5sum truncate findmnt flock setsid taskset'
 IMAGE_OPTIONAL='tgtd tgtadm tgtimg iscsi-inq iscsi-ls iscsi-readcapacity16
 	iscsi-test-cu iscsi-swp iscsi-perf multipath multipathd kpartx dmsetup
-	strace perf bpftrace iscsistart nproc scsi_id'
+	strace perf bpftrace iscsistart nproc scsi_id tc'
 
 IMAGE_UDEV_RULES='50-udev-default 60-block 60-persistent-storage'
 

@@ -45,7 +45,7 @@ load_needs()
 target_unload()
 {
 	local module
-	for module in ifacedriver chiscsi; do
+	for module in ifacedriver chiscsi_conformance chiscsi; do
 		[ ! -d "/sys/module/$module" ] || rmmod "$module" || return 1
 	done
 }

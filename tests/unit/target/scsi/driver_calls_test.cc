@@ -248,6 +248,24 @@ TEST_F(DriverCallsTest, AnswerAnAbortOnceByEitherCall) {
   }
 }
 
+// A phase that crosses the abort is no answer: the driver is still at work on the command.
+TEST_F(DriverCallsTest, RefuseAPhaseOfAReadWhileItsAbortIsUnanswered) {
+  make_multi_phase();
+  for (const bool last : {false, true}) {
+    Command& command = deliver_read(2000);
+    on_worker([&] {
+      driver_port::abort(command, SC_FLAG_SESS_ABORT);
+      session->run_work();
+    });
+    EXPECT_EQ(calls(), (Calls{"cdb", "abort"}));
+    EXPECT_EQ(read_data(command, memory, 0, 1000), -ESTALE);
+    EXPECT_EQ(calls(), Calls()) << "no cleanup before the driver has let go";
+    if (last) command.scsi.sc_flag |= SC_FLAG_XFER_UNDERFLOW;
+    EXPECT_EQ(last ? read_data(command, memory, 0, 1000) : status(command), 0);
+    EXPECT_EQ(calls(), Calls{"cleanup"});
+  }
+}
+
 TEST_F(DriverCallsTest, TakeTheAnswerOfADriverThatWasGivenUp) {
   Command& command = deliver_write(1000);
   EXPECT_EQ(buffer_ready(command, memory, 0, 1000), 0);
