@@ -17,7 +17,7 @@ klog_mark blocks
 
 set_devices() { echo "$1" >/sys/module/blocks_driver/parameters/devices; }
 
-insmod /modules/chiscsi.ko
+engine_load
 check 'the driver loads' insmod /modules/blocks_driver.ko target_name="$IQN" \
 	devices='one,BLOCKS,SN=4711,WWN=5000C50012345678;two,BLOCKS,RO'
 wait_for_port || give_up 'the target listens' "$(dmesg | tail -n 20)"
