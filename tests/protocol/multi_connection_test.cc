@@ -487,6 +487,7 @@ TEST_F(MultiConnection, OrphansOfManyConnectionsHoldUpNewCommandsOnly) {
     clock.join();
   }
   const Pdu command = send_command(kPool, test_unit_ready_cdb());
+  // But for a NOP-In: the window has opened without any response to say so.
   EXPECT_FALSE(peers[kPool]->receive_for(command.task_tag(), 100));
   EXPECT_EQ(driver.count("cdb"), kPool);
   driver.unstick();
