@@ -126,7 +126,7 @@ class MemoryConn {
   }
 
  private:
-  enum class Step { kHeader, kData, kDone };
+  enum class Step { kHeader, kData, kTrailer };
 
   void take_bytes() {
     const std::lock_guard guard(pipe_->mutex);
@@ -141,59 +141,73 @@ class MemoryConn {
     used_ = 0;
   }
 
+  const uint8_t* here() const { return received_.data() + used_; }
+  size_t left() const { return received_.size() - used_; }
+
   // One call to the target; false when there is nothing to deliver, or it is to stop.
   bool step() {
     switch (step_) {
       case Step::kHeader:
         return deliver_header();
       case Step::kData:
-        deliver_data();
-        return true;
+        return deliver_data();
       default:
         return deliver_end();
     }
   }
 
-  // A PDU is delivered when all of it is here.
+  // True when so many bytes have arrived.
+  bool have(size_t size) {
+    if (left() >= size) return true;
+    if (ended_) chiscsi_conn_failed(port, 0);
+    return false;
+  }
+
   bool deliver_header() {
-    const uint8_t* at = received_.data() + used_;
-    const size_t here = received_.size() - used_;
+    if (!have(kBhsSize)) return false;
     Bhs bhs;
-    if (here >= kBhsSize) memcpy(&bhs, at, kBhsSize);
-    const size_t header = kBhsSize + (here >= kBhsSize ? bhs.total_ahs_length * 4u : 0);
-    data_at_ = header + (header_digest_ ? kDigestSize : 0);
-    data_size_ = here >= kBhsSize ? bhs.data_segment_length.get() : 0;
-    padded_ = data_size_ + pad_of(data_size_);
-    pdu_size_ = data_at_ + padded_ + (data_digest_ && data_size_ != 0 ? kDigestSize : 0);
-    if (here < kBhsSize || here < pdu_size_) {
-      if (ended_) chiscsi_conn_failed(port, 0);
-      return false;
-    }
-    if (header_digest_ && !digest_is_right(at, header)) {
+    memcpy(&bhs, here(), kBhsSize);
+    const size_t ahs_size = bhs.total_ahs_length * 4u;
+    const size_t header = kBhsSize + ahs_size;
+    if (!have(header + (header_digest_ ? kDigestSize : 0))) return false;
+    if (header_digest_ && !digest_is_right(here(), header)) {
       chiscsi_conn_rx_header_digest_error(port);
       return false;
     }
-    const size_t ahs_size = header - kBhsSize;
-    const bool too_long = ahs_size > 272;
+    data_left_ = bhs.data_segment_length.get();
+    trailer_ = pad_of(static_cast<uint32_t>(data_left_));
+    has_digest_ = data_digest_ && data_left_ != 0;
+    crc_ = ~0u;
     step_ = Step::kData;
+    const uint8_t* at = here();
+    used_ += header + (header_digest_ ? kDigestSize : 0);
+    const bool too_long = ahs_size > 272;
     return chiscsi_conn_rx_header(port, at, too_long ? nullptr : at + kBhsSize,
                                   too_long ? 0 : static_cast<unsigned int>(ahs_size),
                                   too_long ? CHISCSI_RX_AHS_TOO_LONG : 0) == CHISCSI_RX_CONTINUE;
   }
 
-  // In two pieces: a transport need not have the segment in one.
-  void deliver_data() {
-    const uint8_t* data = received_.data() + used_ + data_at_;
-    const auto first = static_cast<unsigned int>(data_size_ / 3);
-    chiscsi_conn_rx_data(port, data, first);
-    chiscsi_conn_rx_data(port, data + first, static_cast<unsigned int>(data_size_) - first);
-    step_ = Step::kDone;
+  // What is there, and in two pieces.
+  bool deliver_data() {
+    const size_t size = std::min(data_left_, left());
+    const auto first = static_cast<unsigned int>(size / 3);
+    chiscsi_conn_rx_data(port, here(), first);
+    chiscsi_conn_rx_data(port, here() + first, static_cast<unsigned int>(size) - first);
+    crc_ = os_crc32c(crc_, here(), size);
+    used_ += size;
+    data_left_ -= size;
+    if (data_left_ != 0) return have(1);
+    step_ = Step::kTrailer;
+    return true;
   }
 
   bool deliver_end() {
-    const bool checked = data_digest_ && data_size_ != 0;
-    const bool wrong = checked && !digest_is_right(received_.data() + used_ + data_at_, padded_);
-    used_ += pdu_size_;
+    if (!have(trailer_ + (has_digest_ ? kDigestSize : 0))) return false;
+    crc_ = ~os_crc32c(crc_, here(), trailer_);
+    bool wrong = false;
+    for (size_t i = 0; has_digest_ && i < kDigestSize; ++i)
+      wrong |= here()[trailer_ + i] != static_cast<uint8_t>(crc_ >> (8 * i));
+    used_ += trailer_ + (has_digest_ ? kDigestSize : 0);
     step_ = Step::kHeader;
     return chiscsi_conn_rx_done(port, wrong ? CHISCSI_RX_DATA_DIGEST_ERROR : 0) ==
            CHISCSI_RX_CONTINUE;
@@ -238,10 +252,11 @@ class MemoryConn {
   std::vector<uint8_t> received_;
   size_t used_ = 0;
   Step step_ = Step::kHeader;
-  size_t data_at_ = 0;
-  size_t data_size_ = 0;
-  size_t padded_ = 0;
-  size_t pdu_size_ = 0;
+  // Of the PDU that is being delivered.
+  size_t data_left_ = 0;
+  size_t trailer_ = 0;
+  uint32_t crc_ = 0;
+  bool has_digest_ = false;
   bool ended_ = false;
   bool header_digest_ = false;
   bool data_digest_ = false;

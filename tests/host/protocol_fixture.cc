@@ -47,9 +47,12 @@ ProtocolTest::~ProtocolTest() {
   host_fail_allocation_at(0);
 }
 
+std::string ProtocolTest::portal_ip() {
+  return MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
+}
+
 std::string ProtocolTest::portal_address(uint16_t at_port) {
-  const std::string address = MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
-  return address + ":" + std::to_string(at_port);
+  return portal_ip() + ":" + std::to_string(at_port);
 }
 
 void ProtocolTest::set_key(const std::string& key, const std::string& value) {

@@ -33,6 +33,8 @@ class ProtocolTest : public testing::Test {
   // A key of the target, instead of the one with that name which is there.
   void set_key(const std::string& key, const std::string& value);
   std::vector<std::string> target_keys() const;
+  // Address of the target's portal, which is the initiator's as well.
+  static std::string portal_ip();
   // Address and port of the target's portal.
   std::string portal_address() const { return portal_address(port); }
   static std::string portal_address(uint16_t at_port);

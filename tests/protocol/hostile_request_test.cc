@@ -365,7 +365,7 @@ TEST_F(HostileRequest, PingOfTheLargestSizeIsEchoed) {
 }
 
 TEST_F(HostileRequest, WrongAnswersToOurPingAreIgnoredAndTheRightOneCounts) {
-  set_key("PortalGroup", "1@127.0.0.1:" + std::to_string(port) + ",timeout=20");
+  set_key("PortalGroup", "1@" + portal_address() + ",timeout=20");
   log_in_to_write();
   // The hook comes on the session's worker: from there on the timer runs.
   ASSERT_TRUE(peer->ping());
@@ -389,7 +389,7 @@ TEST_F(HostileRequest, WrongAnswersToOurPingAreIgnoredAndTheRightOneCounts) {
 }
 
 TEST_F(HostileRequest, SilenceEndsTheConnectionAfterAPing) {
-  set_key("PortalGroup", "1@127.0.0.1:" + std::to_string(port) + ",timeout=20");
+  set_key("PortalGroup", "1@" + portal_address() + ",timeout=20");
   log_in_to_write();
   ASSERT_TRUE(peer->ping());
   host_advance_clock(11'000);

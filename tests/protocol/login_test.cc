@@ -273,12 +273,14 @@ TEST_F(LoginProtocol, LogoutOfAnUnknownConnectionIsRefused) {
 
 TEST_F(LoginProtocol, ClosedConnectionEndsTheSession) {
   auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator->ping());  // The connection has arrived at its session.
   initiator->disconnect();
   EXPECT_TRUE(driver.wait_for("session_removed"));
 }
 
 TEST_F(LoginProtocol, ResetConnectionEndsTheSession) {
   auto initiator = start_and_log_in();
+  ASSERT_TRUE(initiator->ping());
   initiator->disconnect_with_reset();
   EXPECT_TRUE(driver.wait_for("session_removed"));
 }

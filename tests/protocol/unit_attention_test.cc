@@ -47,7 +47,7 @@ class UnitAttention : public ProtocolTest {
   }
   // The same target, reached by another portal group.
   int reload_with_tag(int tag) {
-    set_key("PortalGroup", std::to_string(tag) + "@127.0.0.1:" + std::to_string(port));
+    set_key("PortalGroup", std::to_string(tag) + "@" + portal_address());
     return driver.reconfigure_target(kTargetName, target_keys());
   }
   std::unique_ptr<Initiator> first, second;

@@ -140,6 +140,7 @@ class NegotiationModel : public testing::Test {
   void draw_our_side() {
     ours_ = NegotiationSettings();
     mine_ = defaults();
+    mine_["iSCSIProtocolLevel"] = "2";
     const auto number = [&](const char* name, uint32_t* member, std::vector<uint32_t> values) {
       *member = one_of(values);
       mine_[name] = std::to_string(*member);
