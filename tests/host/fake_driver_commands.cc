@@ -62,6 +62,7 @@ struct FakeDriver::Task {
   bool final_sent = false;
   bool crossed = false;  // The final status met an abort: it was the answer.
   bool refused = false;
+  bool refused_as_stale = false;  // A call got -ESTALE.
   bool gone = false;
   int calls_running = 0;
   unsigned aborts = 0;
@@ -331,7 +332,11 @@ int FakeDriver::call_target(const TaskPtr& task, bool final, const std::function
   if (final && !task->gone) {
     task->crossed = (flags_of(*task->command) & (SC_FLAG_TMF_ABORT | SC_FLAG_SESS_ABORT)) != 0;
   }
-  if (rc < 0 && task->aborts == 0) violate("the target refused a call: " + std::to_string(rc));
+  // A call may meet an abort whose hook has not been called yet: that has to follow then.
+  if (rc == -ESTALE) task->refused_as_stale = true;
+  if (rc < 0 && task->aborts == 0 && (rc != -ESTALE || task->gone)) {
+    violate("the target refused a call: " + std::to_string(rc));
+  }
   if (task->aborts != task->aborts_answered) {
     take_back_list(*task);
     if (!task->gone) later([this, task] { answer_abort(task); });
@@ -474,6 +479,7 @@ void FakeDriver::cleaned_up(chiscsi_scsi_command* command) {
   // A call that crosses the abort may be the answer to it: the list is taken back when it returns.
   const bool crossed = task->aborts != 0 && task->calls_running != 0;
   if (task->list_with_target && !crossed) violate("cleanup without giving the list back");
+  if (task->refused_as_stale && task->aborts == 0) violate("a call was refused without an abort");
   if (!task->final_sent && !task->refused)
     violate("cleanup before the driver has ended the command");
   task->gone = true;
