@@ -183,10 +183,13 @@ Status Engine::remove_class(Text name) {
     Ref<TargetClass> target_class = registry_.find_class(name);
     if (!target_class) return Error::kNoEntry;
     const uint32_t held = target_class->commands_held.load();
-    if (held == 0 || registry_.has_targets(name)) return registry_.remove_class(name);
+    const uint32_t open = target_class->luns_open.load();
+    const bool is_over = held == 0 && open == 0;
+    if (is_over || registry_.has_targets(name)) return registry_.remove_class(name);
     if (waited >= kClassWaitMs) {
-      os_log(OS_LOG_WARNING, "class %s: %u commands are held by storage driver",
-             target_class->name.c_str(), held);
+      os_log(OS_LOG_WARNING,
+             "class %s: %u commands are held by storage driver, %u LUNs not detached",
+             target_class->name.c_str(), held, open);
       return Error::kBusy;
     }
     os_event_wait(progress_, kRemoveStepMs);
