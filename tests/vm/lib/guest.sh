@@ -203,11 +203,18 @@ start_initiator()
 	wait_for "$PATIENCE" iscsid_answers
 }
 
+has_ended()
+{
+	[ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
+}
+
 # stop_initiator [SIGNAL]: KILL imitates a daemon that died with live sessions.
+# One that does not end when it is asked to is ended.
 stop_initiator()
 {
 	[ -n "$iscsid_pid" ] || return 0
 	kill "-${1:-TERM}" "$iscsid_pid" 2>/dev/null || :
+	wait_for "$PATIENCE" has_ended "$iscsid_pid" || kill -KILL "$iscsid_pid" 2>/dev/null || :
 	wait "$iscsid_pid" 2>/dev/null || :
 	iscsid_pid=
 }
