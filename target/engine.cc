@@ -129,11 +129,18 @@ struct Passage : WorkerMessage {
   std::atomic<bool> arrived{false};
 };
 
+// It cannot give up: a hook that does not return is code that must stay. So it says who is late.
 void pass_through(Worker& worker, Target& target) {
   Passage passage(target);
   worker.post(passage);
+  uint32_t waited = 0;
   while (!passage.arrived.load(std::memory_order_acquire)) {
     os_event_wait(target.progress(), kStopStepMs);
+    waited += kStopStepMs;
+    if (waited % kStopReportMs == 0) {
+      os_log(OS_LOG_WARNING, "%s: removal waits for a hook that does not return",
+             target.name_c_str());
+    }
   }
 }
 

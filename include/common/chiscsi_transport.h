@@ -160,8 +160,10 @@ struct chiscsi_transport {
 	 * open when the transport registers. The host's sockets listen there as
 	 * well, if they can.
 	 *
-	 * Context: process. Return: 0, -ENODEV when the address is none of the
-	 * transport's (no message then), or another negative error.
+	 * Context: process, with a mutex of the target held: no call that adds,
+	 * changes or removes a target or a transport may be made or waited for.
+	 * Return: 0, -ENODEV when the address is none of the transport's (no
+	 * message then), or another negative error.
 	 */
 	int (*listen)(const struct tcp_endpoint *local, int ipv6,
 		      struct chiscsi_listen_port *port, void **portal);
@@ -170,7 +172,7 @@ struct chiscsi_transport {
 	 * @unlisten: The portal closes. When it returns, no chiscsi_conn_accepted()
 	 * with its port is running or follows. Connections live on.
 	 *
-	 * Context: process.
+	 * Context: as for listen().
 	 */
 	void (*unlisten)(void *portal);
 

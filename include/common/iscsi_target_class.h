@@ -596,8 +596,8 @@ int chiscsi_target_add(void *sdev_priv, char *target_name,
  * @target_name: name of the target
  *
  * Sessions are terminated, their commands aborted, and the hooks for that
- * called before the call returns. It returns in bounded time: commands the
- * driver does not give back are left behind, see
+ * called before the call returns. It returns in bounded time as long as hooks
+ * return: commands the driver does not give back are left behind, see
  * chiscsi_scsi_cmd_abort_status().
  *
  * Context: Process context. Sleeps. Not from inside a hook.
