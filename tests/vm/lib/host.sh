@@ -28,6 +28,7 @@ vm_kernel=6.1
 vm_smp=2
 vm_mem=2G
 vm_limit=600
+vm_stall=0
 vm_modules=
 vm_target=chiscsi
 vm_forward=
@@ -49,7 +50,7 @@ vm_option()
 {
 	case $1 in
 	--console) vm_console=yes; return 2 ;;
-	--kernel | --smp | --mem | --timeout | --modules | --target | --append | --file) ;;
+	--kernel | --smp | --mem | --timeout | --stall | --modules | --target | --append | --file) ;;
 	*) return 1 ;;
 	esac
 	[ -n "${2-}" ] || die "$1 needs a value"
@@ -58,6 +59,7 @@ vm_option()
 	--smp) vm_smp=$2 ;;
 	--mem) vm_mem=$2 ;;
 	--timeout) vm_limit=$2 ;;
+	--stall) vm_stall=$2 ;;
 	--modules) vm_modules=$2 ;;
 	--target) vm_target=$2 ;;
 	--append) vm_append="$vm_append $2" ;;
@@ -277,9 +279,10 @@ vm_start()
 {
 	local net='user,id=net'
 	local quiet='console=ttyS0 loglevel=5 panic=-1 oops=panic'
-	local fast='nokaslr mitigations=off tsc=reliable random.trust_cpu=on no_timer_check rcupdate.rcu_cpu_stall_timeout=60 cryptomgr.notests'
+	local fast='nokaslr mitigations=off tsc=reliable random.trust_cpu=on no_timer_check unknown_nmi_panic panic_print=0x40 rcupdate.rcu_cpu_stall_timeout=60 cryptomgr.notests'
 	[ -z "$vm_forward" ] || net="$net,hostfwd=$vm_forward"
 	: >"$vm_work/status"
+	mkfifo "$vm_work/monitor.in" "$vm_work/monitor.out"
 	timeout -k 5 "$vm_limit" qemu-system-x86_64 "${vm_accel[@]}" \
 		-machine q35 -smp "$vm_smp" -m "$vm_mem" -nodefaults -no-user-config \
 		-display none -monitor none -no-reboot \
@@ -290,6 +293,7 @@ vm_start()
 		-chardev "file,id=status,path=$vm_work/status" \
 		-device isa-debugcon,iobase=0xe9,chardev=status \
 		-device isa-debug-exit,iobase=0xf4,iosize=1 \
+		-chardev "pipe,id=monitor,path=$vm_work/monitor" -mon chardev=monitor,mode=readline \
 		-netdev "$net" -device virtio-net-pci,netdev=net,romfile= \
 		</dev/null >"$vm_work/qemu.log" 2>&1 &
 	vm_qemu=$!
@@ -333,7 +337,7 @@ vm_verdict()
 vm_complain()
 {
 	note "$1"
-	tail -n 60 "$vm_work/console" >&2
+	tail -n 120 "$vm_work/console" >&2
 }
 
 # Ends the emulator that this process started, and nothing else.
@@ -367,7 +371,7 @@ vm_run_job()
 {
 	vm_prepare "$@"
 	mkfifo "$vm_work/output"
-	cat "$vm_work/output" &
+	vm_copy_output <"$vm_work/output" &
 	vm_reader=$!
 	vm_start "$vm_work/output" "$vm_work/console"
 	# The emulator opens the pipe; should it fail to, this end opens it so that
@@ -377,6 +381,37 @@ vm_run_job()
 	[ "$vm_console" = no ] || cat "$vm_work/console"
 	vm_verdict || return 99
 	return "$vm_status"
+}
+
+# Copies the job's output; silence beyond --stall ends the machine.
+vm_copy_output()
+{
+	local line status=0
+	[ "$vm_stall" -gt 0 ] || { cat; return; }
+	while IFS= read -r -t "$vm_stall" line || { status=$?; false; }; do
+		printf '%s\n' "$line"
+	done
+	printf '%s' "$line"
+	[ "$status" -gt 128 ] || return 0
+	note "no output for $vm_stall s; its processors are at:"
+	vm_interrogate
+	cat
+}
+
+# Makes a silent machine show where it is: the emulator prints its processors, and an
+# NMI makes the kernel panic, which ends the machine. One that ignores it is ended.
+vm_interrogate()
+{
+	vm_monitor 'info registers -a'
+	timeout 2 cat "$vm_work/monitor.out" | grep -aE '^(CPU#|RIP)' >&2 || :
+	vm_monitor nmi
+	timeout 30 cat || vm_monitor quit
+}
+
+vm_monitor()
+{
+	# Read-write, so that opening never waits.
+	printf "%s\n" "$1" 1<>"$vm_work/monitor.in"
 }
 
 vm_wait_open()
