@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The administrator's door: what iscsictl and chiscsi.ko say to each other over
+ * /dev/chiscsi. One ioctl, one envelope, text both ways, so that a new key
+ * changes no layout. For user space and for the module; no storage driver needs
+ * it, and chiscsi.h does not include it. Include <sys/ioctl.h> or <linux/ioctl.h>
+ * before. Source of all of it: ours
+ */
+#ifndef CHISCSI_CONTROL_H
+#define CHISCSI_CONTROL_H
+
+#define CHISCSI_CONTROL_DEVICE "/dev/chiscsi"
+#define CHISCSI_CONTROL_VERSION 1
+#define CHISCSI_CONTROL_MAX_INPUT (512 * 1024)        /* bytes */
+#define CHISCSI_CONTROL_MAX_OUTPUT (64 * 1024 * 1024) /* bytes */
+
+/**
+ * enum chiscsi_control_op - What is asked for.
+ * @CHISCSI_CONTROL_VERSIONS: out: ``module=``, ``api=``, ``control=``
+ * @CHISCSI_CONTROL_TARGET_START: in: the keys of a ``target:`` block, TargetName
+ *	among them. Starts the target, or reloads it when it is active; with
+ *	CHISCSI_CONTROL_CHECK nothing changes and only the keys are looked at. out:
+ *	``result=started`` or ``result=reloaded``
+ * @CHISCSI_CONTROL_TARGET_STOP: in: ``target=``. -ENOENT when there is none
+ * @CHISCSI_CONTROL_TARGET_LIST: in: nothing, or ``target=``. out: a record per target:
+ *	``target=``, ``id=``, ``class=``, ``sessions=``, ``luns=``
+ * @CHISCSI_CONTROL_TARGET_CONFIG: in: ``target=``. out: one record of the target's
+ *	keys as the file has them, every key with its value in force; TargetDevice lines
+ *	complete with PROD=, SN=, ID= and WWN=. Secrets are ``***`` unless
+ *	CHISCSI_CONTROL_SECRETS is given
+ * @CHISCSI_CONTROL_GLOBAL_GET: out: one record of the globals in force
+ * @CHISCSI_CONTROL_GLOBAL_SET: in: globals. All or none of them change
+ * @CHISCSI_CONTROL_SESSION_LIST: in: ``target=``, may have ``initiator=``. out: a record
+ *	per session, followed by one per connection of it (``connection=`` is its
+ *	first key, ``session=`` that of a session)
+ * @CHISCSI_CONTROL_SESSION_DROP: in: ``session=`` in hexadecimal. -ENOENT when
+ *	there is none
+ * @CHISCSI_CONTROL_LUN_FLUSH: in: ``target=``, may have ``lun=``
+ * @CHISCSI_CONTROL_STATISTICS: in: nothing, or ``target=``. out: records of
+ *	counters: first key ``target=``, ``lun=``, ``session=`` or ``portal=``
+ * @CHISCSI_CONTROL_ALUA_SET: in: ``target=``, ``group=``, ``state=``
+ * @CHISCSI_CONTROL_OPS: how many there are
+ */
+enum chiscsi_control_op {
+  CHISCSI_CONTROL_VERSIONS = 0,
+  CHISCSI_CONTROL_TARGET_START = 1,
+  CHISCSI_CONTROL_TARGET_STOP = 2,
+  CHISCSI_CONTROL_TARGET_LIST = 3,
+  CHISCSI_CONTROL_TARGET_CONFIG = 4,
+  CHISCSI_CONTROL_GLOBAL_GET = 5,
+  CHISCSI_CONTROL_GLOBAL_SET = 6,
+  CHISCSI_CONTROL_SESSION_LIST = 7,
+  CHISCSI_CONTROL_SESSION_DROP = 8,
+  CHISCSI_CONTROL_LUN_FLUSH = 9,
+  CHISCSI_CONTROL_STATISTICS = 10,
+  CHISCSI_CONTROL_ALUA_SET = 11,
+  CHISCSI_CONTROL_OPS
+};
+
+/* chiscsi_control.flags. */
+#define CHISCSI_CONTROL_CHECK 0x1   /* look, change nothing */
+#define CHISCSI_CONTROL_SECRETS 0x2 /* print secrets: for a file of mode 0600 */
+
+/**
+ * struct chiscsi_control - One request and its answer.
+ * @size: sizeof(struct chiscsi_control)
+ * @version: CHISCSI_CONTROL_VERSION
+ * @op: enum chiscsi_control_op
+ * @flags: CHISCSI_CONTROL_CHECK, CHISCSI_CONTROL_SECRETS; others are refused
+ * @in: address of the input: ``key=value`` strings, each ended by a NUL
+ * @in_size: its bytes, the last NUL counted; at most CHISCSI_CONTROL_MAX_INPUT
+ * @out_size: bytes at @out
+ * @out: address of room for the output: lines ``key=value``, ended by a newline; an
+ *	empty line ends a record
+ * @out_used: filled in: bytes of the whole output. When it is more than
+ *	@out_size the call fails with ENOSPC and may be made again with more room
+ * @reserved: zero
+ * @error: filled in when the call fails: what is wrong, NUL-terminated, without a
+ *	secret in it; may be empty
+ */
+struct chiscsi_control {
+  unsigned int size;
+  unsigned int version;
+  unsigned int op;
+  unsigned int flags;
+  unsigned long long in;
+  unsigned int in_size;
+  unsigned int out_size;
+  unsigned long long out;
+  unsigned int out_used;
+  unsigned int reserved;
+  char error[256];
+};
+
+/*
+ * The one ioctl of the device. Needs CAP_SYS_ADMIN. Fails with EFAULT for bad
+ * addresses, EINVAL for an envelope or keys that are wrong, EOPNOTSUPP for an unknown
+ * operation, E2BIG for too much input, and as each operation says.
+ */
+#define CHISCSI_CONTROL _IOWR(0xc5, 1, struct chiscsi_control)
+
+#endif /* CHISCSI_CONTROL_H */
