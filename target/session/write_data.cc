@@ -76,6 +76,11 @@ void solicit(Command& command) {
   }
 }
 
+// While the driver is asked to abort, the limit is that of its answer.
+void end_data_wait(Command& command) {
+  if (command.state != CommandState::kAborting) command.deadline_ms = 0;
+}
+
 }  // namespace
 
 void advance(Command& command) {
@@ -95,7 +100,7 @@ void received(R2t& r2t, uint32_t count) {
   Command& command = *r2t.command;
   BufferPhase& phase = *r2t.phase;
   r2t.received += count;
-  command.deadline_ms = 0;
+  end_data_wait(command);
   note_progress(command, phase, count);
   if (r2t.received == r2t.length) {
     command.session.r2ts.give_back(r2t);
@@ -108,7 +113,7 @@ void received(R2t& r2t, uint32_t count) {
 
 void unsolicited_complete(Command& command) {
   command.unsolicited_open = false;
-  command.deadline_ms = 0;
+  end_data_wait(command);
   if (command.conclusion_known && !command.response_queued && command.connection != nullptr) {
     command.connection->queue(command);
   } else {
