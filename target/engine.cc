@@ -49,6 +49,7 @@ Result<OwnPtr<Engine>> Engine::create(const engine_options& options) {
   CHISCSI_TRY(engine->login_handles_.create());
   CHISCSI_TRY(engine->tmf_handles_.create());
   CHISCSI_TRY(engine->lun_handles_.create());
+  CHISCSI_TRY(engine->discovery_sessions_.create());
   CHISCSI_TRY(engine->start_workers());
   CHISCSI_TRY(engine->portals_.create(*engine->login_worker_, *engine));
   return engine;

@@ -16,6 +16,7 @@
 #include "target/portals.hh"
 #include "target/registry.hh"
 #include "target/session/connection.hh"
+#include "target/session/discovery_sessions.hh"
 #include "target/session/session.hh"
 #include "target/session/tmf.hh"
 #include "target/tsih_pool.hh"
@@ -60,6 +61,7 @@ class Engine final : public Acceptor {
   // Never used twice. Context: any.
   unsigned long next_handle() { return last_handle_.fetch_add(1, std::memory_order_relaxed) + 1; }
   TsihPool& tsihs() { return tsihs_; }
+  DiscoverySessions& discovery_sessions() { return discovery_sessions_; }
 
   uint64_t login_timeout_ms() const { return options_.login_timeout_s * 1000ull; }
   uint64_t abort_timeout_ms() const { return options_.abort_timeout_s * 1000ull; }
@@ -88,6 +90,7 @@ class Engine final : public Acceptor {
   HandleTable<Lun> lun_handles_;
   std::atomic<unsigned long> last_handle_{0};
   TsihPool tsihs_;
+  DiscoverySessions discovery_sessions_;
 
   // Login worker's.
   List<Connection, &Connection::login_node> logins_;

@@ -70,7 +70,7 @@ void LoginService::give_up(Session& session, Member& member) {
 
 void LoginService::stop_waiting() {
   if (!check_->waiting) return;
-  MutexGuard guard(target_->mutex());
+  MutexGuard guard(session_->list_mutex());
   // When it is not linked any more its message is on the way and drops the reference.
   if (!check_->waiter.node.is_linked()) return;
   check_->waiter.node.unlink();
@@ -261,7 +261,8 @@ iscsi::LoginStatus LoginService::join(const SessionParameters& session, uint16_t
 }
 
 Status LoginService::make_session(const SessionParameters& parameters) {
-  session_ = CHISCSI_TRY(Session::create(engine_, engine_.pick_worker(), target_, parameters));
+  session_ = CHISCSI_TRY(Session::create(engine_, engine_.pick_worker(), target_, parameters,
+                                         connection_.conn().local_address()));
   return Status();
 }
 
@@ -277,14 +278,10 @@ Status LoginService::make_member(uint16_t cid) {
 }
 
 AdmitResult LoginService::try_enter() {
-  if (!target_) {
-    session_->enter_discovery();
-    return AdmitResult::admitted(session_->parameters.tsih);
-  }
   check_->waiter.worker = &engine_.login_worker();
   check_->ref();
   check_->waiting = true;
-  const Status status = session_->enter_target(&check_->waiter);
+  const Status status = session_->enter(&check_->waiter);
   if (status.error() == Error::kExists) return AdmitResult::pending();
   check_->waiting = false;
   check_->unref();
@@ -295,6 +292,10 @@ AdmitResult LoginService::try_enter() {
 AdmitResult LoginService::admit(const SessionParameters& session,
                                 const ConnectionParameters& connection) {
   const bool leading = login_->is_leading();
+  // Whoever joins has proven to be who leads, or proven as little.
+  if (!leading && session.chap_name.text() != session_->parameters.chap_name.text()) {
+    return AdmitResult::refused(iscsi::LoginStatus::kAuthenticationFailure);
+  }
   if ((leading && !make_session(session).is_ok()) || !make_member(connection.cid).is_ok()) {
     return AdmitResult::refused(iscsi::LoginStatus::kOutOfResources);
   }

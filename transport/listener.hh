@@ -3,8 +3,10 @@
 // Listener: a portal's listening socket, served by the login worker.
 //
 // Each established connection becomes a TcpConn and is handed to the acceptor. A limited number is
-// accepted per turn. The control plane opens and closes a listener; a turn that is still in the
-// worker's mailbox then keeps the object alive by a reference of its own.
+// accepted per turn. When the host is short of something, a timer tries again: the connections that
+// wait would not announce themselves a second time. The control plane opens and closes a listener;
+// a turn that is still in the worker's mailbox then keeps the object alive by a reference of its
+// own.
 #pragma once
 
 #include "base/alloc.hh"
@@ -42,7 +44,12 @@ class Listener : public RefCounted<Listener> {
   static void on_socket_event(void* self, unsigned int events);
   static void on_ready(WorkerMessage& message);
   void request_turn();
-  bool accept_one();
+  // What became of one try.
+  enum class Accepted { kOne, kNobody, kFailed };
+  Accepted accept_one();
+  static void on_retry(Timer& timer);
+  void retry_later();
+  void end_retry();
 
   const os_address address_;
   Worker& worker_;
@@ -50,6 +57,9 @@ class Listener : public RefCounted<Listener> {
   os_mutex* mutex_ = nullptr;
   os_socket* socket_ = nullptr;  // Guarded by mutex_; null when closed.
   PostedOnce ready_{&Listener::on_ready};
+  // Worker-owned; armed with a reference.
+  Timer retry_{&Listener::on_retry};
+  bool retrying_ = false;
 };
 
 }  // namespace chiscsi

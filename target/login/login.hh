@@ -156,6 +156,7 @@ class Login {
   LoginVerdict choose_auth_method(Text offer, TextWriter& answer);
   LoginVerdict advance_chap(TextWriter& answer);
   LoginVerdict verify_response(TextWriter& answer);
+  LoginVerdict verify_account(Text name, TextWriter& answer);
   LoginVerdict ask_driver_for_account(Text name, chap_info* info, ChapCredentials* credentials);
   void look_up_account(Text name, ChapCredentials* credentials);
   LoginVerdict check_security_skipped();

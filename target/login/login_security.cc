@@ -78,6 +78,13 @@ LoginVerdict Login::advance_chap(TextWriter& answer) {
 
 LoginVerdict Login::verify_response(TextWriter& answer) {
   const Text name = offered_.value(TextKey::kChapN);
+  const LoginVerdict verdict = verify_account(name, answer);
+  // No account has a name that does not fit.
+  if (verdict.is_ok()) session_.chap_name.assign(name);
+  return verdict;
+}
+
+LoginVerdict Login::verify_account(Text name, TextWriter& answer) {
   ChapCredentials credentials;
   credentials.mutual_required = auth().policy == ChapPolicy::kMutual;
   if (!has_chap_hook()) {

@@ -15,6 +15,7 @@
 namespace chiscsi {
 
 using IscsiName = FixedText<iscsi::kMaxNameLength>;
+using ChapName = FixedText<255>;
 
 enum class SessionType : uint8_t { kNormal = 0, kDiscovery = 1 };
 
@@ -36,6 +37,7 @@ struct SessionParameters : SessionKeys {
   IscsiName initiator_name;
   FixedText<iscsi::kMaxValueLength> initiator_alias;
   IscsiName target_name;  // Empty in an unnamed discovery session.
+  ChapName chap_name;     // As which the leading connection was authenticated; empty: by none.
   SessionType type = SessionType::kNormal;
   uint8_t isid[6] = {};
   uint16_t tsih = 0;  // 0 until the session is admitted.

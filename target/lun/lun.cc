@@ -162,6 +162,16 @@ void Lun::close() {
   unref();
 }
 
+// The new size is there before its number, and the number of this Lun before that of all: who sees
+// the latter finds the former. Two that change at once get two numbers.
+void Lun::note_size_change() {
+  uint32_t last = last_size_change_.load(std::memory_order_relaxed);
+  do {
+    size_change_.store(last + 1, std::memory_order_release);
+  } while (!last_size_change_.compare_exchange_weak(last, last + 1, std::memory_order_acq_rel,
+                                                    std::memory_order_relaxed));
+}
+
 Status Lun::set_geometry(const chiscsi_lun_geometry& given) {
   if (!is_counted() || !is_good_geometry(given)) return Error::kInvalid;
   chiscsi_lun_geometry fresh = given;
@@ -181,8 +191,8 @@ Status Lun::set_geometry(const chiscsi_lun_geometry& given) {
     flags_.store(fresh.flags, std::memory_order_relaxed);
     has_geometry_.store(true, std::memory_order_release);
   }
-  // A change of size is what CAPACITY DATA HAS CHANGED is for.
   if (before != 0 && before != fresh.blocks) {
+    note_size_change();
     os_log(OS_LOG_INFO, "LUN handle %lu: %llu blocks, was %llu", handle.value, fresh.blocks,
            static_cast<unsigned long long>(before));
   }

@@ -86,6 +86,10 @@ class Lun : public RefCounted<Lun> {
   uint32_t block_size() const { return geometry_.block_size; }
   const chiscsi_lun_geometry& constants() const { return geometry_; }
   bool is_read_only() const { return device_.read_only || has_flag(CHISCSI_LUN_READ_ONLY); }
+  // Changes of size are numbered over all Luns, so that a session sees by one number that there was
+  // one. The number of this one's last change; 0: none.
+  uint32_t size_change() const { return size_change_.load(std::memory_order_acquire); }
+  static uint32_t last_size_change() { return last_size_change_.load(std::memory_order_acquire); }
   bool has_write_cache() const { return has_flag(CHISCSI_LUN_WRITE_CACHE); }
 
   Handle handle;  // 0 for a Lun that serves all numbers.
@@ -98,6 +102,7 @@ class Lun : public RefCounted<Lun> {
   }
   void begin();
   void close();
+  void note_size_change();
 
   Ref<TargetClass> target_class_;
   uint32_t class_index_;
@@ -116,6 +121,8 @@ class Lun : public RefCounted<Lun> {
   std::atomic<bool> has_geometry_{false};
   std::atomic<uint64_t> blocks_{0};
   std::atomic<uint32_t> flags_{0};
+  std::atomic<uint32_t> size_change_{0};
+  static inline constinit std::atomic<uint32_t> last_size_change_{0};
   chiscsi_lun_geometry geometry_ = {};  // Constant once has_geometry_ is set.
   std::atomic<void*> driver_private_{nullptr};
 };

@@ -21,11 +21,6 @@ RxAction without_home(Connection& connection) {
   return RxAction::kContinue;
 }
 
-RxAction wrong(Connection& connection, Command& command, SenseCode sense) {
-  write_data::fail(command, sense);
-  return without_home(connection);
-}
-
 // Until the PDU is whole the command stays, whatever happens to it.
 void receive_for(Connection& connection, Command& command) {
   command.receiving = true;
@@ -56,12 +51,15 @@ RxAction begin_solicited(Connection& connection, RxPdu& pdu, Placement* placemen
                          equal_bytes(Bytes(command.lun, 8), Bytes(bhs.lun, 8)) &&
                          command.connection == &connection;
   if (!same_task) return reject_foreign(connection, pdu);
-  if (!continues_r2t(*r2t, bhs, pdu.data_size(), pdu.bhs.final())) {
-    return wrong(connection, command, kIncorrectAmountOfData);
+  // Of a command that has failed, or was aborted, the rest is awaited and nothing is placed.
+  const bool drains = r2t->phase == nullptr;
+  if (!drains && !continues_r2t(*r2t, bhs, pdu.data_size(), pdu.bhs.final())) {
+    write_data::fail(command, kIncorrectAmountOfData);
   }
-  ++r2t->next_data_sn;
   receive_for(connection, command);
   connection.rx.r2t = r2t;
+  if (r2t->phase == nullptr) return RxAction::kContinue;
+  ++r2t->next_data_sn;
   const uint32_t offset = bhs.buffer_offset.get();
   placement->buffers = SgCursor(r2t->phase->list(), offset - r2t->phase->offset, pdu.data_size());
   return RxAction::kContinue;
@@ -103,6 +101,10 @@ void complete_solicited(Connection& connection, RxPdu& pdu, R2t& r2t, Command& c
   if (pdu.data_digest_error) {
     connection.reject(pdu.bhs, iscsi::RejectReason::kDataDigestError, "data digest error");
     write_data::fail(command, kProtocolServiceCrcError);
+    if (r2t.command != &command) return;
+  }
+  if (r2t.phase == nullptr) {
+    write_data::drained(r2t, pdu.data_size(), pdu.bhs.final());
   } else if (pdu.data_size() != 0) {
     write_data::received(r2t, pdu.data_size());
   }

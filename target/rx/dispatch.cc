@@ -3,8 +3,8 @@
 // Full feature phase, the way in: which PDUs are legal at all, and who handles them.
 //
 // Everything a header claims is checked here or in the opcode's begin function before any other
-// use. What is wrong in form alone ends in a Reject; what would lose the stream ends the
-// connection.
+// use. A layout that cannot be ends the session (RFC 7143 section 7.7); what names a task or data
+// that is not there ends in a Reject.
 #include "target/rx/rx.hh"
 
 namespace chiscsi::rx {
@@ -25,6 +25,11 @@ bool is_numbered(Opcode opcode) {
     default:
       return false;
   }
+}
+
+bool is_request(Opcode opcode) {
+  return is_numbered(opcode) || opcode == Opcode::kDataOut || opcode == Opcode::kLoginRequest ||
+         opcode == Opcode::kSnackRequest;
 }
 
 bool may_carry_data(Opcode opcode) {
@@ -97,15 +102,22 @@ RxAction complete_buffered(Connection& connection, RxPdu& pdu) {
   return RxAction::kContinue;
 }
 
-const char* check_form(const Connection& connection, const RxPdu& pdu) {
+// A format error, or nullptr. Of an opcode that we do not know, nothing is known.
+const char* check_layout(const Connection& connection, const RxPdu& pdu) {
   const Opcode opcode = pdu.bhs.opcode();
+  if (pdu.data_size() > connection.parameters.max_recv_data_segment_length) {
+    return "data segment longer than MaxRecvDataSegmentLength";
+  }
+  if (!is_request(opcode)) return nullptr;
   if (pdu.bhs.total_ahs_length != 0 && opcode != Opcode::kScsiCommand) return "unexpected AHS";
   if (pdu.data_size() != 0 && !may_carry_data(opcode)) return "unexpected data segment";
-  if (opcode == Opcode::kDataOut && pdu.bhs.immediate()) return "immediate bit on Data-Out";
-  const bool needs_tag = opcode != Opcode::kNopOut && opcode != Opcode::kSnackRequest;
-  if (needs_tag && pdu.bhs.initiator_task_tag.get() == iscsi::kReservedTag) return "reserved tag";
-  static_cast<void>(connection);
   return nullptr;
+}
+
+bool names_no_task(const RxPdu& pdu) {
+  const Opcode opcode = pdu.bhs.opcode();
+  const bool needs_tag = opcode != Opcode::kNopOut && opcode != Opcode::kSnackRequest;
+  return needs_tag && pdu.bhs.initiator_task_tag.get() == iscsi::kReservedTag;
 }
 
 // What a discovery session is for (RFC 7143 section 4.3).
@@ -142,14 +154,13 @@ RxAction begin_known(Connection& connection, RxPdu& pdu, Placement* placement) {
 
 RxAction begin(Connection& connection, RxPdu& pdu, Placement* placement) {
   connection.rx.discard = false;
-  if (pdu.data_size() > connection.parameters.max_recv_data_segment_length) {
-    connection.reject(pdu.bhs, RejectReason::kProtocolError, "data segment too long");
-    connection.drop("data segment longer than MaxRecvDataSegmentLength", true);
+  if (connection.control_pdus >= Connection::kMaxControlPdus) return RxAction::kPause;
+  if (const char* why = check_layout(connection, pdu)) {
+    connection.format_error(pdu.bhs, why);
     return RxAction::kClose;
   }
-  if (connection.control_pdus >= Connection::kMaxControlPdus) return RxAction::kPause;
-  if (const char* why = check_form(connection, pdu)) {
-    return reject(connection, pdu, RejectReason::kInvalidPduField, why);
+  if (names_no_task(pdu)) {
+    return reject(connection, pdu, RejectReason::kInvalidPduField, "reserved task tag");
   }
   if (is_numbered(pdu.bhs.opcode()) || pdu.bhs.opcode() == Opcode::kDataOut) {
     note_exp_stat_sn(connection, pdu);

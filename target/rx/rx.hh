@@ -64,6 +64,11 @@ bool run_tmfs(Session& session);
 void run_tmf_part(Tmf& part);
 // A command that a task management function named has ended.
 void tmf_command_ended(Tmf& tmf);
+// Data has come for a command that a function has named.
+void tmf_data_came(Tmf& tmf);
+// Whether the initiator has stopped to send data for commands that the function has named; those
+// wait for no more of it then.
+void tmf_watch_data(Tmf& tmf, uint64_t now);
 // The limit of a task management function has passed.
 void tmf_give_up(Tmf& tmf);
 // The session ends: forgets the functions it sent. Those of other sessions go on waiting for its

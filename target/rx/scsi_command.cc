@@ -3,7 +3,8 @@
 // SCSI Command PDUs (RFC 7143 section 11.3): from the header to the session's work list.
 //
 // A command is refused by a Reject only where it cannot become a task; where the task exists but
-// its data is wrong, it becomes a command that ends with CHECK CONDITION.
+// its data is wrong, it becomes a command that ends with CHECK CONDITION. AHS that contradict
+// themselves end the session.
 #include "target/rx/ahs.hh"
 #include "target/rx/rx.hh"
 #include "target/scsi/conclusion.hh"
@@ -108,7 +109,7 @@ bool is_bidirectional(uint8_t flags) {
 
 // Whether the additional header segments are well-formed and such as this command may have.
 bool read_ahs(const RxPdu& pdu, AhsContent* ahs) {
-  if (pdu.ahs_too_long || !parse_ahs(Bytes(pdu.ahs, pdu.ahs_size), ahs)) return false;
+  if (!parse_ahs(Bytes(pdu.ahs, pdu.ahs_size), ahs)) return false;
   return !ahs->has_read_length || is_bidirectional(pdu.bhs.flags);
 }
 
@@ -138,9 +139,14 @@ Command* admit(Connection& connection, RxPdu& pdu, Supplies& supplies, RxAction*
                              "too many immediate commands");
     return nullptr;
   }
-  if (!read_ahs(pdu, &supplies.ahs)) {
+  if (pdu.ahs_too_long) {
     *action = reject_command(connection, pdu, RejectReason::kInvalidPduField,
-                             "malformed additional header segment");
+                             "more additional header segments than we take");
+    return nullptr;
+  }
+  if (!read_ahs(pdu, &supplies.ahs)) {
+    connection.format_error(pdu.bhs, "malformed additional header segment");
+    *action = RxAction::kClose;
     return nullptr;
   }
   if (session.tasks.find(bhs.initiator_task_tag.get()) != nullptr) {

@@ -92,9 +92,16 @@ void execute_text(Connection& connection, const iscsi::TextRequest& request, Byt
 void execute_logout(Connection& connection, const iscsi::LogoutRequest& request) {
   if ((request.reason & 0x7f) > static_cast<uint8_t>(LogoutReason::kRemoveForRecovery)) {
     return connection.reject(reinterpret_cast<const iscsi::Bhs&>(request),
-                             iscsi::RejectReason::kInvalidPduField, "unknown logout reason");
+                             iscsi::RejectReason::kProtocolError, "reserved logout reason");
   }
-  switch (static_cast<LogoutReason>(request.reason & 0x7f)) {
+  const auto reason = static_cast<LogoutReason>(request.reason & 0x7f);
+  // RFC 7143 section 4.3.
+  if (connection.session()->is_discovery() && reason != LogoutReason::kCloseSession) {
+    return connection.reject(reinterpret_cast<const iscsi::Bhs&>(request),
+                             iscsi::RejectReason::kProtocolError,
+                             "a discovery session is closed as a whole");
+  }
+  switch (reason) {
     case LogoutReason::kCloseSession:
       answer_logout(connection, request, LogoutResponseCode::kClosed);
       return connection.session()->end(EndReason::kLogout);

@@ -56,6 +56,16 @@ bool concerns_all_units(uint8_t function) {
 
 // ---- Naming ----
 
+// An initiator that keeps to RFC 7143 section 4.2.3.3 answers the R2Ts of the commands that its
+// function ends; one that does so by FastAbort, agreed or not, does not. Its silence tells them
+// apart.
+constexpr uint64_t kDataSilenceMs = 2000;
+
+// Of the commands of other sessions nothing more is awaited, nor of a single one.
+bool awaits_data(const Tmf& tmf) {
+  return !tmf.is_part() && tmf.function != ISCSI_TMF_FUNCTION_ABORT_TASK;
+}
+
 bool concerns(const Tmf& tmf, const Command& command) {
   const bool of_unit =
       concerns_all_units(tmf.function) || driver_port::decode_lun(command.lun) == tmf.lun;
@@ -149,6 +159,14 @@ void enter_part(Tmf& part) {
   count_down(*part.whole, part.whole->parts_naming);
 }
 
+void stop_waiting_for_data(Tmf& tmf) {
+  tmf.session->commands.for_each([&](Command& command) {
+    if (command.tmf != &tmf) return;
+    write_data::cancel(command);
+    command.session.add_work(command);
+  });
+}
+
 void forget_commands(Tmf& tmf) {
   tmf.session->commands.for_each([&](Command& command) {
     if (command.tmf == &tmf) command.tmf = nullptr;
@@ -205,20 +223,30 @@ void leave_lun(Tmf& tmf) {
   if (Lun* lun = std::exchange(tmf.logical_unit, nullptr)) tmf.session->leave_lun(*lun);
 }
 
+bool is_reset(uint8_t function) {
+  return function == ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET || is_target_reset(function);
+}
+
+// The driver has refused the call, so nothing more will come from it. The commands end all the
+// same, by fp_scsi_cmd_abort(), which is all that a function on tasks asks for; whether a unit was
+// reset only the driver knows.
+uint8_t answer_without_driver(const Tmf& tmf, int error) {
+  const bool takes_no_part = error == -static_cast<int>(Error::kNotSupported);
+  return takes_no_part || !is_reset(tmf.function) ? ISCSI_RESPONSE_TMF_COMPLETE
+                                                  : ISCSI_RESPONSE_TMF_FUNCTION_REJECTED;
+}
+
 void call_driver(Tmf& tmf) {
   const bool of_one = tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK;
   if (!tmf.tells_driver || tmf.logical_unit == nullptr || (of_one && !driver_has(tmf))) {
     return answer(tmf, ISCSI_RESPONSE_TMF_COMPLETE);
   }
   chiscsi_target_lun_class& hooks = tmf.logical_unit->hooks();
-  if (hooks.fp_tmf_execute == nullptr) return answer(tmf, ISCSI_RESPONSE_TMF_COMPLETE);
   tmf.asked = true;
   tmf.awaited = tmf.handle.value;
   const int rc = hooks.fp_tmf_execute(tmf.session->driver_session, tmf.handle.value, tmf.immediate,
                                       tmf.function, tmf.lun, of_one ? &tmf.command->scsi : nullptr);
-  if (rc >= 0) return;
-  const bool takes_no_part = rc == -static_cast<int>(Error::kNotSupported);
-  answer(tmf, takes_no_part ? ISCSI_RESPONSE_TMF_COMPLETE : ISCSI_RESPONSE_TMF_FUNCTION_REJECTED);
+  if (rc < 0) answer(tmf, answer_without_driver(tmf, rc));
 }
 
 void begin_driver_stage(Tmf& tmf) {
@@ -364,17 +392,22 @@ bool advance(Tmf& tmf) { return tmf.is_part() ? advance_part(tmf) : advance_whol
 }  // namespace
 
 // One whose execution has not ended and that no other function has named. Of those whose execution
-// has ended the response is in the send queue, unless it waits for unsolicited data.
+// has ended the response is in the send queue, unless it waits for data.
 bool can_be_named(const Command& command) {
   if (command.silent || command.tmf != nullptr) return false;
-  return command.state != CommandState::kResponding || command.unsolicited_open;
+  return command.state != CommandState::kResponding || write_data::is_expected(command);
 }
 
 void name(Tmf& tmf, Command& command) {
   ++tmf.commands_left;
   command.tmf = &tmf;
   command.silent = true;
-  write_data::cancel(command);
+  if (awaits_data(tmf)) {
+    write_data::drain(command);
+    if (command.r2ts_outstanding != 0) tmf_data_came(tmf);
+  } else {
+    write_data::cancel(command);
+  }
   command.tx_node.unlink();
   // One that lent us buffers, or that the driver never saw, is ended by us; the driver ends the
   // others when it is told of the function.
@@ -383,6 +416,14 @@ void name(Tmf& tmf, Command& command) {
   } else {
     command.session.add_work(command);
   }
+}
+
+void tmf_data_came(Tmf& tmf) { tmf.data_deadline_ms = os_now_ms() + kDataSilenceMs; }
+
+void tmf_watch_data(Tmf& tmf, uint64_t now) {
+  if (tmf.data_deadline_ms == 0 || now < tmf.data_deadline_ms) return;
+  tmf.data_deadline_ms = 0;
+  stop_waiting_for_data(tmf);
 }
 
 void run_tmf_part(Tmf& part) { advance_part(part); }
@@ -405,6 +446,7 @@ void tmf_give_up(Tmf& tmf) {
                  tmf.function, tmf.initiator_task_tag, tmf.commands_left);
   // From here on they are aborted one by one, and orphaned when that is not answered either.
   abort_named(tmf);
+  stop_waiting_for_data(tmf);
   tmf.commands_left = 0;
   if (tmf.is_part()) return finish_part(tmf);
   if (!tmf.done.load()) answer(tmf, ISCSI_RESPONSE_TMF_FUNCTION_REJECTED);

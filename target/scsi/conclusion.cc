@@ -6,6 +6,7 @@
 
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
+#include "target/session/write_data.hh"
 #include "target/trace.hh"
 
 namespace chiscsi {
@@ -77,7 +78,7 @@ void queue_response(Command& command) {
   if (command.state != CommandState::kResponding) command.set_state(CommandState::kResponding);
   if (command.connection == nullptr || command.silent) {
     command.response_queued = true;
-  } else if (!command.unsolicited_open) {
+  } else if (!write_data::is_expected(command)) {
     command.connection->queue(command);
   }
 }

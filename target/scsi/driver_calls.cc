@@ -36,8 +36,8 @@ struct Loan {
 
 int refuse(const char* call, const chiscsi_scsi_command* scsi, const char* why) {
   refused_count.fetch_add(1, std::memory_order_relaxed);
-  os_log_limited(OS_LOG_WARNING, "%s: sc 0x%lx refused, %s", call,
-                 reinterpret_cast<unsigned long>(scsi), why);
+  os_log_limited(OS_LOG_WARNING, "%s: sc 0x%p refused, %s", call, static_cast<const void*>(scsi),
+                 why);
   return kInvalid;
 }
 
@@ -65,8 +65,8 @@ int check_elements(const Command& command, const Loan& loan) {
     if (element.sg_page != nullptr || element.sg_addr != nullptr) continue;
     refused_count.fetch_add(1, std::memory_order_relaxed);
     os_log_limited(OS_LOG_ERROR,
-                   "No DDP: sgcnt %u sgl 0x%lx, sg_flag 0x%x, sg_addr NULL, Cannot copy data!",
-                   loan.count, reinterpret_cast<unsigned long>(loan.elements), element.sg_flag);
+                   "No DDP: sgcnt %u sgl 0x%p, sg_flag 0x%x, sg_addr NULL, Cannot copy data!",
+                   loan.count, static_cast<const void*>(loan.elements), element.sg_flag);
     return kInvalid;
   }
   return total >= loan.length ? 0 : refuse_loan(command, loan, "sgl shorter than buflen", "");
@@ -330,12 +330,12 @@ void engine_iscsi_command_dump(chiscsi_scsi_command* scmd) {
   }
   Command& command = Command::of(*scmd);
   os_log(OS_LOG_INFO,
-         "sc 0x%lx: itt 0x%x, cmdsn %u, lun %u, opcode 0x%x, flag 0x%x, xfer_len %u, access %d, "
+         "sc 0x%p: itt 0x%x, cmdsn %u, lun %u, opcode 0x%x, flag 0x%x, xfer_len %u, access %d, "
          "status 0x%x, response 0x%x, sense %x/%x/%x, residual %u",
-         reinterpret_cast<unsigned long>(scmd), scmd->sc_itt, scmd->sc_CmdSN, scmd->sc_lun,
-         command.cdb[0], scmd->sc_flag, scmd->sc_xfer_len, static_cast<int>(access_of(command)),
-         scmd->sc_status, scmd->sc_response, scmd->sc_sense_key, scmd->sc_sense_asc,
-         scmd->sc_sense_ascq, scmd->sc_xfer_residualcount);
+         static_cast<const void*>(scmd), scmd->sc_itt, scmd->sc_CmdSN, scmd->sc_lun, command.cdb[0],
+         scmd->sc_flag, scmd->sc_xfer_len, static_cast<int>(access_of(command)), scmd->sc_status,
+         scmd->sc_response, scmd->sc_sense_key, scmd->sc_sense_asc, scmd->sc_sense_ascq,
+         scmd->sc_xfer_residualcount);
 }
 
 }  // extern "C"

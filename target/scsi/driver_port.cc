@@ -95,7 +95,7 @@ void abort_if_lent_too_late(Command& command, bool ended) {
 }
 
 void finish_driver_abort(Command& command) {
-  write_data::cancel(command);
+  write_data::drain(command);
   command.driver_abort = true;
   if (command.scsi.sc_status == kScsiGood) {
     conclude_with_sense(command, kAbortedCommand);
@@ -105,7 +105,7 @@ void finish_driver_abort(Command& command) {
 }
 
 void conclude_after_driver(Command& command) {
-  if (command.is_write()) write_data::cancel(command);
+  if (command.is_write()) write_data::drain(command);
   if (command.failed) {
     conclude_with_sense(command, command.failure);
   } else {
@@ -119,6 +119,7 @@ void finish_abort(Command& command) {
   trace::step(command, OS_TRACE_ABORT_ANSWERED);
   if (command.failed && !command.silent) {
     conclude_with_sense(command, command.failure);
+    write_data::wait_for_rest(command);
   } else {
     command.silent = true;
     command.conclusion_known = command.response_queued = true;
@@ -207,6 +208,7 @@ void clean_up(Command& command) {
 bool report_unit_attention(Command& command) {
   UnitAttentions& pending = command.session.unit_attentions;
   SenseCode code{};
+  command.session.note_size_changes();
   if (pending.empty()) return false;
   if (command.cdb[0] == kReportLuns) pending.clear(kReportedLunsChanged);
   if (!reports_unit_attention(command.cdb[0])) return false;
@@ -287,7 +289,7 @@ void give_back_complete_phases(Command& command) {
     const int rc = hooks.fp_scsi_cmd_data_xfer_status(
         &command.scsi, reinterpret_cast<unsigned char*>(elements), count, offset, length);
     if (rc < 0) {
-      write_data::cancel(command);
+      write_data::drain(command);
       take_back_refused(command, rc);
     }
   }
@@ -306,7 +308,11 @@ void give_back_unsent_data(Command& command) {
 void abort(Command& command, unsigned int flag) {
   command.silent = command.abort_wanted = true;
   command.abort_flag |= flag;
-  write_data::cancel(command);
+  if ((flag & SC_FLAG_SESS_ABORT) != 0) {
+    write_data::cancel(command);
+  } else {
+    write_data::drain(command);
+  }
   command.tx_node.unlink();
   command.session.add_work(command);
 }
@@ -333,7 +339,7 @@ bool end_if_over(Command& command) {
   }
   const bool never_delivered = command.state == CommandState::kReady && command.silent;
   const bool over = command.state == CommandState::kResponding && command.response_queued &&
-                    !command.tx_node.is_linked();
+                    command.r2ts_outstanding == 0 && !command.tx_node.is_linked();
   if (!over && !never_delivered) return false;
   const bool still_lent = command.driver_saw && !command.phases.empty();
   if (command.is_read() && still_lent && !command.silent) return false;
@@ -348,10 +354,11 @@ bool end_if_over(Command& command) {
 
 void give_up(Command& command) {
   if (command.state != CommandState::kAborting) return;
-  os_log_limited(OS_LOG_WARNING, "sc 0x%lx, itt 0x%x, held by storage driver",
-                 reinterpret_cast<unsigned long>(&command.scsi), command.initiator_task_tag);
+  os_log_limited(OS_LOG_WARNING, "sc 0x%p, itt 0x%x, held by storage driver",
+                 static_cast<const void*>(&command.scsi), command.initiator_task_tag);
   command.set_state(CommandState::kOrphaned);
   trace::step(command, OS_TRACE_ORPHANED);
+  write_data::cancel(command);
   // Towards the initiator it is gone: its tag and its place in the window are free.
   command.session.forget_task(command);
 }

@@ -135,6 +135,12 @@ void Connection::drop(const char* why, bool flush) {
   conn_->close(CloseReason::kLocal, flush);
 }
 
+void Connection::format_error(const iscsi::Bhs& bhs, const char* why) {
+  reject(bhs, iscsi::RejectReason::kInvalidPduField, why);
+  drop(why, true);
+  session_->request_end(EndReason::kFormatError);
+}
+
 void Connection::close_after_flush() {
   if (ending_) return;
   ending_ = true;

@@ -70,6 +70,9 @@ class Connection final : public ConnUser {
   // Ends the connection with a log line that names it and the cause. With `flush`, what is queued
   // is sent first. Never calls back before it returns.
   void drop(const char* why, bool flush = false);
+  // The layout of a PDU is wrong, which only a broken initiator sends: a Reject, and all
+  // connections of the session end (RFC 7143 section 7.7). Never calls back before it returns.
+  void format_error(const iscsi::Bhs& bhs, const char* why);
   // Ends the connection quietly, after what is queued was sent; nothing more is received.
   void close_after_flush();
   // The same after a logout was answered.

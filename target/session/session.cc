@@ -38,6 +38,8 @@ const char* text_of(EndReason reason) {
       return "aborted by storage driver";
     case EndReason::kTargetReset:
       return "target reset";
+    case EndReason::kFormatError:
+      return "format error";
     case EndReason::kShutdown:
       return "shutdown";
     default:
@@ -61,7 +63,10 @@ bool same_port(const SessionParameters& a, const SessionParameters& b) {
 }  // namespace
 
 Session::Session(Engine& engine, Worker& worker, Ref<Target> target)
-    : engine_(engine), worker_(worker), target_(std::move(target)) {
+    : engine_(engine),
+      worker_(worker),
+      target_(std::move(target)),
+      size_change_seen_(Lun::last_size_change()) {
   entry.session = this;
   worker_.load.fetch_add(1, std::memory_order_relaxed);
 }
@@ -72,7 +77,8 @@ Session::~Session() {
 }
 
 Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target> target,
-                                     const SessionParameters& parameters) {
+                                     const SessionParameters& parameters,
+                                     const os_address& portal) {
   auto session =
       Ref<Session>::adopt(make<Session>(Alloc::kMaySleep, engine, worker, std::move(target)));
   if (!session) return Error::kNoMemory;
@@ -80,6 +86,7 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   if (session->driver_lock == nullptr) return Error::kNoMemory;
   session->roster_ = CHISCSI_TRY(Roster::create());
   session->parameters = parameters;
+  session->portal = portal;
   session->window.start(Serial(parameters.initial_cmd_sn), parameters.max_commands);
   // The last Login Response tells the whole window.
   session->note_told(parameters.initial_cmd_sn, session->window.max_cmd_sn().value());
@@ -87,22 +94,31 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   return session;
 }
 
-Status Session::enter_target(SessionEndWaiter* waiter) {
-  MutexGuard guard(target_->mutex());
-  if (target_->is_removed()) return Error::kShutdown;
-  SessionEntry* older = target_->sessions().find(
-      [&](const SessionEntry& other) { return same_port(other.session->parameters, parameters); });
+os_mutex* Session::list_mutex() const {
+  return target_ ? target_->mutex() : engine_.discovery_sessions().mutex();
+}
+
+// Portal groups are a target's: without one the portal takes the place of the group.
+bool Session::same_portal(const Session& other) const {
+  return target_ || same_endpoint(portal, other.portal);
+}
+
+Status Session::enter(SessionEndWaiter* waiter) {
+  MutexGuard guard(list_mutex());
+  if (target_ && target_->is_removed()) return Error::kShutdown;
+  SessionList& list = target_ ? target_->sessions() : engine_.discovery_sessions().list();
+  SessionEntry* older = list.find([&](const SessionEntry& other) {
+    return same_port(other.session->parameters, parameters) && same_portal(*other.session);
+  });
   if (older != nullptr) {
     older->session->end_waiters.push_back(*waiter);
     older->session->request_end(EndReason::kReinstated);
     return Error::kExists;
   }
-  target_->sessions().push_back(entry);
+  list.push_back(entry);
   publish();
   return Status();
 }
-
-void Session::enter_discovery() { publish(); }
 
 void Session::publish() {
   parameters.tsih = engine_.tsihs().take();
@@ -194,6 +210,19 @@ Lun* Session::enter_lun_of_class(uint32_t class_index) {
 
 void Session::leave_lun(Lun& lun) {
   if (lun.leave()) os_event_signal(target_->progress());
+}
+
+void Session::note_size_changes() {
+  const uint32_t last = Lun::last_size_change();
+  if (last == size_change_seen_) return;
+  uint32_t number = 0;
+  for (const Ref<Lun>& lun : luns().list()) {
+    if (lun && Serial(lun->size_change()) > Serial(size_change_seen_)) {
+      unit_attentions.establish(number, kCapacityChanged);
+    }
+    ++number;
+  }
+  size_change_seen_ = last;
 }
 
 Command* Session::new_command() { return pool_.take(); }
@@ -293,6 +322,7 @@ void Session::sweep() {
   });
   tmfs.for_each([&](Tmf& tmf) {
     watched = true;
+    rx::tmf_watch_data(tmf, now);
     if (now >= tmf.deadline_ms) rx::tmf_give_up(tmf);
   });
   watched |= notices.watch(now);
@@ -317,12 +347,11 @@ void Session::tell_driver_of_end() {
 void Session::leave_target() {
   engine_.session_handles().remove(*this);
   engine_.tsihs().give_back(parameters.tsih);
-  if (!target_) return;
-  MutexGuard guard(target_->mutex());
+  MutexGuard guard(list_mutex());
   entry.node.unlink();
   while (SessionEndWaiter* waiter = end_waiters.pop_front())
     waiter->worker->post(*waiter->message);
-  os_event_signal(target_->progress());
+  if (target_) os_event_signal(target_->progress());
 }
 
 void Session::finish_end() {

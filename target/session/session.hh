@@ -45,11 +45,12 @@ enum class EndReason : uint8_t {
   kTargetRemoved,
   kDriverRequest,
   kTargetReset,
+  kFormatError,
   kShutdown,
 };
 
 // Somebody who waits for the end of a session; `message` is posted to `worker` then. Guarded by the
-// target's mutex while it waits.
+// list_mutex() of its session while it waits.
 struct SessionEndWaiter {
   ListNode node;
   Worker* worker = nullptr;
@@ -58,18 +59,20 @@ struct SessionEndWaiter {
 
 class Session : public RefCounted<Session> {
  public:
+  // `portal` is the address at which the leading connection arrived.
   static Result<Ref<Session>> create(Engine& engine, Worker& worker, Ref<Target> target,
-                                     const SessionParameters& parameters);
+                                     const SessionParameters& parameters, const os_address& portal);
   Session(Engine& engine, Worker& worker, Ref<Target> target);
   ~Session();
 
-  // The login was accepted: the session enters its target's list, or Error::kShutdown when the
-  // target is being removed, or kExists when an older session of the initiator port is still there;
-  // `waiter` is then told of its end, which is asked for. Context: the login worker.
-  Status enter_target(SessionEndWaiter* waiter);
-  // The same for a discovery session, which has no target.
-  void enter_discovery();
-  // The login failed after all: undoes enter_*(). Context: the login worker.
+  // The login was accepted: the session enters its list, or Error::kShutdown when the target is
+  // being removed, or kExists when an older session of the initiator port is still there; `waiter`
+  // is then told of its end, which is asked for. Context: the login worker.
+  Status enter(SessionEndWaiter* waiter);
+  // The mutex of the list that the session enters: its target's, or that of the discovery sessions
+  // without a target.
+  os_mutex* list_mutex() const;
+  // The login failed after all: undoes enter(). Context: the login worker.
   void abandon();
   // The session of the initiator port in `asked` that has the TSIH in `asked`; empty when there is
   // none, or when it is ending. Context: the login worker.
@@ -143,12 +146,15 @@ class Session : public RefCounted<Session> {
   // The same for the first LUN of a class, by the place of the class.
   Lun* enter_lun_of_class(uint32_t class_index);
   void leave_lun(Lun& lun);
+  // Establishes a unit attention for each LUN whose size has changed since the last look.
+  void note_size_changes();
   bool is_discovery() const { return parameters.type == SessionType::kDiscovery; }
   // Its connections as status readers may see them. Context: process.
   Roster& roster() { return *roster_; }
 
   // Immutable.
   SessionParameters parameters;
+  os_address portal = {};
   Handle handle;
   os_spinlock* driver_lock = nullptr;  // See Command::driver.
   Notices notices{*this};
@@ -168,7 +174,7 @@ class Session : public RefCounted<Session> {
   bool driver_knows = false;         // fp_session_added was called.
   uint64_t state_entries[kCommandStates] = {};
 
-  // Guarded by the target's mutex.
+  // Guarded by list_mutex().
   SessionEntry entry;
   List<SessionEndWaiter, &SessionEndWaiter::node> end_waiters;
 
@@ -177,6 +183,7 @@ class Session : public RefCounted<Session> {
   static void on_sweep(Timer& timer);
   void sweep();
   void publish();
+  bool same_portal(const Session& other) const;
   void start_full_feature(Connection& connection);
   void run_command(Command& command);
   void consider(Member& member);
@@ -185,6 +192,7 @@ class Session : public RefCounted<Session> {
   void leave(Member& member);
   void close_connections(bool announce);
   void announce_loss(const Member& lost);
+  void note_termination(const Command& command);
   void tell_of_open_window();
   void end_if_deserted(EndReason reason);
   bool commands_are_over();
@@ -198,6 +206,7 @@ class Session : public RefCounted<Session> {
   Ref<Roster> roster_;
   Ref<LunMap> luns_;
   uint32_t luns_seen_ = 0;  // Of Target::lun_generation().
+  uint32_t size_change_seen_;
   CommandPool pool_{*this};
   List<Command, &Command::work_node> work_;
   List<Member, &Member::waiter_node> command_waiters_;

@@ -216,6 +216,15 @@ bool Session::is_fence_clear(const Connection* issuing) {
 
 // --- The commands of a connection ---
 
+// A task of its unit that has not ended: the initiator hears of the loss by its next command for
+// that unit, on any connection (section 11.14.5). One that waited for its turn was no task yet.
+void Session::note_termination(const Command& command) {
+  const bool waited =
+      command.state == CommandState::kReceiving || command.state == CommandState::kHeld;
+  if (waited || command.silent || command.response_queued) return;
+  unit_attentions.establish(driver_port::decode_lun(command.lun), kClearedByProtocolEvent);
+}
+
 // Their tags are free at once; what the storage driver holds is asked back. While the connection is
 // still there, the PDU that is just arriving on it keeps its command.
 void Session::terminate_commands(Member& member) {
@@ -228,6 +237,7 @@ void Session::terminate_commands(Member& member) {
     } else if (command.state == CommandState::kReceiving) {
       return;
     }
+    note_termination(command);
     if (command.state == CommandState::kReceiving || command.state == CommandState::kHeld) {
       window.remove(command.sequenced);
       command.set_state(CommandState::kReady);

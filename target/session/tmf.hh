@@ -56,9 +56,10 @@ struct Tmf : RefCounted<Tmf> {
   ListNode session_node;
   Connection* connection = nullptr;  // The response goes there; null when it is gone.
   TmfStage stage = TmfStage::kGathering;
-  uint32_t commands_left = 0;  // Of those it names, how many have not ended.
-  bool tells_driver = false;   // fp_tmf_execute() is to be called in its turn.
-  bool asked = false;          // It was called, for the class whose turn it is.
+  uint32_t commands_left = 0;     // Of those it names, how many have not ended.
+  uint64_t data_deadline_ms = 0;  // Of the wait for data of its commands; 0 when there is none.
+  bool tells_driver = false;      // fp_tmf_execute() is to be called in its turn.
+  bool asked = false;             // It was called, for the class whose turn it is.
   bool fence_raised = false;
   bool over = false;            // Of a part: the whole has been told.
   bool incomplete = false;      // Some session could not be told, for want of memory.

@@ -18,8 +18,11 @@ namespace chiscsi {
 inline constexpr SenseCode kResetOccurred{0x06, 0x29, 0x00};
 inline constexpr SenseCode kBusDeviceReset{0x06, 0x29, 0x03};
 inline constexpr SenseCode kNexusLoss{0x06, 0x29, 0x07};
+inline constexpr SenseCode kCapacityChanged{0x06, 0x2a, 0x09};
 inline constexpr SenseCode kCommandsCleared{0x06, 0x2f, 0x00};
 inline constexpr SenseCode kReportedLunsChanged{0x06, 0x3f, 0x0e};
+// RFC 7143 section 11.14.5.
+inline constexpr SenseCode kClearedByProtocolEvent{0x06, 0x47, 0x7f};
 
 inline constexpr uint8_t kReportLuns = 0xa0;  // Operation code.
 // Whether a command with this operation code reports a pending condition by CHECK CONDITION. It

@@ -3,9 +3,7 @@
 // Placing and soliciting the data of a write (RFC 7143 sections 4.2.5.2 and 11.8).
 #include "target/session/write_data.hh"
 
-#include "target/scsi/driver_port.hh"
-#include "target/session/connection.hh"
-#include "target/session/session.hh"
+#include "target/rx/rx.hh"
 
 namespace chiscsi::write_data {
 
@@ -76,9 +74,12 @@ void solicit(Command& command) {
   }
 }
 
-// While the driver is asked to abort, the limit is that of its answer.
-void end_data_wait(Command& command) {
-  if (command.state != CommandState::kAborting) command.deadline_ms = 0;
+// The response has waited for the data that is over now.
+void queue_awaited_response(Command& command) {
+  const bool waits = command.conclusion_known && !command.response_queued;
+  if (waits && !is_expected(command) && command.connection != nullptr) {
+    command.connection->queue(command);
+  }
 }
 
 }  // namespace
@@ -100,7 +101,6 @@ void received(R2t& r2t, uint32_t count) {
   Command& command = *r2t.command;
   BufferPhase& phase = *r2t.phase;
   r2t.received += count;
-  end_data_wait(command);
   note_progress(command, phase, count);
   if (r2t.received == r2t.length) {
     command.session.r2ts.give_back(r2t);
@@ -108,26 +108,59 @@ void received(R2t& r2t, uint32_t count) {
     solicit(command);
     retry_missing_r2ts(command.session);
   }
-  if (command.r2ts_outstanding != 0) command.session.watch(command, kDataWaitMs);
+  wait_for_rest(command);
+}
+
+void drained(R2t& r2t, uint32_t count, bool final) {
+  Command& command = *r2t.command;
+  r2t.received += count;
+  if (command.tmf != nullptr) rx::tmf_data_came(*command.tmf);
+  if (final || r2t.received >= r2t.length) {
+    command.session.r2ts.give_back(r2t);
+    --command.r2ts_outstanding;
+    retry_missing_r2ts(command.session);
+  }
+  wait_for_rest(command);
+  queue_awaited_response(command);
+}
+
+void wait_for_rest(Command& command) {
+  // While the driver is asked to abort, the limit is that of its answer.
+  if (command.state == CommandState::kAborting) return;
+  command.deadline_ms = 0;
+  if (is_expected(command) && !command.silent) command.session.watch(command, kDataWaitMs);
+}
+
+bool is_expected(const Command& command) {
+  return command.unsolicited_open || command.r2ts_outstanding != 0;
 }
 
 void unsolicited_complete(Command& command) {
   command.unsolicited_open = false;
-  end_data_wait(command);
-  if (command.conclusion_known && !command.response_queued && command.connection != nullptr) {
-    command.connection->queue(command);
-  } else {
-    advance(command);
-  }
+  wait_for_rest(command);
+  queue_awaited_response(command);
+  advance(command);
 }
 
 void fail(Command& command, SenseCode sense) {
   if (command.failed || command.conclusion_known) return;
   command.failed = true;
   command.failure = sense;
-  cancel(command);
+  drain(command);
   // Before the driver has seen the command, its delivery becomes the answer.
   if (command.state == CommandState::kAtDriver) command.session.add_work(command);
+}
+
+void drain(Command& command) {
+  if (command.connection == nullptr) return cancel(command);
+  R2tPool& pool = command.session.r2ts;
+  pool.for_each([&](R2t& r2t) {
+    if (r2t.command != &command) return;
+    r2t.phase = nullptr;
+    if (!r2t.tx_node.is_linked()) return;
+    pool.give_back(r2t);
+    --command.r2ts_outstanding;
+  });
 }
 
 void cancel(Command& command) {

@@ -27,6 +27,16 @@ void retry_missing_r2ts(Session& session);
 void unsolicited_complete(Command& command);
 // The transfer is broken: the command will end with `sense`.
 void fail(Command& command, SenseCode sense);
+// Data PDUs of `count` bytes that answer an R2T of which nothing is placed any more.
+void drained(R2t& r2t, uint32_t count, bool final);
+// Whether data that was announced or asked for is still on its way: the response waits for it
+// (RFC 7143 sections 7.8, 11.4.2 and 11.17.1).
+bool is_expected(const Command& command);
+// The command is nobody's but the initiator's now: watches what is still on its way.
+void wait_for_rest(Command& command);
+// Nothing is placed any more. R2Ts that have left are answered all the same, and what answers them
+// is thrown away; those that have not are forgotten.
+void drain(Command& command);
 // Forgets all R2Ts; what still comes for them is discarded.
 void cancel(Command& command);
 // Gives the buffer for unsolicited data back.

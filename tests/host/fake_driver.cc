@@ -258,8 +258,10 @@ void FakeDriver::set_up_command_hooks() {
   lun_class_.fp_scsi_cmd_abort = [](chiscsi_scsi_command* command) {
     return self().aborted(command);
   };
-  lun_class_.fp_scsi_cmd_abort_status = [](unsigned, unsigned, unsigned, unsigned, unsigned char*,
-                                           void*) { self().note("abort_status"); };
+  lun_class_.fp_scsi_cmd_abort_status = [](unsigned, unsigned, unsigned, unsigned count,
+                                           unsigned char*, void* task) {
+    self().abort_status(*static_cast<Task*>(task), count);
+  };
   lun_class_.fp_tmf_execute = [](unsigned long session, unsigned long handle, unsigned char,
                                  unsigned char function, unsigned lun,
                                  chiscsi_scsi_command* command) {

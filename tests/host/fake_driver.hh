@@ -137,6 +137,7 @@ class FakeDriver {
   int transferred(chiscsi_scsi_command* command, unsigned offset, unsigned length);
   int aborted(chiscsi_scsi_command* command);
   int manage(const Tmf& tmf);
+  void abort_status(Task& task, size_t count);
   void cleaned_up(chiscsi_scsi_command* command);
 
   // The steps of a command.

@@ -449,6 +449,14 @@ int FakeDriver::manage(const Tmf& tmf) {
   return 0;
 }
 
+// The answer to abort_command() gives the list back.
+void FakeDriver::abort_status(Task& task, size_t count) {
+  Guard guard(lock_);
+  note("abort_status");
+  if (count != task.list.size()) violate("fp_scsi_cmd_abort_status for another list");
+  if (task.list_with_target) take_back_list(task);
+}
+
 bool FakeDriver::concerns(const Tmf& tmf, const Task& task) const {
   if (tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK) return task.command == tmf.command;
   const bool of_target = tmf.function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||

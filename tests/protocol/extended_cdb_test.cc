@@ -65,6 +65,15 @@ class ExtendedCdb : public ProtocolTest {
     return first_bytes_;
   }
   // The PDU is rejected, its CmdSN is not used up, and the session goes on.
+  // RFC 7143 section 7.7.
+  void expect_end_of_session(const ByteVector& ahs, uint8_t flags = 0) {
+    const size_t before = driver.count("cdb");
+    ASSERT_TRUE(peer->send(make(long_cdb(32), ahs, flags)));
+    EXPECT_TRUE(peer->receive_opcode(Opcode::kReject));
+    EXPECT_TRUE(peer->closed_by_target());
+    EXPECT_EQ(driver.count("cdb"), before);
+    peer = log_in();
+  }
   void expect_rejected(const ByteVector& ahs, uint8_t flags = 0) {
     const size_t before = driver.count("cdb");
     ASSERT_TRUE(peer->send(make(long_cdb(32), ahs, flags)));
@@ -124,26 +133,26 @@ TEST_F(ExtendedCdb, WithDigestsDataAndOtherSegments) {
   EXPECT_CLEAN(*peer);
 }
 
-TEST_F(ExtendedCdb, LengthsThatLieAreRejected) {
+TEST_F(ExtendedCdb, LengthsThatLieEndTheSession) {
   log_in_and_watch();
   for (const size_t length : {0u, 1u, 18u, 20u, 255u, 0xffffu}) {
     SCOPED_TRACE(length);
-    expect_rejected(segment(1, length, ByteVector(length < 2 ? 1 : 17)));
+    expect_end_of_session(segment(1, length, ByteVector(length < 2 ? 1 : 17)));
   }
   const ByteVector whole = cdb_segment(long_cdb(32));
   ByteVector twice = whole;
   twice.insert(twice.end(), whole.begin(), whole.end());
-  expect_rejected(twice);
-  expect_rejected(cdb_segment(long_cdb(261)));
+  expect_end_of_session(twice);
+  expect_end_of_session(cdb_segment(long_cdb(261)));
   expect_rejected(ByteVector(255 * 4));  // Longer than we keep.
   EXPECT_CLEAN(*peer);
 }
 
 TEST_F(ExtendedCdb, ReadLengthBelongsToABidirectionalCommand) {
   log_in_and_watch();
-  expect_rejected(kReadLength, kCommandRead);
-  expect_rejected(kReadLength);
-  expect_rejected(segment(2, 4, ByteVector(4)), kCommandRead | kCommandWrite);
+  expect_end_of_session(kReadLength, kCommandRead);
+  expect_end_of_session(kReadLength);
+  expect_end_of_session(segment(2, 4, ByteVector(4)), kCommandRead | kCommandWrite);
 }
 
 TEST_F(ExtendedCdb, BidirectionalCommandIsRefusedWithSense) {
@@ -165,17 +174,19 @@ TEST_F(ExtendedCdb, BidirectionalCommandIsRefusedWithSense) {
 }
 
 TEST_F(ExtendedCdb, OtherPdusHaveNoSegments) {
-  log_in_and_watch();
+  start();
   for (const Opcode opcode : {Opcode::kNopOut, Opcode::kTextRequest, Opcode::kTaskManagementRequest,
                               Opcode::kLogoutRequest}) {
+    peer = log_in();
     Pdu pdu = peer->make(opcode, true);
     pdu.ahs = kReadLength;
     ASSERT_TRUE(peer->send(pdu));
     const auto reject = peer->receive_opcode(Opcode::kReject);
     ASSERT_TRUE(reject);
     EXPECT_EQ(reject->as<Reject>().reason, 0x09);
+    EXPECT_TRUE(peer->closed_by_target());
   }
-  EXPECT_TRUE(peer->ping());
+  EXPECT_TRUE(log_in()->ping());
 }
 
 // Memory for the CDB may be short for a moment; the command comes all the same.

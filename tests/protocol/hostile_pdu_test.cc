@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Requests that are wrong in form: rows P-1 to P-4, P-9, F-1, F-2, F-10, F-13 and F-15 of the
-// robustness corpus. Before login such a peer loses its connection; afterwards it gets a Reject
-// (RFC 7143 section 11.17) or a failed command, and the session lives unless the stream is lost.
+// robustness corpus. Before login such a peer loses its connection. Afterwards a layout that cannot
+// be ends its session (RFC 7143 section 7.7); what names a task that is not there gets a Reject
+// (section 11.17) or fails a command, and the session lives.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -33,6 +34,13 @@ class HostilePdu : public ProtocolTest {
     ASSERT_TRUE(answer && answer->opcode() == Opcode::kReject);
     EXPECT_EQ(answer->as<Reject>().reason, static_cast<uint8_t>(reason));
     EXPECT_EQ(answer->data.size(), kBhsSize);
+  }
+  // A format error: a Reject, and the session ends.
+  void expect_end_of_session(Initiator& peer) {
+    const size_t ended = driver.count("session_removed");
+    expect_reject(peer, RejectReason::kInvalidPduField);
+    EXPECT_TRUE(peer.closed_by_target());
+    EXPECT_TRUE(driver.wait_for("session_removed", ended + 1));
   }
   // A request of this kind that is in order; immediate, so that a Reject leaves no gap.
   static Pdu good_request(Initiator& peer, Opcode opcode) {
@@ -150,11 +158,12 @@ TEST_F(HostilePdu, LoginWithAnAhsIsRefused) {
 
 // ---- AHS in full feature phase ----
 
-// Inner lengths of nothing, beyond the outer one, unknown types, two segments: what is malformed is
-// rejected and its CmdSN is free again, what is not is a command like others.
+// Inner lengths of nothing, beyond the outer one, unknown types, two segments: what is malformed
+// ends the session, what is longer than we take is rejected and its CmdSN is free again, what is in
+// order is a command like others.
 TEST_F(HostilePdu, CommandWithAnyAhsIsRejectedOrExecuted) {
   auto peer = start_and_log_in();
-  size_t executed = 0;
+  size_t executed = 0, ended = 0;
   for (const unsigned words : {1u, 2u, 5u, 68u, 69u, 255u}) {
     for (const unsigned inner : {0u, 1u, 2u, words * 4 - 3, words * 4 - 2, 65535u}) {
       for (const uint8_t type : {0, 1, 2, 3, 63, 255}) {
@@ -170,6 +179,10 @@ TEST_F(HostilePdu, CommandWithAnyAhsIsRejectedOrExecuted) {
         if (answer->opcode() == Opcode::kReject) {
           EXPECT_EQ(answer->as<Reject>().reason, 0x09);
           --peer->cmd_sn;
+          if (words > 68) continue;
+          ASSERT_TRUE(peer->closed_by_target());
+          peer = log_in();
+          ++ended;
         } else {
           ASSERT_EQ(answer->opcode(), Opcode::kScsiResponse);
           EXPECT_EQ(answer->as<ScsiResponse>().status, 0);
@@ -181,23 +194,24 @@ TEST_F(HostilePdu, CommandWithAnyAhsIsRejectedOrExecuted) {
   }
   EXPECT_EQ(driver.count("cdb"), executed);
   EXPECT_GT(executed, 0u);
+  EXPECT_GT(ended, 0u);
   EXPECT_TRUE(peer->ping());
   EXPECT_CLEAN(*peer);
 }
 
-TEST_F(HostilePdu, OtherRequestsWithAnAhsAreRejected) {
-  auto peer = start_and_log_in();
+TEST_F(HostilePdu, OtherRequestsWithAnAhsEndTheSession) {
+  start();
   for (uint8_t opcode = 0; opcode < 0x40; ++opcode) {
     if (!is_request(opcode) || opcode == 1 || opcode == 3) continue;
     for (const unsigned words : {1u, 68u, 255u}) {
+      auto peer = log_in();
       Pdu pdu = good_request(*peer, static_cast<Opcode>(opcode));
       pdu.ahs = pattern(words * 4);
       ASSERT_TRUE(peer->send(pdu));
-      expect_reject(*peer, RejectReason::kInvalidPduField);
+      expect_end_of_session(*peer);
     }
   }
-  EXPECT_TRUE(peer->ping());
-  EXPECT_CLEAN(*peer);
+  EXPECT_TRUE(log_in()->ping());
 }
 
 // ---- Opcodes, tags, lengths ----
@@ -247,19 +261,19 @@ TEST_F(HostilePdu, ASegmentBeyondTheLimitEndsTheConnectionWhateverTheOpcode) {
   }
 }
 
-TEST_F(HostilePdu, DataWhereThereMustBeNoneIsRejected) {
-  auto peer = start_and_log_in();
+TEST_F(HostilePdu, DataWhereThereMustBeNoneEndsTheSession) {
+  start();
   for (const Opcode opcode :
        {Opcode::kTaskManagementRequest, Opcode::kLogoutRequest, Opcode::kSnackRequest}) {
     for (const size_t size : {1, 4, 65536}) {
+      auto peer = log_in();
       Pdu pdu = good_request(*peer, opcode);
       pdu.data = pattern(size);
       ASSERT_TRUE(peer->send(pdu));
-      expect_reject(*peer, RejectReason::kInvalidPduField);
+      expect_end_of_session(*peer);
     }
   }
-  EXPECT_TRUE(peer->ping());
-  EXPECT_CLEAN(*peer);
+  EXPECT_TRUE(log_in()->ping());
 }
 
 TEST_F(HostilePdu, SnackIsRejectedWithoutErrorRecovery) {
@@ -285,6 +299,18 @@ TEST_F(HostilePdu, ReservedBitsChangeNothing) {
   command.bhs.specific[0] = command.bhs.specific[1] = 0xff;
   ASSERT_TRUE(peer->send(command));
   EXPECT_TRUE(peer->finish(command).good());
+
+  // The place of the immediate bit is reserved in Data-Out.
+  Pdu write = peer->make_command(write10_cdb(0, 1), FakeDriver::kBlock, kCommandWrite);
+  ASSERT_TRUE(peer->send(write));
+  const auto r2t = peer->receive_opcode(Opcode::kR2t);
+  ASSERT_TRUE(r2t);
+  Pdu data_out = peer->make_data_out(write, r2t->as<R2t>().target_transfer_tag.get(), 0, 0,
+                                     pattern(FakeDriver::kBlock), true);
+  data_out.bhs.opcode_byte |= 0xc0;
+  data_out.bhs.flags = 0xff;
+  ASSERT_TRUE(peer->send(data_out));
+  EXPECT_TRUE(peer->finish(write).good());
 
   Pdu ping = good_request(*peer, Opcode::kNopOut);
   ping.bhs.flags = 0xff;

@@ -410,7 +410,7 @@ TEST_F(HostileRequest, LogoutsThatAskForOtherThingsAreAnswered) {
     ASSERT_TRUE(peer->send(request));
     const auto answer = peer->receive();
     ASSERT_TRUE(answer && answer->opcode() == Opcode::kReject);
-    EXPECT_EQ(answer->as<Reject>().reason, static_cast<uint8_t>(RejectReason::kInvalidPduField));
+    EXPECT_EQ(answer->as<Reject>().reason, static_cast<uint8_t>(RejectReason::kProtocolError));
   }
   EXPECT_TRUE(peer->ping());
   EXPECT_CLEAN(*peer);
@@ -509,6 +509,14 @@ TEST_F(HostileRequest, DiscoverySessionsTakeTextAndLogoutOnly) {
       peer->make_data_out(Pdu(), 5, 0, 0, pattern(512), true)};
   for (const Pdu& pdu : refused) {
     ASSERT_TRUE(peer->send(pdu));
+    const auto answer = peer->receive();
+    ASSERT_TRUE(answer && answer->opcode() == Opcode::kReject);
+    EXPECT_EQ(answer->as<Reject>().reason, static_cast<uint8_t>(RejectReason::kProtocolError));
+  }
+  for (const uint8_t reason : {1, 2}) {  // "Close the session" is the only logout.
+    Pdu request = peer->make(Opcode::kLogoutRequest, true);
+    request.as<LogoutRequest>().reason = kFinalBit | reason;
+    ASSERT_TRUE(peer->send(request));
     const auto answer = peer->receive();
     ASSERT_TRUE(answer && answer->opcode() == Opcode::kReject);
     EXPECT_EQ(answer->as<Reject>().reason, static_cast<uint8_t>(RejectReason::kProtocolError));

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "memory_transport.hh"
 #include "protocol_fixture.hh"
 
 namespace chiscsi::test {
@@ -192,6 +193,18 @@ TEST_F(LoginProtocol, ManySilentConnectionsDoNotStopALogin) {
   EXPECT_TRUE(log_in());
 }
 
+// Nobody else comes that would wake the listener up.
+TEST_F(LoginProtocol, AConnectionThatCouldNotBeAcceptedIsTriedAgain) {
+  if (MemoryTransport::chosen()) GTEST_SKIP() << "connections are not accepted by a listener";
+  start();
+  HostLogCapture log;
+  host_fail_allocation_at(1);
+  Initiator initiator(port);
+  EXPECT_TRUE(initiator.login().in_full_feature);
+  host_fail_allocation_at(0);
+  EXPECT_TRUE(log.contains("cannot be accepted"));
+}
+
 TEST_F(LoginProtocol, DigestsAreNegotiated) {
   start();
   LoginOptions login;
@@ -300,6 +313,40 @@ TEST_F(LoginProtocol, SameIsidReinstatesTheSession) {
     return call.rfind("session_added", 0) == 0;
   });
   EXPECT_NE(added, calls.end());
+}
+
+// RFC 7143 section 7.4.2.1: without a target, the portal decides.
+TEST_F(LoginProtocol, UnnamedDiscoverySessionsAreReinstatedByPortal) {
+  const uint16_t second_port = free_port();
+  keys.emplace_back("PortalGroup", "2@" + portal_address(second_port));
+  start();
+  LoginOptions login;
+  login.session_type = "Discovery";
+  login.target_name = "";
+  auto first = log_in(login);
+  Initiator elsewhere(second_port);
+  ASSERT_TRUE(elsewhere.login(login).in_full_feature);
+  LoginOptions other_port = login;
+  other_port.isid[5] = 2;
+  auto other = log_in(other_port);
+  LoginOptions named = login;
+  named.target_name = kTargetName;
+  auto with_name = log_in(named);
+  auto normal = log_in();
+  EXPECT_TRUE(with_name->closed_by_target());  // The ISID rule of named sessions.
+  // Another of the same port at the same portal takes the place of the first, and of no other one.
+  for (int i = 0; i < 3; ++i) {
+    auto again = log_in(login);
+    EXPECT_TRUE(first->closed_by_target());
+    EXPECT_EQ(again->send_targets().size(), 3u);
+    first = std::move(again);
+  }
+  EXPECT_EQ(elsewhere.send_targets().size(), 3u);
+  EXPECT_EQ(other->send_targets().size(), 3u);
+  EXPECT_TRUE(normal->ping());
+  EXPECT_EQ(first->logout(), 0);
+  EXPECT_TRUE(first->closed_by_target());
+  EXPECT_EQ(log_in(login)->send_targets().size(), 3u);
 }
 
 TEST_F(LoginProtocol, OtherIsidIsAnotherSession) {

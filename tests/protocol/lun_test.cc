@@ -605,9 +605,32 @@ TEST_F(LunProtocol, ADeviceWithoutGeometryIsNotReady) {
   EXPECT_TRUE(peer->read(read10_cdb(99, 1), kBlock, 1).good());
   HostLogCapture log;
   ASSERT_EQ(disks.resize("b", 50), 0);
+  expect_sense(peer->no_data(test_unit_ready_cdb(), 1), 6, 0x2a);
   expect_sense(peer->read(read10_cdb(99, 1), kBlock, 1), 5, 0x21);
   EXPECT_EQ(disks.resize("b", 0), -EINVAL);
   EXPECT_EQ(chiscsi_lun_set_private(999999, nullptr), -ESTALE);
+}
+
+// CAPACITY DATA HAS CHANGED: each session hears of it once, by a command for that LUN.
+TEST_F(LunProtocol, AChangeOfSizeIsToldToEachSession) {
+  start();
+  const auto other = log_in(7);
+  HostLogCapture log;
+  ASSERT_EQ(disks.resize("b", 50), 0);
+  ASSERT_EQ(disks.resize("b", 60), 0);
+  const auto late = log_in(8);  // It has not seen another size.
+  for (Initiator* initiator : {peer.get(), other.get()}) {
+    EXPECT_TRUE(initiator->no_data(test_unit_ready_cdb(), 0).good());
+    EXPECT_TRUE(initiator->read(inquiry_cdb(96), 96, 1).good());
+    const Outcome told = initiator->no_data(test_unit_ready_cdb(), 1);
+    expect_sense(told, 6, 0x2a);
+    EXPECT_EQ(told.sense[13], 0x09);
+    EXPECT_TRUE(initiator->no_data(test_unit_ready_cdb(), 1).good());
+    EXPECT_EQ(initiator->read({0x25}, 8, 1).data, (ByteVector{0, 0, 0, 59, 0, 0, 2, 0}));
+  }
+  EXPECT_TRUE(late->no_data(test_unit_ready_cdb(), 1).good());
+  ASSERT_EQ(disks.resize("b", 60), 0);  // No change.
+  EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 1).good());
 }
 
 TEST_F(LunProtocol, WithoutMemoryForAnAnswerTheTargetIsBusy) {

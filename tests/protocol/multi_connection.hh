@@ -100,6 +100,15 @@ class MultiConnection : public ProtocolTest {
     if (!answer || answer->opcode() != Opcode::kLogoutResponse) return {};
     return answer->as<LogoutResponse>().response;
   }
+  // A unit attention of RFC 7143 section 11.14.5.
+  void expect_loss_of_commands(size_t index) {
+    const Outcome outcome = use(index).no_data(test_unit_ready_cdb());
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_EQ(outcome.sense_key(), 6);
+    ASSERT_GE(outcome.sense.size(), 14u);
+    EXPECT_EQ(outcome.sense[12], 0x47);
+    EXPECT_EQ(outcome.sense[13], 0x7f);
+  }
   void expect_rejected(size_t index) {
     const auto answer = peers[index]->receive_opcode(Opcode::kReject);
     ASSERT_TRUE(answer);

@@ -293,6 +293,22 @@ TEST_F(MultiConnection, ColdResetEndsAllConnections) {
   EXPECT_TRUE(driver.wait_for("session_removed"));
 }
 
+// ---- Format errors ----
+
+// RFC 7143 section 7.7: they end all connections, not only the one they came by.
+TEST_F(MultiConnection, AFormatErrorEndsAllConnections) {
+  start_pair();
+  ASSERT_TRUE(driver.wait_for("session_added"));
+  Pdu pdu = use(1).make(Opcode::kNopOut, true);
+  pdu.as<NopOut>().target_transfer_tag = kReservedTag;
+  pdu.ahs = ByteVector(4);
+  ASSERT_TRUE(peers[1]->send(pdu));
+  expect_rejected(1);
+  EXPECT_TRUE(peers[1]->closed_by_target());
+  EXPECT_TRUE(peers[0]->closed_by_target());
+  EXPECT_TRUE(driver.wait_for("session_removed"));
+}
+
 // ---- The loss of one connection ----
 
 class ConnectionLoss : public MultiConnection, public testing::WithParamInterface<int> {
@@ -303,12 +319,14 @@ class ConnectionLoss : public MultiConnection, public testing::WithParamInterfac
       case 0:  // Its command PDU is arriving.
         send_half_a_command();
         lost_numbers = 1;
+        told = false;
         break;
       case 1:  // Its command waits for one that has not come.
         use(0).next_cmd_sn();
         send_command(1, test_unit_ready_cdb());
         ASSERT_TRUE(peers[1]->ping());
         lost_numbers = 2;
+        told = false;
         break;
       case 2:  // Its command is with the driver.
         driver.hold(true);
@@ -352,6 +370,7 @@ class ConnectionLoss : public MultiConnection, public testing::WithParamInterfac
     ASSERT_TRUE(peers[1]->send_bytes(wire));
   }
   uint32_t lost_numbers = 0;  // CmdSNs that the target has not executed and does not hold.
+  bool told = true;           // A task was ended: the initiator hears of it.
 };
 
 TEST_P(ConnectionLoss, EndsItsCommandsAlone) {
@@ -364,6 +383,7 @@ TEST_P(ConnectionLoss, EndsItsCommandsAlone) {
   EXPECT_TRUE(driver.wait_for("cleanup", driver.count("cdb")));
   driver.release_held();
   use(0).cmd_sn -= lost_numbers;
+  if (told) expect_loss_of_commands(2);
   for (const size_t index : {0, 2, 0, 2})
     EXPECT_TRUE(works(index)) << index;
   EXPECT_EQ(driver.count("session_removed"), 0u);
@@ -385,6 +405,10 @@ TEST_F(MultiConnection, TheLastConnectionTakesTheSessionWithIt) {
   EXPECT_EQ(driver.count("abort session"), 1u);
   driver.release_held();
   EXPECT_TRUE(peers[0]->finish(other).good());
+  // It hears of it once, by the next command for the unit that lost one.
+  EXPECT_TRUE(use(0).no_data(test_unit_ready_cdb(), 1).good());
+  expect_loss_of_commands(0);
+  EXPECT_TRUE(works(0));
   EXPECT_EQ(driver.count("session_removed"), 0u);
   peers[0]->disconnect();
   EXPECT_TRUE(driver.wait_for("session_removed"));
@@ -392,10 +416,8 @@ TEST_F(MultiConnection, TheLastConnectionTakesTheSessionWithIt) {
 
 TEST_F(MultiConnection, TheLossOfOneIsToldOnAnother) {
   start_pair();
-  Pdu pdu = use(1).make(Opcode::kNopOut, true);
-  pdu.as<NopOut>().target_transfer_tag = kReservedTag;
-  pdu.data = pattern(65536 + 4);
-  peers[1]->send(pdu);
+  // A login in full feature phase ends its connection alone.
+  ASSERT_TRUE(peers[1]->send(use(1).make(Opcode::kLoginRequest, true)));
   EXPECT_TRUE(peers[1]->closed_by_target());
   const auto message = peers[0]->receive_opcode(Opcode::kAsyncMessage);
   ASSERT_TRUE(message);
@@ -433,6 +455,7 @@ TEST_F(MultiConnection, SameCidReplacesTheConnection) {
   EXPECT_EQ(driver.count("cleanup"), 1u);
   EXPECT_TRUE(peers[1]->closed_by_target());
   driver.release_held();
+  expect_loss_of_commands(2);
   // The tag of the command that ended is free.
   Pdu again = use(2).make_command(test_unit_ready_cdb(), 0, 0);
   again.bhs.initiator_task_tag = old.task_tag();
@@ -466,6 +489,7 @@ TEST_F(MultiConnection, ReplacingIsBoundedWhenTheDriverIsStuck) {
   EXPECT_TRUE(use(1).ping());
   driver.unstick();
   EXPECT_TRUE(driver.wait_for("cleanup"));
+  expect_loss_of_commands(1);
   EXPECT_TRUE(works(1));
   EXPECT_EQ(driver.count("session_removed"), 0u);
 }
@@ -477,6 +501,7 @@ TEST_F(MultiConnection, OrphansOfManyConnectionsHoldUpNewCommandsOnly) {
   start_session(1);
   driver.stick();
   for (size_t i = 1; i <= kPool; ++i) {
+    if (i > 1) expect_loss_of_commands(i - 1);
     send_read(i - 1);
     ASSERT_TRUE(driver.wait_for("cdb", i));
     std::thread clock([&] {
@@ -486,7 +511,7 @@ TEST_F(MultiConnection, OrphansOfManyConnectionsHoldUpNewCommandsOnly) {
     join(0);
     clock.join();
   }
-  const Pdu command = send_command(kPool, test_unit_ready_cdb());
+  const Pdu command = send_command(kPool, inquiry_cdb(96), 96, kCommandRead);
   // But for a NOP-In: the window has opened without any response to say so.
   EXPECT_FALSE(peers[kPool]->receive_for(command.task_tag(), 100));
   EXPECT_EQ(driver.count("cdb"), kPool);
@@ -552,6 +577,7 @@ TEST_F(MultiConnection, OneConnectionMayLogOutAnother) {
   driver.release_held();
   EXPECT_EQ(logout(0, kCloseConnection, 1), 1);  // It is not there any more.
   EXPECT_EQ(logout(0, kCloseConnection, 7), 1);
+  expect_loss_of_commands(0);
   EXPECT_TRUE(works(0));
   EXPECT_CLEAN(*peers[0]);
 }
@@ -604,7 +630,11 @@ TEST_F(MultiConnection, ConnectionsMayComeAndGoAtTheSameTime) {
   }
   for (std::thread& thread : threads)
     thread.join();
-  EXPECT_TRUE(works(0));
+  // Connections that are just ending may take commands with them.
+  Outcome outcome = use(0).no_data(test_unit_ready_cdb());
+  for (int i = 0; i < 50 && outcome.sense_key() == 6; ++i)
+    outcome = use(0).no_data(test_unit_ready_cdb());
+  EXPECT_TRUE(outcome.good());
   EXPECT_EQ(driver.count("session_removed"), 0u);
 }
 

@@ -85,8 +85,8 @@ TEST_F(AppendixD, HeldByStorageDriver) {
     driver_port::give_up(command);
   });
   char line[200];
-  std::snprintf(line, sizeof(line), "sc 0x%lx, itt 0x%x, held by storage driver",
-                reinterpret_cast<unsigned long>(&command.scsi), command.initiator_task_tag);
+  std::snprintf(line, sizeof(line), "sc 0x%p, itt 0x%x, held by storage driver",
+                static_cast<void*>(&command.scsi), command.initiator_task_tag);
   EXPECT_EQ(log.lines(), Log{line});
 }
 
@@ -105,8 +105,8 @@ TEST_F(AppendixD, CannotCopy) {
             0);
   char line[200];
   std::snprintf(line, sizeof(line),
-                "No DDP: sgcnt 2 sgl 0x%lx, sg_flag 0x1, sg_addr NULL, Cannot copy data!",
-                reinterpret_cast<unsigned long>(elements));
+                "No DDP: sgcnt 2 sgl 0x%p, sg_flag 0x1, sg_addr NULL, Cannot copy data!",
+                static_cast<void*>(elements));
   EXPECT_EQ(log.lines(), Log{line});
   // Refused, so nothing has changed hands: the driver ends the command.
   command.scsi.sc_status = 2;

@@ -55,7 +55,8 @@ class SessionFixture : public testing::Test {
       ASSERT_TRUE(made.is_ok());
       target = made.take();
     }
-    Result<Ref<Session>> made = Session::create(Engine::instance(), *worker, target, parameters);
+    Result<Ref<Session>> made =
+        Session::create(Engine::instance(), *worker, target, parameters, os_address{});
     ASSERT_TRUE(made.is_ok());
     session = made.take();
     member = Ref<Member>::adopt(
