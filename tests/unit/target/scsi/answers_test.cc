@@ -220,9 +220,9 @@ TEST_F(AnswersTest, ModeSense10) {
 
 TEST_F(AnswersTest, ListsEveryCommandItKnows) {
   const ByteVector plain = ask({0xa3, 0x0c, 0}).data;
-  ASSERT_EQ(plain.size(), 4 + 8 * all_commands().size());
+  ASSERT_EQ(plain.size(), 4 + 8 * command_count());
   EXPECT_EQ(static_cast<size_t>(plain[2]) << 8 | plain[3], plain.size() - 4);
-  EXPECT_EQ(ask({0xa3, 0x0c, 0x80}).data.size(), 4 + 20 * all_commands().size());
+  EXPECT_EQ(ask({0xa3, 0x0c, 0x80}).data.size(), 4 + 20 * command_count());
   for (size_t at = 4; at < plain.size(); at += 8) {
     const bool acts = (plain[at + 5] & 1) != 0;
     EXPECT_EQ(acts, plain[at] == 0x9e || plain[at] == 0xa3);
@@ -283,7 +283,7 @@ TEST_F(AnswersTest, RandomCdbsFindAnAnswerOrASense) {
       byte = static_cast<uint8_t>(random());
     // Half of them have an opcode of the table, so that the rest of the CDB counts.
     if ((random() & 1) != 0) {
-      const CommandInfo& info = all_commands()[random() % all_commands().size()];
+      const CommandInfo& info = command_at(random() % command_count());
       cdb[0] = static_cast<uint8_t>(info.opcode);
       if (info.service_action != kNoServiceAction) cdb[1] = info.service_action;
     }
