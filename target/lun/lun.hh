@@ -87,6 +87,13 @@ class Lun : public RefCounted<Lun> {
   const chiscsi_lun_geometry& constants() const { return geometry_; }
   bool is_read_only() const { return device_.read_only || has_flag(CHISCSI_LUN_READ_ONLY); }
   bool has_write_cache() const { return has_flag(CHISCSI_LUN_WRITE_CACHE); }
+  bool is_thin() const { return has_flag(CHISCSI_LUN_THIN); }
+  bool reads_unmapped_as_zero() const { return has_flag(CHISCSI_LUN_UNMAPPED_ZERO); }
+  bool is_removable() const { return has_flag(CHISCSI_LUN_REMOVABLE); }
+  // One of CHISCSI_LUN_RUNS_*; 0 is what every class runs.
+  bool runs(uint32_t command) const {
+    return command == 0 || (has_geometry() && (geometry_.commands & command) == command);
+  }
 
   Handle handle;  // 0 for a Lun that serves all numbers.
 

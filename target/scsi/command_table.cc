@@ -38,6 +38,10 @@ const CommandInfo& command_at(size_t index) {
   return index < first.size() ? first[index] : medium_commands()[index - first.size()];
 }
 
+bool is_offered(const CommandInfo& info, const Lun* lun) {
+  return !info.is_medium() || lun == nullptr || lun->runs(info.medium->command);
+}
+
 const CommandInfo* find_command(const Cdb& cdb, SenseCode* sense) {
   *sense = kInvalidOpcode;
   const CommandInfo* info = find_among(medium_commands(), cdb, sense);

@@ -58,6 +58,9 @@ void for_each_command(Visit visit) {
     visit(info);
 }
 
+// Whether the class of the LUN runs a medium command; all others are always there. Null: no LUN.
+bool is_offered(const CommandInfo& info, const Lun* lun);
+
 // The row of a CDB. Null: then `*sense` says why.
 const CommandInfo* find_command(const Cdb& cdb, SenseCode* sense);
 

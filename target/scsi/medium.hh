@@ -15,11 +15,21 @@ namespace chiscsi::scsi {
 struct MediumLayout {
   enum Direction : uint8_t { kNone, kIn, kOut, kByBytchk };
   enum Zero : uint8_t { kCounts, kZeroIsRest };
+  // How the CDB names its blocks.
+  enum Names : uint8_t {
+    kUsual,         // First block and number at the places of its size.
+    kOneByteCount,  // The number is in byte 13.
+    kTwoByteCount,  // The number is in bytes 12 and 13.
+    kFirstOnly,     // A first block and no number.
+    kNoBlocks,      // In its parameters, or all of the medium.
+  };
 
   Direction direction;
   Zero zero;  // A number of blocks of zero: none, or all up to the end.
   bool changes_medium;
   uint8_t cdb_size;
+  Names names = kUsual;
+  uint32_t command = 0;  // Of CHISCSI_LUN_RUNS_*: who runs it; 0: every class.
 };
 
 struct Extent {

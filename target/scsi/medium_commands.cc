@@ -24,6 +24,22 @@ constexpr M kRead12Layout = with_size(kRead, 12), kWrite12Layout = with_size(kWr
 constexpr M kRead16Layout = with_size(kRead, 16), kWrite16Layout = with_size(kWrite, 16);
 constexpr M kVerify10Layout = with_size(kVerify, 10), kVerify12Layout = with_size(kVerify, 12);
 constexpr M kVerify16Layout = with_size(kVerify, 16);
+constexpr M kWriteSame10Layout{M::kOut, M::kZeroIsRest, true,
+                               10,      M::kUsual,      CHISCSI_LUN_RUNS_WRITE_SAME};
+constexpr M kWriteSame16Layout{M::kOut, M::kZeroIsRest, true,
+                               16,      M::kUsual,      CHISCSI_LUN_RUNS_WRITE_SAME};
+constexpr M kUnmapLayout{M::kOut, M::kCounts, true, 10, M::kNoBlocks, CHISCSI_LUN_RUNS_UNMAP};
+constexpr M kCompareAndWriteLayout{M::kOut, M::kCounts,       true,
+                                   16,      M::kOneByteCount, CHISCSI_LUN_RUNS_COMPARE_AND_WRITE};
+constexpr M kOrWriteLayout{M::kOut, M::kCounts, true, 16, M::kUsual, CHISCSI_LUN_RUNS_ORWRITE};
+constexpr M kWriteAtomicLayout{M::kOut, M::kCounts,       true,
+                               16,      M::kTwoByteCount, CHISCSI_LUN_RUNS_WRITE_ATOMIC};
+constexpr M kGetLbaStatusLayout{M::kIn, M::kCounts,    false,
+                                16,     M::kFirstOnly, CHISCSI_LUN_RUNS_GET_LBA_STATUS};
+constexpr M kOverwriteLayout{M::kOut, M::kCounts,   true,
+                             10,      M::kNoBlocks, CHISCSI_LUN_RUNS_SANITIZE_OVERWRITE};
+constexpr M kBlockEraseLayout{M::kNone, M::kCounts,   true,
+                              10,       M::kNoBlocks, CHISCSI_LUN_RUNS_SANITIZE_ERASE};
 constexpr M kToEnd10Layout = with_size(kToEnd, 10), kToEnd16Layout = with_size(kToEnd, 16);
 
 // A medium command.
@@ -44,7 +60,20 @@ constexpr CommandInfo medium(Opcode opcode, const M& layout, uint8_t options) {
   return info;
 }
 
-constexpr uint8_t kDpoAndFua = 0x18, kDpo = 0x10, kDpoAndBytchk = 0x12, kImmed = 0x02;
+// One whose blocks stand at other places, or that is one of several with its operation code.
+template <size_t N>
+constexpr CommandInfo special(Opcode opcode, uint8_t service_action, const M& layout,
+                              const uint8_t (&usage)[N]) {
+  CommandInfo info = medium(opcode, layout, 0);
+  info.service_action = service_action;
+  uint8_t at = 1;
+  for (const uint8_t bits : usage)
+    info.usage[at++] = bits;
+  return info;
+}
+
+constexpr uint8_t kDpoAndFua = 0x18, kDpoAndBytchk = 0x12, kImmed = 0x02;
+constexpr uint8_t kUnmapBit = 0x08, kUnmapAndNdob = 0x09;
 constexpr uint8_t kLbaOf6 = 0x1f;
 
 constexpr CommandInfo kMediumCommands[] = {
@@ -52,20 +81,33 @@ constexpr CommandInfo kMediumCommands[] = {
     medium(Opcode::kWrite6, kWrite6Layout, kLbaOf6),
     medium(Opcode::kRead10, kRead10Layout, kDpoAndFua),
     medium(Opcode::kWrite10, kWrite10Layout, kDpoAndFua),
-    medium(Opcode::kWriteAndVerify10, kWrite10Layout, kDpo),
+    medium(Opcode::kWriteAndVerify10, kWrite10Layout, kDpoAndBytchk),
     medium(Opcode::kVerify10, kVerify10Layout, kDpoAndBytchk),
     medium(Opcode::kPreFetch10, kToEnd10Layout, kImmed),
     medium(Opcode::kSynchronizeCache10, kToEnd10Layout, kImmed),
     medium(Opcode::kRead16, kRead16Layout, kDpoAndFua),
     medium(Opcode::kWrite16, kWrite16Layout, kDpoAndFua),
-    medium(Opcode::kWriteAndVerify16, kWrite16Layout, kDpo),
+    medium(Opcode::kWriteAndVerify16, kWrite16Layout, kDpoAndBytchk),
     medium(Opcode::kVerify16, kVerify16Layout, kDpoAndBytchk),
     medium(Opcode::kPreFetch16, kToEnd16Layout, kImmed),
     medium(Opcode::kSynchronizeCache16, kToEnd16Layout, kImmed),
     medium(Opcode::kRead12, kRead12Layout, kDpoAndFua),
     medium(Opcode::kWrite12, kWrite12Layout, kDpoAndFua),
-    medium(Opcode::kWriteAndVerify12, kWrite12Layout, kDpo),
+    medium(Opcode::kWriteAndVerify12, kWrite12Layout, kDpoAndBytchk),
     medium(Opcode::kVerify12, kVerify12Layout, kDpoAndBytchk),
+    medium(Opcode::kWriteSame10, kWriteSame10Layout, kUnmapBit),
+    medium(Opcode::kWriteSame16, kWriteSame16Layout, kUnmapAndNdob),
+    special(Opcode::kUnmap, kNoServiceAction, kUnmapLayout, {0, 0, 0, 0, 0, 0, 0xff, 0xff}),
+    special(Opcode::kCompareAndWrite, kNoServiceAction, kCompareAndWriteLayout,
+            {kDpoAndFua, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff, 0}),
+    medium(Opcode::kOrWrite16, kOrWriteLayout, kDpoAndFua),
+    special(Opcode::kWriteAtomic16, kNoServiceAction, kWriteAtomicLayout,
+            {kDpoAndFua, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0xff, 0xff, 0}),
+    special(Opcode::kServiceActionIn16, kGetLbaStatus, kGetLbaStatusLayout,
+            {0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0}),
+    special(Opcode::kSanitize, kSanitizeOverwrite, kOverwriteLayout,
+            {0xbf, 0, 0, 0, 0, 0, 0xff, 0xff}),
+    special(Opcode::kSanitize, kSanitizeBlockErase, kBlockEraseLayout, {0xbf, 0, 0, 0, 0, 0, 0, 0}),
 };
 
 }  // namespace

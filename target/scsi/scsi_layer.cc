@@ -91,6 +91,9 @@ SenseCode check(const CommandInfo& info, const Question& question) {
   if (asks_for_aca(question.cdb, info)) return kInvalidFieldInCdb;
   if (question.lun == nullptr) return info.on_absent_lun ? kNoSense : kNoSuchLun;
   if (info.needs_geometry && !question.lun->has_geometry()) return kBecomingReady;
+  if (!is_offered(info, question.lun)) {
+    return info.has_service_action() ? kInvalidFieldInCdb : kInvalidOpcode;
+  }
   return kNoSense;
 }
 

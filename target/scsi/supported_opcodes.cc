@@ -14,9 +14,10 @@ void timeouts(bool wanted, Reply& reply) {
   if (wanted) reply.be16(kTimeoutsSize - 2).zeros(kTimeoutsSize - 2);  // None is stated.
 }
 
-void list_all(bool with_timeouts, Reply& reply) {
+void list_all(const Lun* lun, bool with_timeouts, Reply& reply) {
   reply.be32(0);
   for_each_command([&](const CommandInfo& info) {
+    if (!is_offered(info, lun)) return;
     const bool acts = info.has_service_action();
     reply.u8(static_cast<uint8_t>(info.opcode)).u8(0).be16(acts ? info.service_action : 0).u8(0);
     reply.u8(static_cast<uint8_t>((with_timeouts ? 2 : 0) | (acts ? 1 : 0)));
@@ -44,7 +45,7 @@ SenseCode report_supported_opcodes(const Question& question, Reply& reply) {
   const uint8_t option = cdb.u8(2) & 7;
   if (option > 3) return kInvalidFieldInCdb;
   if (option == 0) {
-    list_all(with_timeouts, reply);
+    list_all(question.lun, with_timeouts, reply);
     return kNoSense;
   }
   const uint16_t wanted_action = cdb.be16(4);
@@ -54,7 +55,9 @@ SenseCode report_supported_opcodes(const Question& question, Reply& reply) {
     if (static_cast<uint8_t>(info.opcode) != cdb.u8(3)) return;
     // 1 wants an opcode without service actions, 2 one with them, 3 takes either.
     wrong_form |= option != 3 && info.has_service_action() != (option == 2);
-    if (!info.has_service_action() || info.service_action == wanted_action) found = &info;
+    if (!info.has_service_action() || info.service_action == wanted_action) {
+      if (is_offered(info, question.lun)) found = &info;
+    }
   });
   if (wrong_form) return kInvalidFieldInCdb;
   list_one(found, with_timeouts, reply);
