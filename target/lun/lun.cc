@@ -100,6 +100,7 @@ Result<Ref<Lun>> Lun::create(HandleTable<Lun>& handles, Ref<TargetClass> target_
   const Text own(reinterpret_cast<const char*>(lun->line_.data()), line.size());
   CHISCSI_TRY(parse_target_device(own, &lun->device_, &error));
   lun->identity_ = identify_lun(target_name, lun->device_);
+  lun->state_ = CHISCSI_TRY(UnitState::create());
   lun->begin();
   lun->handles_ = &handles;
   handles.add(*lun);
@@ -144,6 +145,8 @@ Status Lun::take_over(Lun& old, LunRefusal* refusal) {
   if (rc < 0) return Status::from_errno(rc);
   has_begun_ = has_device_ = true;
   old.has_device_ = false;
+  // When a device goes back to the Lun it came from, it finds its state there.
+  if (state_.get() != old.state_.get()) state_ = old.state_;
   return Status();
 }
 

@@ -9,11 +9,13 @@ namespace {
 
 constexpr uint32_t kNoAllocationLength = 0xffffffff;
 
-const CommandInfo* find_among(Span<const CommandInfo> rows, const Cdb& cdb, SenseCode* sense) {
+const CommandInfo* find_among(Span<const CommandInfo> rows, const Cdb& cdb, const Lun* lun,
+                              Sense* sense) {
   for (const CommandInfo& info : rows) {
     if (info.opcode != cdb.opcode()) continue;
+    if (!is_offered(info, lun)) continue;
     if (!info.has_service_action() || info.service_action == cdb.service_action()) return &info;
-    *sense = kInvalidFieldInCdb;
+    *sense = wrong_cdb_field(1, 4);
   }
   return nullptr;
 }
@@ -39,13 +41,14 @@ const CommandInfo& command_at(size_t index) {
 }
 
 bool is_offered(const CommandInfo& info, const Lun* lun) {
-  return !info.is_medium() || lun == nullptr || lun->runs(info.medium->command);
+  if (lun == nullptr) return true;
+  return lun->has_flags(info.needs_flags) && (!info.is_medium() || lun->runs(info.medium->command));
 }
 
-const CommandInfo* find_command(const Cdb& cdb, SenseCode* sense) {
-  *sense = kInvalidOpcode;
-  const CommandInfo* info = find_among(medium_commands(), cdb, sense);
-  return info != nullptr ? info : find_among(target_commands(), cdb, sense);
+const CommandInfo* find_command(const Cdb& cdb, const Lun* lun, Sense* sense) {
+  *sense = lun != nullptr ? kInvalidOpcode : kNoSuchLun;
+  const CommandInfo* info = find_among(medium_commands(), cdb, lun, sense);
+  return info != nullptr ? info : find_among(target_commands(), cdb, lun, sense);
 }
 
 }  // namespace chiscsi::scsi

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "target/scsi/answers.hh"
+#include "target/scsi/executions.hh"
 #include "target/scsi/medium.hh"
 
 namespace chiscsi::scsi {
@@ -25,13 +26,19 @@ struct CdbField {
 };
 
 struct CommandInfo {
-  using Answer = SenseCode (*)(const Question& question, Reply& reply);
+  using Answer = Sense (*)(const Question& question, Reply& reply);
+  using Execute = Ending (*)(const Question& question, Bytes parameters, Command& command);
 
   Opcode opcode = Opcode::kTestUnitReady;
   uint8_t service_action = kNoServiceAction;  // Or that in byte 1.
-  Answer answer = nullptr;                    // Ours; null for a medium command.
-  const MediumLayout* medium = nullptr;       // Where a medium command has its blocks; else null.
-  CdbField allocation = {};                   // The allocation length, where the CDB has one.
+  // One of the three: the target answers it, the target executes it, or it goes to the class and
+  // has its blocks here.
+  Answer answer = nullptr;
+  Execute execute = nullptr;
+  const MediumLayout* medium = nullptr;
+  CdbField allocation = {};  // The allocation length, where the CDB has one.
+  CdbField parameters = {};  // The parameter list length of a command that is executed.
+  uint32_t needs_flags = 0;  // CHISCSI_LUN_* without which the LUN does not have the command.
   bool needs_geometry = false;
   bool on_absent_lun = false;    // Is answered where there is no LUN, too.
   uint8_t usage_size = 0;        // Bytes of the CDB.
@@ -58,10 +65,10 @@ void for_each_command(Visit visit) {
     visit(info);
 }
 
-// Whether the class of the LUN runs a medium command; all others are always there. Null: no LUN.
+// Whether a LUN has the command: its class runs it, and its device is of that kind. Null: no LUN.
 bool is_offered(const CommandInfo& info, const Lun* lun);
 
-// The row of a CDB. Null: then `*sense` says why.
-const CommandInfo* find_command(const Cdb& cdb, SenseCode* sense);
+// The row of a CDB that the LUN has; any row where there is no LUN. Null: then `*sense` says why.
+const CommandInfo* find_command(const Cdb& cdb, const Lun* lun, Sense* sense);
 
 }  // namespace chiscsi::scsi

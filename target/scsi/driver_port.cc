@@ -234,6 +234,7 @@ uint32_t decode_lun(const uint8_t* lun) {
 void deliver(Command& command) {
   if (command.failed) return conclude_with_sense(command, command.failure);
   Session& session = command.session;
+  session.attention_inbox.take_into(session.unit_attentions);
   prepare_public_part(command);
   command.scsi.sc_lun = decode_lun(command.lun);
   command.logical_unit = session.enter_lun(command.scsi.sc_lun);

@@ -139,7 +139,7 @@ bool page(const Question& question, Page which, Reply& reply) {
 
 }  // namespace
 
-SenseCode inquiry(const Question& question, Reply& reply) {
+Sense inquiry(const Question& question, Reply& reply) {
   const bool vital = question.cdb.bit(1, 0);
   const uint8_t code = question.cdb.u8(2);
   if (!vital) {

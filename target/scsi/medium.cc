@@ -124,19 +124,20 @@ Extent extent_of(const Cdb& cdb, const MediumLayout& layout) {
   }
 }
 
-SenseCode check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
-                       const DataClaim& claim, bool* nothing_to_do) {
+Sense check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
+                   const DataClaim& claim, bool* nothing_to_do) {
   const Extent extent = extent_of(cdb, layout);
   const bool to_end = layout.zero == MediumLayout::kZeroIsRest;
-  if (asks_for_protection(layout, cdb) || !bytchk_is_good(lun, cdb, layout) ||
-      !options_are_good(lun, cdb)) {
-    return kInvalidFieldInCdb;
-  }
+  if (asks_for_protection(layout, cdb)) return wrong_cdb_field(1, 7);
+  if (!bytchk_is_good(lun, cdb, layout)) return wrong_cdb_field(1, 2);
+  if (!options_are_good(lun, cdb)) return kInvalidFieldInCdb;
   if (!is_inside(extent, lun.blocks())) return kLbaOutOfRange;
   const uint64_t blocks =
       extent.blocks == 0 && to_end ? lun.blocks() - extent.first : extent.blocks;
   if (is_too_much(lun, cdb, layout, blocks)) return kInvalidFieldInCdb;
-  if (layout.changes_medium && lun.is_read_only()) return kWriteProtected;
+  if (layout.changes_medium && lun.is_write_protected()) {
+    return lun.is_read_only() ? kWriteProtected : kSoftwareWriteProtected;
+  }
   if (direction_is_wrong(layout, cdb, claim)) return kInvalidFieldInCommandUnit;
   *nothing_to_do = layout.names != MediumLayout::kNoBlocks && extent.blocks == 0 && !to_end;
   return kNoSense;

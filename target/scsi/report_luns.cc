@@ -20,7 +20,7 @@ constexpr size_t kFixedSenseSize = 18;
 
 size_t report_luns_size(const LunMap& luns) { return kLunSize + luns.list().size() * kLunSize; }
 
-SenseCode report_luns(const Question& question, Reply& reply) {
+Sense report_luns(const Question& question, Reply& reply) {
   const uint8_t select = question.cdb.u8(2);
   if (select > 2) return kInvalidFieldInCdb;
   // 1 asks for well known logical units, of which there is none.
@@ -33,7 +33,7 @@ SenseCode report_luns(const Question& question, Reply& reply) {
   return kNoSense;
 }
 
-SenseCode request_sense(const Question& question, Reply& reply) {
+Sense request_sense(const Question& question, Reply& reply) {
   const SenseCode sense = question.lun != nullptr ? question.unit_attention : kNoSuchLun;
   if (question.cdb.bit(1, 0)) {
     reply.u8(kDescriptorSense).u8(sense.key).u8(sense.asc).u8(sense.ascq).zeros(4);
@@ -44,6 +44,6 @@ SenseCode request_sense(const Question& question, Reply& reply) {
   return kNoSense;
 }
 
-SenseCode test_unit_ready(const Question&, Reply&) { return kNoSense; }
+Sense test_unit_ready(const Question&, Reply&) { return kNoSense; }
 
 }  // namespace chiscsi::scsi

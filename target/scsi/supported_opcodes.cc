@@ -39,11 +39,11 @@ void list_one(const CommandInfo* info, bool with_timeouts, Reply& reply) {
 
 }  // namespace
 
-SenseCode report_supported_opcodes(const Question& question, Reply& reply) {
+Sense report_supported_opcodes(const Question& question, Reply& reply) {
   const Cdb& cdb = question.cdb;
   const bool with_timeouts = cdb.bit(2, 7);
   const uint8_t option = cdb.u8(2) & 7;
-  if (option > 3) return kInvalidFieldInCdb;
+  if (option > 3) return wrong_cdb_field(2, 2);
   if (option == 0) {
     list_all(question.lun, with_timeouts, reply);
     return kNoSense;
@@ -52,14 +52,12 @@ SenseCode report_supported_opcodes(const Question& question, Reply& reply) {
   const CommandInfo* found = nullptr;
   bool wrong_form = false;
   for_each_command([&](const CommandInfo& info) {
-    if (static_cast<uint8_t>(info.opcode) != cdb.u8(3)) return;
+    if (static_cast<uint8_t>(info.opcode) != cdb.u8(3) || !is_offered(info, question.lun)) return;
     // 1 wants an opcode without service actions, 2 one with them, 3 takes either.
     wrong_form |= option != 3 && info.has_service_action() != (option == 2);
-    if (!info.has_service_action() || info.service_action == wanted_action) {
-      if (is_offered(info, question.lun)) found = &info;
-    }
+    if (!info.has_service_action() || info.service_action == wanted_action) found = &info;
   });
-  if (wrong_form) return kInvalidFieldInCdb;
+  if (wrong_form) return wrong_cdb_field(2, 2);
   list_one(found, with_timeouts, reply);
   return kNoSense;
 }

@@ -17,6 +17,7 @@
 #include "target/handle_table.hh"
 #include "target/info/roster.hh"
 #include "target/login/parameters.hh"
+#include "target/session/attention_inbox.hh"
 #include "target/session/command.hh"
 #include "target/session/command_pool.hh"
 #include "target/session/command_window.hh"
@@ -152,6 +153,7 @@ class Session : public RefCounted<Session> {
   Handle handle;
   os_spinlock* driver_lock = nullptr;  // See Command::driver.
   Notices notices{*this};
+  AttentionInbox attention_inbox;  // What others have for `unit_attentions`.
 
   // Worker-owned.
   CommandWindow window;

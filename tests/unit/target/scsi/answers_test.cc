@@ -37,7 +37,7 @@ class AnswersTest : public LunFixture {
   }
 
   struct Result {
-    SenseCode sense;
+    Sense sense;
     ByteVector data;  // What was kept.
     size_t size = 0;  // What was written.
   };
@@ -50,8 +50,8 @@ class AnswersTest : public LunFixture {
     const Ref<LunMap> luns = map();
     const Question question{Cdb(bytes), luns->find(number), *luns, kTarget, 0x1f};
     Result result;
-    const CommandInfo* info = find_command(question.cdb, &result.sense);
-    if (info == nullptr || info->is_medium()) return result;
+    const CommandInfo* info = find_command(question.cdb, question.lun, &result.sense);
+    if (info == nullptr || info->answer == nullptr) return result;
     result.data.assign(room, 0);
     Reply reply(MutableBytes(result.data.data(), room));
     result.sense = info->answer(question, reply);
@@ -60,9 +60,9 @@ class AnswersTest : public LunFixture {
     return result;
   }
   static void expect_sense(const Result& result, SenseCode sense) {
-    EXPECT_EQ(result.sense.key, sense.key);
-    EXPECT_EQ(result.sense.asc, sense.asc);
-    EXPECT_EQ(result.sense.ascq, sense.ascq);
+    EXPECT_EQ(result.sense.code.key, sense.key);
+    EXPECT_EQ(result.sense.code.asc, sense.asc);
+    EXPECT_EQ(result.sense.code.ascq, sense.ascq);
   }
   static std::string text(const ByteVector& data, size_t at, size_t size) {
     return {data.begin() + static_cast<long>(at), data.begin() + static_cast<long>(at + size)};
@@ -263,7 +263,7 @@ TEST_F(AnswersTest, EveryAnswerIsTheSameInAnyRoom) {
       {0xa3, 0x0c},    {0xa3, 0x0c, 1, 0x12}};
   for (const ByteVector& cdb : cdbs) {
     const Result full = ask(cdb);
-    ASSERT_EQ(full.sense.key, 0);
+    ASSERT_EQ(full.sense.code.key, 0);
     ASSERT_GT(full.size, 0u);
     for (const size_t room : {size_t{0}, size_t{1}, full.size - 1, full.size, full.size + 1}) {
       const Result cut = ask(cdb, 0, room);
@@ -288,7 +288,7 @@ TEST_F(AnswersTest, RandomCdbsFindAnAnswerOrASense) {
       if (info.service_action != kNoServiceAction) cdb[1] = info.service_action;
     }
     const Result result = ask(cdb, random() % 2, random() % 600);
-    EXPECT_TRUE(result.sense.key == 0 || result.sense.key == 5);
+    EXPECT_TRUE(result.sense.code.key == 0 || result.sense.code.key == 5);
   }
 }
 
