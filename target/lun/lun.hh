@@ -88,6 +88,9 @@ class Lun : public RefCounted<Lun> {
   const chiscsi_lun_geometry& constants() const { return geometry_; }
   // What initiators have set. Not for a Lun that serves all numbers.
   UnitState& state() const { return *state_; }
+  void reset_state() {
+    if (state_) state_->reset();
+  }
   bool is_read_only() const { return device_.read_only || has_flags(CHISCSI_LUN_READ_ONLY); }
   // For ever, or because an initiator wanted it.
   bool is_write_protected() const { return is_read_only() || state_->mode().write_protected(); }

@@ -34,6 +34,9 @@ class UnitState : public RefCounted<UnitState> {
  public:
   static Result<Ref<UnitState>> create();
 
+  // A reset of the logical unit or of the target: what initiators have set is as at the beginning.
+  void reset();
+
   ModeValues mode() const { return mode_.load(std::memory_order_acquire); }
   // Puts `next` in the place of `*before`. False: somebody was faster, and `*before` is what it is
   // now.
@@ -42,7 +45,23 @@ class UnitState : public RefCounted<UnitState> {
                                          std::memory_order_acquire);
   }
 
+  // Whether a removable medium is in; it is until somebody takes it out.
+  bool has_medium() const { return !ejected_.load(std::memory_order_acquire); }
+  // False: nothing has changed.
+  bool eject() { return !ejected_.exchange(true, std::memory_order_acq_rel); }
+  bool load() { return ejected_.exchange(false, std::memory_order_acq_rel); }
+
+  // Nexuses that prevent the removal of the medium. A reset allows it for all of them at once: it
+  // begins a new epoch, and what belongs to an older one does not count any more.
+  bool is_removal_prevented() const;
+  // Returns the epoch that the caller's prevention belongs to.
+  uint32_t prevent_removal();
+  void allow_removal(uint32_t epoch);
+  uint32_t removal_epoch() const;
+
  private:
+  std::atomic<bool> ejected_{false};
+  std::atomic<uint64_t> removal_{0};  // The epoch, and below it the number of preventions.
   std::atomic<ModeValues> mode_{ModeValues{}};
   static_assert(sizeof(ModeValues) == 4);
 };

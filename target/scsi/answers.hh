@@ -15,7 +15,8 @@
 
 namespace chiscsi {
 struct SessionParameters;
-}
+class TargetSettings;
+}  // namespace chiscsi
 
 namespace chiscsi::scsi {
 
@@ -29,13 +30,14 @@ struct Question {
   SenseCode unit_attention = {};  // That REQUEST SENSE is to report.
   // The I_T nexus: initiator name and ISID, portal group tag. Null in tests only.
   const SessionParameters* nexus = nullptr;
+  // Of the target, for rows that want them; the ports of a device are its portal groups.
+  const TargetSettings* settings = nullptr;
 };
 
-// SPC-5 sections 6.7 and 7.7.
+// SPC-5 section 6.7.
 Sense inquiry(const Question& question, Reply& reply);
 // SPC-5 section 6.33.
 Sense report_luns(const Question& question, Reply& reply);
-size_t report_luns_size(const LunMap& luns);
 // SPC-5 section 6.39: a pending unit attention, or that a LUN is not there.
 Sense request_sense(const Question& question, Reply& reply);
 Sense test_unit_ready(const Question& question, Reply& reply);
@@ -45,7 +47,10 @@ Sense read_capacity_16(const Question& question, Reply& reply);
 // SPC-5 sections 6.13 and 6.14. Precondition: the LUN has a geometry.
 Sense mode_sense_6(const Question& question, Reply& reply);
 Sense mode_sense_10(const Question& question, Reply& reply);
-// SPC-5 section 6.35.
+// SPC-5 sections 6.35 and 6.36.
 Sense report_supported_opcodes(const Question& question, Reply& reply);
+Sense report_supported_task_management(const Question& question, Reply& reply);
+// The page of vital product data that the CDB names, with its header (SPC-5 section 7.7).
+Sense vital_product_data(const Question& question, Reply& reply);
 
 }  // namespace chiscsi::scsi

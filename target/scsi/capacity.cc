@@ -8,6 +8,8 @@ namespace chiscsi::scsi {
 namespace {
 
 constexpr uint32_t kTooLarge = 0xffffffff;
+// LBPME, LBPRZ and the lowest aligned block.
+constexpr uint32_t kManaged = 0x8000, kReadsAsZero = 0x4000, kLowestAlignedMask = 0x3fff;
 
 uint32_t clamped(uint64_t value) {
   return value < kTooLarge ? static_cast<uint32_t>(value) : kTooLarge;
@@ -22,7 +24,12 @@ Sense read_capacity_10(const Question& question, Reply& reply) {
 
 Sense read_capacity_16(const Question& question, Reply& reply) {
   reply.be64(question.lun->blocks() - 1).be32(question.lun->block_size());
-  reply.u8(0).u8(question.lun->constants().physical_exponent).zeros(18);
+  const Lun& lun = *question.lun;
+  const chiscsi_lun_geometry& constants = lun.constants();
+  const uint32_t provisioning = (lun.is_thin() ? kManaged : 0) |
+                                (lun.reads_unmapped_as_zero() ? kReadsAsZero : 0) |
+                                (constants.lowest_aligned_block & kLowestAlignedMask);
+  reply.u8(0).u8(constants.physical_exponent).be16(static_cast<uint16_t>(provisioning)).zeros(16);
   return kNoSense;
 }
 

@@ -20,6 +20,8 @@ enum class Opcode : uint8_t {
   kInquiry = 0x12,
   kModeSelect6 = 0x15,
   kModeSense6 = 0x1a,
+  kStartStopUnit = 0x1b,
+  kPreventAllowMediumRemoval = 0x1e,
   kReadCapacity10 = 0x25,
   kRead10 = 0x28,
   kWrite10 = 0x2a,
@@ -51,11 +53,12 @@ enum class Opcode : uint8_t {
   kVerify12 = 0xaf,
 };
 
-inline constexpr uint8_t kReadCapacity16 = 0x10;          // Of kServiceActionIn16.
-inline constexpr uint8_t kGetLbaStatus = 0x12;            // Of kServiceActionIn16.
-inline constexpr uint8_t kSanitizeOverwrite = 0x01;       // Of kSanitize.
-inline constexpr uint8_t kSanitizeBlockErase = 0x02;      // Of kSanitize.
-inline constexpr uint8_t kReportSupportedOpcodes = 0x0c;  // Of kMaintenanceIn.
+inline constexpr uint8_t kReadCapacity16 = 0x10;                 // Of kServiceActionIn16.
+inline constexpr uint8_t kGetLbaStatus = 0x12;                   // Of kServiceActionIn16.
+inline constexpr uint8_t kSanitizeOverwrite = 0x01;              // Of kSanitize.
+inline constexpr uint8_t kSanitizeBlockErase = 0x02;             // Of kSanitize.
+inline constexpr uint8_t kReportSupportedOpcodes = 0x0c;         // Of kMaintenanceIn.
+inline constexpr uint8_t kReportSupportedTaskManagement = 0x0d;  // Of kMaintenanceIn.
 inline constexpr size_t kCdbSize = 16;
 
 class Cdb {

@@ -40,6 +40,8 @@ struct CommandInfo {
   CdbField parameters = {};  // The parameter list length of a command that is executed.
   uint32_t needs_flags = 0;  // CHISCSI_LUN_* without which the LUN does not have the command.
   bool needs_geometry = false;
+  bool needs_medium = false;
+  bool wants_settings = false;   // Question::settings is to be there.
   bool on_absent_lun = false;    // Is answered where there is no LUN, too.
   uint8_t usage_size = 0;        // Bytes of the CDB.
   uint8_t usage[kCdbSize] = {};  // Bits that are evaluated (SPC-5 section 6.35.3).

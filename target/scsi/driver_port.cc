@@ -239,7 +239,11 @@ void deliver(Command& command) {
   command.scsi.sc_lun = decode_lun(command.lun);
   command.logical_unit = session.enter_lun(command.scsi.sc_lun);
   if (command.logical_unit != nullptr && report_unit_attention(command)) return;
-  if (scsi_layer::takes(command)) return;
+  if (!scsi_layer::takes(command)) hand_over(command);
+}
+
+void hand_over(Command& command) {
+  Session& session = command.session;
   command.scsi.sc_lun_hndl = command.logical_unit->handle.value;
   command.scsi.sc_lun_priv = command.logical_unit->driver_private();
   command.set_state(CommandState::kAtDriver);

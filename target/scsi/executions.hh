@@ -35,6 +35,14 @@ class Ending {
     return ending;
   }
 
+  // What the class may still keep in its cache has to reach the medium before the command is good.
+  static constexpr Ending after_flush() {
+    Ending ending;
+    ending.flushes_ = true;
+    return ending;
+  }
+
+  constexpr bool flushes() const { return flushes_; }
   constexpr bool is_later() const { return later_; }
   constexpr uint8_t status() const { return status_; }
   constexpr const Sense& sense() const { return sense_; }
@@ -42,6 +50,7 @@ class Ending {
  private:
   uint8_t status_ = kScsiGood;
   bool later_ = false;
+  bool flushes_ = false;
   Sense sense_;
 };
 
@@ -51,5 +60,8 @@ inline constexpr uint32_t kMaxParameterList = 65536;
 // SPC-5 sections 6.11 and 6.12. Precondition: the LUN has a geometry.
 Ending mode_select_6(const Question& question, Bytes parameters, Command& command);
 Ending mode_select_10(const Question& question, Bytes parameters, Command& command);
+// SBC-4 section 5.30 and SPC-5 section 6.15. The latter is for removable media.
+Ending start_stop_unit(const Question& question, Bytes parameters, Command& command);
+Ending prevent_allow_medium_removal(const Question& question, Bytes parameters, Command& command);
 
 }  // namespace chiscsi::scsi

@@ -47,7 +47,7 @@ constexpr CommandInfo medium(Opcode opcode, const M& layout, uint8_t options) {
   CommandInfo info;
   info.opcode = opcode;
   info.medium = &layout;
-  info.needs_geometry = true;
+  info.needs_geometry = info.needs_medium = true;
   info.usage_size = layout.cdb_size;
   info.usage[0] = static_cast<uint8_t>(opcode);
   const uint8_t last = static_cast<uint8_t>(layout.cdb_size - 1);

@@ -5,6 +5,7 @@
 #include "target/scsi/scsi_layer.hh"
 
 #include "target/scsi/command_table.hh"
+#include "target/scsi/driver_port.hh"
 #include "target/scsi/reservations.hh"
 #include "target/session/session.hh"
 #include "target/session/write_data.hh"
@@ -17,8 +18,6 @@ using scsi::CommandInfo;
 using scsi::Ending;
 using scsi::Question;
 
-// No answer but REPORT LUNS is longer: two names of 223 characters and the table of commands.
-constexpr size_t kMaxAnswer = 4096;
 constexpr unsigned kNaca = 2;  // Bit of the CONTROL byte.
 
 size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
@@ -75,25 +74,41 @@ void take_unit_attention(Command& command) {
 }
 
 void answer(Command& command, const CommandInfo& info, const Question& question) {
-  const size_t longest =
-      info.opcode == scsi::Opcode::kReportLuns ? scsi::report_luns_size(question.luns) : kMaxAnswer;
-  const size_t wanted = info.allocation_length(question.cdb);
-  Buffer memory = make_memory(smaller(wanted, longest));
-  if (!memory) return conclude_with_status(command, kScsiBusy);
-  scsi::Reply reply(payload(memory));
-  const Sense sense = info.answer(question, reply);
+  // Once to see how long it is, and whether it is one at all.
+  scsi::Reply measure{MutableBytes()};
+  const Sense sense = info.answer(question, measure);
   if (!sense.is_good()) return conclude_with_sense(command, sense);
-  if (info.opcode == scsi::Opcode::kRequestSense) take_unit_attention(command);
-  if (command.expected_length != 0 && reply.size() != 0 && !command.is_read()) {
+  if (command.expected_length != 0 && measure.size() != 0 && !command.is_read()) {
     return conclude_with_sense(command, kInvalidFieldInCommandUnit);
   }
-  const size_t kept = smaller(reply.size(), payload(memory).size());
-  send(command, std::move(memory), kept);
+  const size_t size = smaller(info.allocation_length(question.cdb), measure.size());
+  Buffer memory;
+  if (size != 0) {
+    if (!(memory = make_memory(size))) return conclude_with_status(command, kScsiBusy);
+    scsi::Reply reply(payload(memory));
+    static_cast<void>(info.answer(question, reply));
+  }
+  if (info.opcode == scsi::Opcode::kRequestSense) take_unit_attention(command);
+  send(command, std::move(memory), size);
 }
 
 // ---- Executions ----
 
+// The class gets SYNCHRONIZE CACHE of everything in the place of the command, and its answer is the
+// command's.
+void flush(Command& command) {
+  if (!command.logical_unit->has_write_cache()) return conclude_as_driver_said(command);
+  release_data(command);
+  command.scsi.sc_flag &= ~static_cast<unsigned int>(SC_FLAG_WRITE | SC_FLAG_READ);
+  command.scsi.sc_flag |= SC_FLAG_READ;
+  command.scsi.sc_xfer_len = 0;
+  __builtin_memset(command.cdb, 0, sizeof(command.cdb));
+  command.cdb[0] = static_cast<uint8_t>(scsi::Opcode::kSynchronizeCache10);
+  driver_port::hand_over(command);
+}
+
 void end_with(Command& command, const Ending& ending) {
+  if (ending.flushes()) return flush(command);
   if (!ending.sense().is_good()) return conclude_with_sense(command, ending.sense());
   command.scsi.sc_status = ending.status();
   conclude_as_driver_said(command);
@@ -180,6 +195,7 @@ Sense check(const CommandInfo& info, const Question& question) {
     if (!sense.is_good()) return sense;
   }
   if (info.needs_geometry && !question.lun->has_geometry()) return kBecomingReady;
+  if (info.needs_medium && !question.lun->state().has_medium()) return kMediumNotPresent;
   return kNoSense;
 }
 
@@ -202,10 +218,15 @@ bool takes_medium(Command& command, const CommandInfo& info, const Question& que
 bool takes(Command& command) {
   const Lun* lun = command.logical_unit;
   if (lun != nullptr && lun->passes_all_commands()) return false;
-  const Question question = question_of(command);
+  Question question = question_of(command);
   Sense sense;
   const CommandInfo* info = scsi::find_command(question.cdb, question.lun, &sense);
   if (info != nullptr) sense = check(*info, question);
+  Ref<TargetSettings> settings;
+  if (info != nullptr && info->wants_settings) {
+    settings = command.session.target()->settings();
+    question.settings = settings.get();
+  }
   if (!sense.is_good()) {
     conclude_with_sense(command, sense);
   } else if (lun != nullptr && scsi::conflicts_with_reservation(question, *info)) {

@@ -8,6 +8,7 @@ namespace chiscsi::scsi {
 namespace {
 
 constexpr uint16_t kTimeoutsSize = 12;
+constexpr uint8_t kServiceActionMask = 0x1f;
 constexpr uint8_t kSupported = 3, kNotSupported = 1;
 
 void timeouts(bool wanted, Reply& reply) {
@@ -33,7 +34,14 @@ void list_one(const CommandInfo* info, bool with_timeouts, Reply& reply) {
     return;
   }
   reply.u8(0).u8(static_cast<uint8_t>((with_timeouts ? 0x80 : 0) | kSupported));
-  reply.be16(info->usage_size).bytes(Bytes(info->usage, info->usage_size));
+  reply.be16(info->usage_size);
+  const size_t begin = reply.size();
+  reply.bytes(Bytes(info->usage, info->usage_size));
+  // Like the operation code, the service action stands there as it is.
+  if (info->has_service_action()) {
+    const uint8_t others = static_cast<uint8_t>(info->usage[1] & ~kServiceActionMask);
+    reply.patch8(begin + 1, static_cast<uint8_t>(others | info->service_action));
+  }
   timeouts(with_timeouts, reply);
 }
 

@@ -29,7 +29,7 @@ constexpr uint32_t kFollowers[kCommandStates] = {
     /* kReady      */ bit(CommandState::kAtDriver) | bit(CommandState::kAtTarget) |
         bit(CommandState::kResponding) | bit(CommandState::kFree),
     /* kAtDriver   */ bit(CommandState::kResponding) | bit(CommandState::kAborting),
-    /* kAtTarget   */ bit(CommandState::kResponding),
+    /* kAtTarget   */ bit(CommandState::kAtDriver) | bit(CommandState::kResponding),
     /* kResponding */ bit(CommandState::kAborting) | bit(CommandState::kFree) |
         bit(CommandState::kOrphaned),
     /* kAborting   */ bit(CommandState::kResponding) | bit(CommandState::kOrphaned) |

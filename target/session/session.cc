@@ -333,6 +333,7 @@ void Session::finish_end() {
   rx::drop_tmfs(*this);
   rx::drop_tmf_parts(*this);
   rx::drop_plugs(*this);
+  preventions.clear();
   // From the hook on the handle is dead.
   engine_.session_handles().remove(*this);
   tell_driver_of_end();

@@ -23,6 +23,7 @@
 #include "target/session/command_window.hh"
 #include "target/session/member.hh"
 #include "target/session/notices.hh"
+#include "target/session/preventions.hh"
 #include "target/session/r2t.hh"
 #include "target/session/task_table.hh"
 #include "target/session/tmf.hh"
@@ -161,6 +162,7 @@ class Session : public RefCounted<Session> {
   R2tPool r2ts;
   TmfList tmfs;
   UnitAttentions unit_attentions;
+  Preventions preventions;
   MemberList members;  // The connections, those to come, and those gone with commands left.
   List<Sequenced, &Sequenced::window_node> requests;  // HeldPdus to be executed, in order.
   List<Command, &Command::session_node> commands;     // All that are not free.

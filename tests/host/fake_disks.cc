@@ -227,6 +227,7 @@ FakeDisks::Disk& FakeDisks::disk_named(const std::string& name) {
   if (disk.geometry.block_size == 0) {
     disk.geometry.blocks = kBlocks;
     disk.geometry.block_size = kBlock;
+    disk.geometry.flags = disk_flags;
     snprintf(disk.geometry.product_id, sizeof(disk.geometry.product_id), "%.16s", name.c_str());
   }
   return disk;

@@ -42,6 +42,7 @@ class FakeDisks {
   bool with_tmf = true;  // False: task management is left to the target.
   // The disk of commands that name none, which come to a target without TargetDevice lines.
   std::string any_disk;
+  unsigned disk_flags = 0;  // Of the geometry of every disk.
   uint8_t raw_tmf_response = 0;
   uint8_t disk_tmf_response = 0;
 

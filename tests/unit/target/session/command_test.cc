@@ -21,7 +21,7 @@ constexpr int kAllowed[kCommandStates][kCommandStates] = {
     /* Held       */ {1, 0, 0, 1, 0, 0, 0, 0, 0},
     /* Ready      */ {1, 0, 0, 0, 1, 1, 1, 0, 0},
     /* AtDriver   */ {0, 0, 0, 0, 0, 0, 1, 1, 0},
-    /* AtTarget   */ {0, 0, 0, 0, 0, 0, 1, 0, 0},
+    /* AtTarget   */ {0, 0, 0, 0, 1, 0, 1, 0, 0},
     /* Responding */ {1, 0, 0, 0, 0, 0, 0, 1, 1},
     /* Aborting   */ {1, 0, 0, 0, 0, 0, 1, 0, 1},
     /* Orphaned   */ {1, 0, 0, 0, 0, 0, 1, 0, 0},
