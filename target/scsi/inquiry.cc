@@ -9,22 +9,23 @@ namespace {
 
 constexpr size_t kStandardSize = 96;
 constexpr size_t kVersionsAt = 58;
-constexpr uint8_t kRemovable = 0x80, kVersionSpc5 = 0x07, kHisupFormat2 = 0x12, kCmdque = 0x02;
+constexpr uint8_t kRemovable = 0x80, kVersionSpc4 = 0x06, kHisupFormat2 = 0x12, kCmdque = 0x02;
 
+// What is claimed are the published standards before SPC-5 and SBC-4, which initiators know.
 // Version descriptors (SPC-5 table 153), none of them for a certain revision.
 constexpr uint16_t kSam5 = 0x00a0;
 constexpr uint16_t kIscsi = 0x0960;
-constexpr uint16_t kSpc5 = 0x05c0;
-constexpr uint16_t kSbc4 = 0x0600;
+constexpr uint16_t kSpc4 = 0x0460;
+constexpr uint16_t kSbc3 = 0x04c0;
 
 void standard(const Question& question, Reply& reply) {
   const Lun* lun = question.lun;
   const DeviceNames names = names_of(lun);
   reply.u8(peripheral_of(question)).u8(lun != nullptr && lun->is_removable() ? kRemovable : 0);
-  reply.u8(kVersionSpc5).u8(kHisupFormat2).u8(kStandardSize - 5).u8(0).u8(0).u8(kCmdque);
+  reply.u8(kVersionSpc4).u8(kHisupFormat2).u8(kStandardSize - 5).u8(0).u8(0).u8(kCmdque);
   reply.text(names.vendor, kVendorWidth).text(names.product, kProductWidth);
   reply.text(names.revision, kRevisionWidth).zeros(kVersionsAt - reply.size());
-  reply.be16(kSam5).be16(kIscsi).be16(kSpc5).be16(kSbc4);
+  reply.be16(kSam5).be16(kIscsi).be16(kSpc4).be16(kSbc3);
   reply.zeros(kStandardSize - reply.size());
 }
 

@@ -125,10 +125,10 @@ Ending mode_select(const Question& question, Bytes parameters, Command& command,
     const Sense sense = select_modes(*question.lun, parameters, long_form, &values);
     if (!sense.is_good()) return sense;
   } while (!state.change_mode(&before, values));
-  if (!same_values(before, values)) {
-    tell_other_nexuses(command.session, command.scsi.sc_lun, kModeParametersChanged);
-  }
-  return Ending();
+  if (same_values(before, values)) return Ending();
+  tell_other_nexuses(command.session, command.scsi.sc_lun, kModeParametersChanged);
+  const bool switched_off = values.write_cache_disabled() && !before.write_cache_disabled();
+  return switched_off ? Ending::after_flush() : Ending();
 }
 
 }  // namespace

@@ -199,6 +199,40 @@ Sense check(const CommandInfo& info, const Question& question) {
   return kNoSense;
 }
 
+// With the write cache switched off every write goes to the medium at once: the class hears it by
+// the FUA bit, which the short form lacks.
+void write_through(Command& command) {
+  constexpr uint8_t kFua = 0x08;
+  uint8_t(&cdb)[scsi::kCdbSize] = command.cdb;
+  switch (static_cast<scsi::Opcode>(cdb[0])) {
+    case scsi::Opcode::kWrite6: {
+      const uint8_t blocks = cdb[4];
+      const uint8_t longer[] = {static_cast<uint8_t>(scsi::Opcode::kWrite10),
+                                kFua,
+                                0,
+                                static_cast<uint8_t>(cdb[1] & 0x1f),
+                                cdb[2],
+                                cdb[3],
+                                0,
+                                static_cast<uint8_t>(blocks == 0 ? 1 : 0),
+                                blocks,
+                                0};
+      __builtin_memcpy(cdb, longer, sizeof(longer));
+      return;
+    }
+    case scsi::Opcode::kWrite10:
+    case scsi::Opcode::kWrite12:
+    case scsi::Opcode::kWrite16:
+    case scsi::Opcode::kCompareAndWrite:
+    case scsi::Opcode::kOrWrite16:
+    case scsi::Opcode::kWriteAtomic16:
+      cdb[1] |= kFua;
+      return;
+    default:
+      return;
+  }
+}
+
 // True when the class needs not to see it.
 bool takes_medium(Command& command, const CommandInfo& info, const Question& question) {
   bool nothing_to_do = false;
@@ -209,6 +243,9 @@ bool takes_medium(Command& command, const CommandInfo& info, const Question& que
     conclude_with_sense(command, sense);
   } else if (nothing_to_do) {
     conclude_as_driver_said(command);
+  } else if (question.lun->has_write_cache() &&
+             question.lun->state().mode().write_cache_disabled()) {
+    write_through(command);
   }
   return !sense.is_good() || nothing_to_do;
 }

@@ -2,8 +2,9 @@
 //
 // START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL (SBC-4 section 5.30, SPC-5 section 6.15).
 //
-// Nothing turns here: to stop means that what was written is on the medium. A power condition is
-// accepted and changes nothing. A removable medium comes and goes for all nexuses.
+// Nothing turns here: to stop means that what was written is on the medium. Any power condition is
+// accepted and changes nothing. A removable medium comes and goes for all nexuses, and while one of
+// them prevents that it does neither.
 #include "target/scsi/command_table.hh"
 #include "target/session/session.hh"
 
@@ -13,13 +14,7 @@ namespace {
 
 constexpr unsigned kStart = 0, kLoadEject = 1, kNoFlush = 2;  // Bits of byte 4.
 
-// START_VALID, ACTIVE, IDLE, STANDBY, LU_CONTROL, FORCE_IDLE_0 and FORCE_STANDBY_0.
-bool is_power_condition(uint8_t value) {
-  return value <= 3 || value == 7 || value == 0x0a || value == 0x0b;
-}
-
 Ending eject(const Lun& lun, bool flushes) {
-  if (lun.state().is_removal_prevented()) return kRemovalPrevented;
   lun.state().eject();
   return flushes ? Ending::after_flush() : Ending();
 }
@@ -37,12 +32,12 @@ Ending start_stop_unit(const Question& question, Bytes, Command& command) {
   const Cdb& cdb = question.cdb;
   const Lun& lun = *question.lun;
   const uint8_t condition = static_cast<uint8_t>(cdb.u8(4) >> 4);
-  if (!is_power_condition(condition)) return wrong_cdb_field(4, 7);
   // With a power condition the bits for start and medium mean nothing.
   if (condition != 0) return Ending();
   const bool flushes = !cdb.bit(4, kNoFlush) && lun.state().has_medium();
   if (cdb.bit(4, kLoadEject)) {
     if (!lun.is_removable()) return wrong_cdb_field(4, kLoadEject);
+    if (lun.state().is_removal_prevented()) return kRemovalPrevented;
     return cdb.bit(4, kStart) ? load(lun, command) : eject(lun, flushes);
   }
   if (!lun.state().has_medium()) return kMediumNotPresent;

@@ -382,6 +382,9 @@ int FakeDisks::received(chiscsi_scsi_command* command) {
     ++task->unit->commands;
     tasks_[command] = task;
     note("cdb " + hex(command->sc_cmd[0]) + " " + task->unit->disk->name);
+    if (command->sc_cmd[0] == 0x2a && (command->sc_cmd[1] & 8) != 0) {
+      note("fua " + task->unit->disk->name);
+    }
     if (task->unit->disk->held) {
       task->parked = true;
       return 0;

@@ -72,7 +72,7 @@ class FakeDisks {
   // ---- What happened ----
 
   // "parse a", "attach a", "reattach a", "flush a", "detach a", "cdb 28 a", "abort a", "cleanup a",
-  // "tmf RAW 5 0" (class, function, LUN).
+  // "tmf RAW 5 0" (class, function, LUN), "fua a" for WRITE(10) with that bit.
   std::vector<std::string> calls() const;
   void forget_calls();
   size_t count(const std::string& prefix) const;

@@ -76,11 +76,11 @@ TEST_F(AnswersTest, StandardInquiry) {
   expect_sense(result, kNoSense);
   ASSERT_EQ(result.data.size(), 96u);
   EXPECT_EQ((ByteVector(result.data.begin(), result.data.begin() + 8)),
-            (ByteVector{0x00, 0x00, 0x07, 0x12, 91, 0x00, 0x00, 0x02}));
+            (ByteVector{0x00, 0x00, 0x06, 0x12, 91, 0x00, 0x00, 0x02}));
   EXPECT_EQ(text(result.data, 8, 28), "VENDOR  A product       0001");
   EXPECT_EQ((ByteVector(result.data.begin() + 36, result.data.begin() + 58)), ByteVector(22));
   EXPECT_EQ((ByteVector(result.data.begin() + 58, result.data.begin() + 66)),
-            (ByteVector{0x00, 0xa0, 0x09, 0x60, 0x05, 0xc0, 0x06, 0x00}));
+            (ByteVector{0x00, 0xa0, 0x09, 0x60, 0x04, 0x60, 0x04, 0xc0}));
   EXPECT_EQ((ByteVector(result.data.begin() + 66, result.data.end())), ByteVector(30));
 }
 
