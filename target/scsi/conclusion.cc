@@ -35,9 +35,14 @@ void build_sense(Command& command, const Sense& sense) {
   put_sense_size(command, put_sense(command.sense + 2, sense, wants_descriptors(command)));
 }
 
-// Sense that the driver wrote is sent as it is; its length is in its own header.
+// Sense that the driver wrote is sent as it is; its length is in its own header. But where the
+// target keeps the mode pages, it also keeps the format they promise.
 void copy_driver_sense(Command& command) {
+  constexpr uint8_t kCurrentFixed = 0x70, kCodeMask = 0x7f;
   const uint8_t* sense = command.scsi.sc_sense_buf;
+  if ((sense[0] & kCodeMask) == kCurrentFixed && wants_descriptors(command)) {
+    return build_sense(command, read_fixed_sense(sense));
+  }
   uint32_t size = 8u + sense[7];
   if (size > SCSI_SENSE_BUFFERSIZE) size = SCSI_SENSE_BUFFERSIZE;
   __builtin_memcpy(command.sense + 2, sense, size);

@@ -67,6 +67,22 @@ uint32_t put_descriptors(uint8_t* sense, const Sense& what) {
 
 }  // namespace
 
+Sense read_fixed_sense(const uint8_t* sense) {
+  constexpr uint8_t kKeyMask = 0x0f, kBitMask = 0x07, kIllegalRequest = 5;
+  Sense read(SenseCode{static_cast<uint8_t>(sense[2] & kKeyMask), sense[12], sense[13]});
+  if ((sense[0] & kValid) != 0) {
+    read.has_information = true;
+    for (int i = 3; i < 7; ++i)
+      read.information = read.information << 8 | sense[i];
+  }
+  // With another key these bytes mean something else.
+  if ((sense[15] & kValid) == 0 || read.code.key != kIllegalRequest) return read;
+  read.field.place = (sense[15] & kInCdb) != 0 ? FieldPointer::kCdb : FieldPointer::kParameters;
+  if ((sense[15] & kBitIsValid) != 0) read.field.bit = sense[15] & kBitMask;
+  read.field.byte = static_cast<uint16_t>(sense[16] << 8 | sense[17]);
+  return read;
+}
+
 uint32_t put_sense(uint8_t* sense, const Sense& what, bool descriptor_format) {
   return descriptor_format ? put_descriptors(sense, what) : put_fixed(sense, what);
 }

@@ -58,4 +58,7 @@ inline constexpr uint32_t kMaxSenseSize = 28;  // Descriptor format with two des
 // Writes sense data of the current command and returns its size, at most kMaxSenseSize.
 uint32_t put_sense(uint8_t* sense, const Sense& what, bool descriptor_format);
 
+// What sense data in fixed format of a current command says; `sense` has kFixedSenseSize bytes.
+Sense read_fixed_sense(const uint8_t* sense);
+
 }  // namespace chiscsi

@@ -55,5 +55,19 @@ TEST(SenseData, Information) {
   EXPECT_EQ(bytes_of(sense, true).size(), kMaxSenseSize);
 }
 
+TEST(SenseData, FixedFormatIsReadBack) {
+  Sense sense(SenseCode{0x0e, 0x1d, 1});
+  sense.has_information = true;
+  sense.information = 0x87654321;
+  for (const Sense& written : {Sense(SenseCode{3, 0x11, 4}), wrong_cdb_field(0x102, 5),
+                               wrong_cdb_field(7), wrong_parameter(9, 0), sense}) {
+    const Sense read = read_fixed_sense(bytes_of(written, false).data());
+    EXPECT_EQ(bytes_of(read, true), bytes_of(written, true));
+  }
+  // The progress of a format is no field pointer.
+  const uint8_t progress[kFixedSenseSize] = {0x70, 0, 2, 0, 0, 0, 0, 10, 0, 0, 0, 0, 4, 4, 0, 0x80};
+  EXPECT_EQ(read_fixed_sense(progress).field.place, FieldPointer::kNowhere);
+}
+
 }  // namespace
 }  // namespace chiscsi::test
