@@ -14,8 +14,9 @@ namespace {
 constexpr uint32_t kCommandMagic = 0x63734344;
 
 // Indexed by CommandState.
-constexpr const char* kStateNames[] = {"free",      "receiving",  "held",     "ready",
-                                       "at_driver", "at_target", "responding", "aborting", "orphaned"};
+constexpr const char* kStateNames[] = {"free",       "receiving", "held",
+                                       "ready",      "at_driver", "at_target",
+                                       "responding", "aborting",  "orphaned"};
 static_assert(sizeof(kStateNames) / sizeof(kStateNames[0]) == kCommandStates);
 
 constexpr uint32_t bit(CommandState state) { return 1u << static_cast<int>(state); }

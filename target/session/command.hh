@@ -148,7 +148,7 @@ struct Command : TxItem {
   uint32_t data_total = 0;  // Bytes of all phases that go over the wire.
   BufferPhase inline_phase;
   // Of a command that the target runs.
-  Buffer own_data;         // Its answer or its parameter data; the inline phase refers to it.
+  Buffer own_data;          // Its answer or its parameter data; the inline phase refers to it.
   bool ends_later = false;  // scsi_layer::finish() ends it, and it stays until then.
 
   // The response.
