@@ -249,8 +249,9 @@ enum lun_class_property_bits {
  * it can answer by itself: INQUIRY, REPORT LUNS, READ CAPACITY, MODE SENSE and
  * the like, and every command it does not know. It needs
  * chiscsi_lun_set_geometry() for that. The class sees READ, WRITE, VERIFY,
- * WRITE AND VERIFY, PRE-FETCH and SYNCHRONIZE CACHE; the blocks they name exist,
- * and a write to a read-only LUN does not come.
+ * WRITE AND VERIFY, PRE-FETCH and SYNCHRONIZE CACHE, and what it has named in
+ * chiscsi_lun_geometry.commands; the blocks they name exist, and a write to a
+ * read-only LUN does not come.
  *
  * The life of a command: @fp_scsi_cmd_cdb_rcved, then any number of
  * @fp_scsi_cmd_data_xfer_status, perhaps @fp_scsi_cmd_abort, and last of all

@@ -25,13 +25,31 @@ void take_reason(const char* buffer, LunRefusal* refusal) {
   refusal->text.assign(size != 0 ? Text(shown, size) : Text("no reason given"));
 }
 
+constexpr uint32_t kKnownFlags = CHISCSI_LUN_READ_ONLY | CHISCSI_LUN_WRITE_CACHE |
+                                 CHISCSI_LUN_THIN | CHISCSI_LUN_UNMAPPED_ZERO |
+                                 CHISCSI_LUN_REMOVABLE;
+
+// Who offers a command says how much of it.
+bool has_limits(const chiscsi_lun_geometry& geometry) {
+  const auto runs = [&](uint32_t command) { return (geometry.commands & command) != 0; };
+  if (runs(CHISCSI_LUN_RUNS_COMPARE_AND_WRITE) && geometry.compare_and_write_blocks == 0) {
+    return false;
+  }
+  if (runs(CHISCSI_LUN_RUNS_UNMAP) &&
+      (geometry.max_unmap_blocks == 0 || geometry.max_unmap_ranges == 0)) {
+    return false;
+  }
+  return !runs(CHISCSI_LUN_RUNS_WRITE_ATOMIC) || geometry.max_atomic_blocks != 0;
+}
+
 bool is_good_geometry(const chiscsi_lun_geometry& geometry) {
   const uint32_t size = geometry.block_size;
   const bool power_of_two = size != 0 && (size & (size - 1)) == 0;
   return power_of_two && size >= kMinBlockSize && size <= kMaxBlockSize && geometry.blocks != 0 &&
          geometry.blocks <= ~uint64_t{0} / size &&
          geometry.physical_exponent <= kMaxPhysicalExponent &&
-         (geometry.flags & ~(CHISCSI_LUN_READ_ONLY | CHISCSI_LUN_WRITE_CACHE)) == 0;
+         (geometry.flags & ~kKnownFlags) == 0 &&
+         (geometry.commands & ~uint32_t{CHISCSI_LUN_RUNS_ALL}) == 0 && has_limits(geometry);
 }
 
 template <size_t N>
@@ -44,10 +62,21 @@ bool same_text(const char (&a)[N], const char (&b)[N]) {
   return Text(a) == Text(b);
 }
 
+// All but blocks and flags, and in the texts what is before their end.
 bool same_constants(const chiscsi_lun_geometry& a, const chiscsi_lun_geometry& b) {
   return a.block_size == b.block_size && a.physical_exponent == b.physical_exponent &&
          same_text(a.vendor_id, b.vendor_id) && same_text(a.product_id, b.product_id) &&
-         same_text(a.product_rev, b.product_rev) && same_text(a.serial, b.serial);
+         same_text(a.product_rev, b.product_rev) && same_text(a.serial, b.serial) &&
+         a.compare_and_write_blocks == b.compare_and_write_blocks &&
+         a.rotation_rate == b.rotation_rate && a.commands == b.commands &&
+         a.max_transfer_blocks == b.max_transfer_blocks &&
+         a.optimal_transfer_blocks == b.optimal_transfer_blocks &&
+         a.optimal_granularity == b.optimal_granularity &&
+         a.unmap_granularity == b.unmap_granularity && a.unmap_alignment == b.unmap_alignment &&
+         a.max_unmap_blocks == b.max_unmap_blocks && a.max_unmap_ranges == b.max_unmap_ranges &&
+         a.max_write_same_blocks == b.max_write_same_blocks &&
+         a.max_atomic_blocks == b.max_atomic_blocks &&
+         a.lowest_aligned_block == b.lowest_aligned_block;
 }
 
 }  // namespace
@@ -71,6 +100,7 @@ Result<Ref<Lun>> Lun::create(HandleTable<Lun>& handles, Ref<TargetClass> target_
   const Text own(reinterpret_cast<const char*>(lun->line_.data()), line.size());
   CHISCSI_TRY(parse_target_device(own, &lun->device_, &error));
   lun->identity_ = identify_lun(target_name, lun->device_);
+  lun->state_ = CHISCSI_TRY(UnitState::create());
   lun->begin();
   lun->handles_ = &handles;
   handles.add(*lun);
@@ -115,6 +145,8 @@ Status Lun::take_over(Lun& old, LunRefusal* refusal) {
   if (rc < 0) return Status::from_errno(rc);
   has_begun_ = has_device_ = true;
   old.has_device_ = false;
+  // When a device goes back to the Lun it came from, it finds its state there.
+  if (state_.get() != old.state_.get()) state_ = old.state_;
   return Status();
 }
 

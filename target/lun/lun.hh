@@ -18,6 +18,7 @@
 #include "target/config/target_device.hh"
 #include "target/handle_table.hh"
 #include "target/lun/lun_identity.hh"
+#include "target/lun/unit_state.hh"
 #include "target/target_class.hh"
 
 namespace chiscsi {
@@ -85,21 +86,36 @@ class Lun : public RefCounted<Lun> {
   uint64_t blocks() const { return blocks_.load(std::memory_order_relaxed); }
   uint32_t block_size() const { return geometry_.block_size; }
   const chiscsi_lun_geometry& constants() const { return geometry_; }
-  bool is_read_only() const { return device_.read_only || has_flag(CHISCSI_LUN_READ_ONLY); }
   // Changes of size are numbered over all Luns, so that a session sees by one number that there was
   // one. The number of this one's last change; 0: none.
   uint32_t size_change() const { return size_change_.load(std::memory_order_acquire); }
   static uint32_t last_size_change() { return last_size_change_.load(std::memory_order_acquire); }
-  bool has_write_cache() const { return has_flag(CHISCSI_LUN_WRITE_CACHE); }
+  // What initiators have set. Not for a Lun that serves all numbers.
+  UnitState& state() const { return *state_; }
+  void reset_state() {
+    if (state_) state_->reset();
+  }
+  bool is_read_only() const { return device_.read_only || has_flags(CHISCSI_LUN_READ_ONLY); }
+  // For ever, or because an initiator wanted it.
+  bool is_write_protected() const { return is_read_only() || state_->mode().write_protected(); }
+  bool has_write_cache() const { return has_flags(CHISCSI_LUN_WRITE_CACHE); }
+  bool is_thin() const { return has_flags(CHISCSI_LUN_THIN); }
+  bool reads_unmapped_as_zero() const { return has_flags(CHISCSI_LUN_UNMAPPED_ZERO); }
+  bool is_removable() const { return has_flags(CHISCSI_LUN_REMOVABLE); }
+  // Whether the class has said all of these; true for none.
+  bool has_flags(uint32_t wanted) const {
+    return (flags_.load(std::memory_order_relaxed) & wanted) == wanted;
+  }
+  // One of CHISCSI_LUN_RUNS_*; 0 is what every class runs.
+  bool runs(uint32_t command) const {
+    return command == 0 || (has_geometry() && (geometry_.commands & command) == command);
+  }
 
   Handle handle;  // 0 for a Lun that serves all numbers.
 
  private:
   static constexpr uint32_t kRetired = 1u << 31;
   bool is_counted() const { return handles_ != nullptr; }
-  bool has_flag(uint32_t flag) const {
-    return (flags_.load(std::memory_order_relaxed) & flag) != 0;
-  }
   void begin();
   void close();
   void note_size_change();
@@ -110,6 +126,7 @@ class Lun : public RefCounted<Lun> {
   Buffer line_;
   TargetDeviceSettings device_;
   LunIdentity identity_;
+  Ref<UnitState> state_;
 
   // The target's own place, one for each that has entered, and kRetired.
   std::atomic<uint32_t> users_{1};

@@ -171,7 +171,9 @@ uint8_t query_task_set(Session& session, const Request& request) {
 void query_async_event(Connection& connection, const Request& request) {
   SenseCode code{};
   const uint32_t lun = driver_port::decode_lun(request.lun);
-  if (!connection.session()->unit_attentions.peek(lun, &code)) {
+  Session& session = *connection.session();
+  session.attention_inbox.take_into(session.unit_attentions);
+  if (!session.unit_attentions.peek(lun, &code)) {
     return respond(connection, request, ISCSI_RESPONSE_TMF_COMPLETE);
   }
   send_tmf_response(connection, request.initiator_task_tag.get(), iscsi::kTmfFunctionSucceeded,

@@ -134,6 +134,17 @@ void count_down(Tmf& whole, std::atomic<uint32_t>& counter) {
   if (counter.fetch_sub(1) == 1 && !whole.dropped.load()) whole.wake();
 }
 
+// A reset gives units back what initiators have changed of them (SAM-5 section 6.3).
+void reset_units(const Tmf& tmf) {
+  Session& session = *tmf.session;
+  if (tmf.function == ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET) {
+    if (tmf.logical_unit != nullptr) tmf.logical_unit->reset_state();
+  } else if (is_target_reset(tmf.function)) {
+    for (const Ref<Lun>& lun : session.luns().list())
+      lun->reset_state();
+  }
+}
+
 // What the initiator of another session is to be told (SAM-5 sections 5.14 and 6.2). Of a cleared
 // task set it hears when it had a command there; a cold reset ends its session.
 void establish_unit_attention(Tmf& part) {
@@ -330,6 +341,7 @@ bool gather(Tmf& tmf) {
     tmf.session->unit_attentions.establish_everywhere(kNexusLoss);
   }
   if (reaches_other_sessions(tmf.function)) tell_other_sessions(tmf);
+  reset_units(tmf);
   return true;
 }
 

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What the target answers for a LUN by itself: one function per command, from the CDB to bytes.
+// What it executes, which changes something or takes parameter data, is in executions.hh.
 //
 // Each writes its whole answer, without regard to the allocation length, and returns the sense that
-// ends the command instead, or kNoSense. None touches a command, a session or the device. Context:
-// any.
+// ends the command instead, or a good one. None touches a command, a session or the device.
+// Context: any.
 #pragma once
 
 #include "target/lun/lun_map.hh"
 #include "target/scsi/cdb.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/scsi/reply.hh"
+
+namespace chiscsi {
+struct SessionParameters;
+class TargetSettings;
+}  // namespace chiscsi
 
 namespace chiscsi::scsi {
 
@@ -22,23 +28,29 @@ struct Question {
   Text target_name;
   uint16_t portal_group_tag;
   SenseCode unit_attention = {};  // That REQUEST SENSE is to report.
+  // The I_T nexus: initiator name and ISID, portal group tag. Null in tests only.
+  const SessionParameters* nexus = nullptr;
+  // Of the target, for rows that want them; the ports of a device are its portal groups.
+  const TargetSettings* settings = nullptr;
 };
 
-// SPC-5 sections 6.7 and 7.7.
-SenseCode inquiry(const Question& question, Reply& reply);
+// SPC-5 section 6.7.
+Sense inquiry(const Question& question, Reply& reply);
 // SPC-5 section 6.33.
-SenseCode report_luns(const Question& question, Reply& reply);
-size_t report_luns_size(const LunMap& luns);
+Sense report_luns(const Question& question, Reply& reply);
 // SPC-5 section 6.39: a pending unit attention, or that a LUN is not there.
-SenseCode request_sense(const Question& question, Reply& reply);
-SenseCode test_unit_ready(const Question& question, Reply& reply);
+Sense request_sense(const Question& question, Reply& reply);
+Sense test_unit_ready(const Question& question, Reply& reply);
 // SBC-4 sections 5.20 and 5.21. Precondition: the LUN has a geometry.
-SenseCode read_capacity_10(const Question& question, Reply& reply);
-SenseCode read_capacity_16(const Question& question, Reply& reply);
+Sense read_capacity_10(const Question& question, Reply& reply);
+Sense read_capacity_16(const Question& question, Reply& reply);
 // SPC-5 sections 6.13 and 6.14. Precondition: the LUN has a geometry.
-SenseCode mode_sense_6(const Question& question, Reply& reply);
-SenseCode mode_sense_10(const Question& question, Reply& reply);
-// SPC-5 section 6.35.
-SenseCode report_supported_opcodes(const Question& question, Reply& reply);
+Sense mode_sense_6(const Question& question, Reply& reply);
+Sense mode_sense_10(const Question& question, Reply& reply);
+// SPC-5 sections 6.35 and 6.36.
+Sense report_supported_opcodes(const Question& question, Reply& reply);
+Sense report_supported_task_management(const Question& question, Reply& reply);
+// The page of vital product data that the CDB names, with its header (SPC-5 section 7.7).
+Sense vital_product_data(const Question& question, Reply& reply);
 
 }  // namespace chiscsi::scsi

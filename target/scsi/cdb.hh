@@ -18,7 +18,10 @@ enum class Opcode : uint8_t {
   kRead6 = 0x08,
   kWrite6 = 0x0a,
   kInquiry = 0x12,
+  kModeSelect6 = 0x15,
   kModeSense6 = 0x1a,
+  kStartStopUnit = 0x1b,
+  kPreventAllowMediumRemoval = 0x1e,
   kReadCapacity10 = 0x25,
   kRead10 = 0x28,
   kWrite10 = 0x2a,
@@ -26,13 +29,21 @@ enum class Opcode : uint8_t {
   kVerify10 = 0x2f,
   kPreFetch10 = 0x34,
   kSynchronizeCache10 = 0x35,
+  kWriteSame10 = 0x41,
+  kUnmap = 0x42,
+  kSanitize = 0x48,
+  kModeSelect10 = 0x55,
   kModeSense10 = 0x5a,
   kRead16 = 0x88,
+  kCompareAndWrite = 0x89,
   kWrite16 = 0x8a,
+  kOrWrite16 = 0x8b,
   kWriteAndVerify16 = 0x8e,
   kVerify16 = 0x8f,
   kPreFetch16 = 0x90,
   kSynchronizeCache16 = 0x91,
+  kWriteSame16 = 0x93,
+  kWriteAtomic16 = 0x9c,
   kServiceActionIn16 = 0x9e,
   kReportLuns = 0xa0,
   kMaintenanceIn = 0xa3,
@@ -42,8 +53,12 @@ enum class Opcode : uint8_t {
   kVerify12 = 0xaf,
 };
 
-inline constexpr uint8_t kReadCapacity16 = 0x10;          // Of kServiceActionIn16.
-inline constexpr uint8_t kReportSupportedOpcodes = 0x0c;  // Of kMaintenanceIn.
+inline constexpr uint8_t kReadCapacity16 = 0x10;                 // Of kServiceActionIn16.
+inline constexpr uint8_t kGetLbaStatus = 0x12;                   // Of kServiceActionIn16.
+inline constexpr uint8_t kSanitizeOverwrite = 0x01;              // Of kSanitize.
+inline constexpr uint8_t kSanitizeBlockErase = 0x02;             // Of kSanitize.
+inline constexpr uint8_t kReportSupportedOpcodes = 0x0c;         // Of kMaintenanceIn.
+inline constexpr uint8_t kReportSupportedTaskManagement = 0x0d;  // Of kMaintenanceIn.
 inline constexpr size_t kCdbSize = 16;
 
 class Cdb {

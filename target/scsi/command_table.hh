@@ -3,38 +3,74 @@
 // The commands of a LUN whose class does not take all of them: one row per command.
 //
 // A row says how long the CDB is, which of its bits are looked at, who runs the command and what
-// has to be true for it. Whatever is not in the table is not supported. Immutable; context: any.
+// has to be true for it. Whatever is not in the table is not supported. The rows stand apart by
+// theme: medium_commands.cc has those that go to the class, target_commands.cc those that the
+// target runs. Immutable; context: any.
 #pragma once
 
 #include "target/scsi/answers.hh"
+#include "target/scsi/executions.hh"
 #include "target/scsi/medium.hh"
 
 namespace chiscsi::scsi {
 
 inline constexpr uint8_t kNoServiceAction = 0xff;
 
-struct CommandInfo {
-  using Answer = SenseCode (*)(const Question& question, Reply& reply);
+// A length in a CDB: where it stands and how many bytes it has; none of size 0.
+struct CdbField {
+  uint8_t at = 0;
+  uint8_t size = 0;
 
-  Opcode opcode;
-  uint8_t service_action;      // kNoServiceAction, or that in byte 1.
-  Answer answer;               // Ours; null for a medium command, which goes to the class.
-  const MediumLayout* medium;  // Where a medium command has its blocks; else null.
-  uint8_t allocation_at;       // Place of the allocation length; 0: there is none.
-  uint8_t allocation_size;     // Its bytes.
-  bool needs_geometry;
-  bool on_absent_lun;       // Is answered where there is no LUN, too.
-  uint8_t usage_size;       // Bytes of the CDB.
-  uint8_t usage[kCdbSize];  // Bits that are evaluated (SPC-5 section 6.35.3).
+  bool exists() const { return size != 0; }
+  uint32_t value(const Cdb& cdb) const;
+};
+
+struct CommandInfo {
+  using Answer = Sense (*)(const Question& question, Reply& reply);
+  using Execute = Ending (*)(const Question& question, Bytes parameters, Command& command);
+
+  Opcode opcode = Opcode::kTestUnitReady;
+  uint8_t service_action = kNoServiceAction;  // Or that in byte 1.
+  // One of the three: the target answers it, the target executes it, or it goes to the class and
+  // has its blocks here.
+  Answer answer = nullptr;
+  Execute execute = nullptr;
+  const MediumLayout* medium = nullptr;
+  CdbField allocation = {};  // The allocation length, where the CDB has one.
+  CdbField parameters = {};  // The parameter list length of a command that is executed.
+  uint32_t needs_flags = 0;  // CHISCSI_LUN_* without which the LUN does not have the command.
+  bool needs_geometry = false;
+  bool needs_medium = false;
+  bool wants_settings = false;   // Question::settings is to be there.
+  bool on_absent_lun = false;    // Is answered where there is no LUN, too.
+  uint8_t usage_size = 0;        // Bytes of the CDB.
+  uint8_t usage[kCdbSize] = {};  // Bits that are evaluated (SPC-5 section 6.35.3).
 
   bool is_medium() const { return medium != nullptr; }
+  bool has_service_action() const { return service_action != kNoServiceAction; }
   // How much data the initiator wants at most; what the answer has, for a command that cannot say.
   uint32_t allocation_length(const Cdb& cdb) const;
 };
 
-Span<const CommandInfo> all_commands();
+// The rows by theme.
+Span<const CommandInfo> medium_commands();
+Span<const CommandInfo> target_commands();
 
-// The row of a CDB. Null: then `*sense` says why.
-const CommandInfo* find_command(const Cdb& cdb, SenseCode* sense);
+size_t command_count();
+// Precondition: index < command_count().
+const CommandInfo& command_at(size_t index);
+template <typename Visit>
+void for_each_command(Visit visit) {
+  for (const CommandInfo& info : target_commands())
+    visit(info);
+  for (const CommandInfo& info : medium_commands())
+    visit(info);
+}
+
+// Whether a LUN has the command: its class runs it, and its device is of that kind. Null: no LUN.
+bool is_offered(const CommandInfo& info, const Lun* lun);
+
+// The row of a CDB that the LUN has; any row where there is no LUN. Null: then `*sense` says why.
+const CommandInfo* find_command(const Cdb& cdb, const Lun* lun, Sense* sense);
 
 }  // namespace chiscsi::scsi

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Status, sense and residual of a command (RFC 7143 section 11.4; Guide, "Buffer Overflow and
-// Underflow"; SPC-5 section 4.4.3 for fixed-format sense).
+// Underflow"; SPC-5 section 4.4 for sense data).
 #include "target/scsi/conclusion.hh"
 
+#include "target/lun/lun.hh"
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
 #include "target/session/write_data.hh"
@@ -12,8 +13,6 @@
 namespace chiscsi {
 
 namespace {
-
-constexpr uint8_t kFixedSense = 0x70;
 
 // Fixed format 0x70/0x71, descriptor format 0x72/0x73.
 bool holds_sense(const uint8_t* sense) {
@@ -27,14 +26,24 @@ void put_sense_size(Command& command, uint32_t size) {
   command.sense_size = static_cast<uint16_t>(size + 2);
 }
 
-void build_fixed_sense(Command& command, SenseCode code) {
-  put_fixed_sense(command.sense + 2, code);
-  put_sense_size(command, kFixedSenseSize);
+// A LUN that leaves SCSI to the target has a control mode page, which says the format.
+bool wants_descriptors(const Command& command) {
+  const Lun* lun = command.logical_unit;
+  return lun != nullptr && !lun->passes_all_commands() && lun->state().mode().descriptor_sense();
 }
 
-// Sense that the driver wrote is sent as it is; its length is in its own header.
+void build_sense(Command& command, const Sense& sense) {
+  put_sense_size(command, put_sense(command.sense + 2, sense, wants_descriptors(command)));
+}
+
+// Sense that the driver wrote is sent as it is; its length is in its own header. But where the
+// target keeps the mode pages, it also keeps the format they promise.
 void copy_driver_sense(Command& command) {
+  constexpr uint8_t kCurrentFixed = 0x70, kCodeMask = 0x7f;
   const uint8_t* sense = command.scsi.sc_sense_buf;
+  if ((sense[0] & kCodeMask) == kCurrentFixed && wants_descriptors(command)) {
+    return build_sense(command, read_fixed_sense(sense));
+  }
   uint32_t size = 8u + sense[7];
   if (size > SCSI_SENSE_BUFFERSIZE) size = SCSI_SENSE_BUFFERSIZE;
   __builtin_memcpy(command.sense + 2, sense, size);
@@ -48,7 +57,7 @@ void take_driver_sense(Command& command) {
   } else {
     SenseCode code{scsi.sc_sense_key, scsi.sc_sense_asc, scsi.sc_sense_ascq};
     if (code.key == 0) code = kAbortedCommand;
-    build_fixed_sense(command, code);
+    build_sense(command, code);
   }
 }
 
@@ -85,15 +94,6 @@ void queue_response(Command& command) {
 
 }  // namespace
 
-void put_fixed_sense(uint8_t* sense, SenseCode code) {
-  __builtin_memset(sense, 0, kFixedSenseSize);
-  sense[0] = kFixedSense;
-  sense[2] = code.key;
-  sense[7] = kFixedSenseSize - 8;
-  sense[12] = code.asc;
-  sense[13] = code.ascq;
-}
-
 void conclude_as_driver_said(Command& command) {
   command.response_code = command.scsi.sc_response;
   command.scsi_status = command.scsi.sc_status;
@@ -101,11 +101,11 @@ void conclude_as_driver_said(Command& command) {
   queue_response(command);
 }
 
-void conclude_with_sense(Command& command, SenseCode sense) {
+void conclude_with_sense(Command& command, const Sense& sense) {
   command.own_failure = true;
   command.response_code = 0;
   command.scsi_status = kScsiCheckCondition;
-  build_fixed_sense(command, sense);
+  build_sense(command, sense);
   queue_response(command);
 }
 

@@ -236,11 +236,16 @@ uint32_t decode_lun(const uint8_t* lun) {
 void deliver(Command& command) {
   if (command.failed) return conclude_with_sense(command, command.failure);
   Session& session = command.session;
+  session.attention_inbox.take_into(session.unit_attentions);
   prepare_public_part(command);
   command.scsi.sc_lun = decode_lun(command.lun);
   command.logical_unit = session.enter_lun(command.scsi.sc_lun);
   if (command.logical_unit != nullptr && report_unit_attention(command)) return;
-  if (scsi_layer::takes(command)) return;
+  if (!scsi_layer::takes(command)) hand_over(command);
+}
+
+void hand_over(Command& command) {
+  Session& session = command.session;
   command.scsi.sc_lun_hndl = command.logical_unit->handle.value;
   command.scsi.sc_lun_priv = command.logical_unit->driver_private();
   command.set_state(CommandState::kAtDriver);

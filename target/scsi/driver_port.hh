@@ -15,6 +15,9 @@ namespace chiscsi::driver_port {
 
 // fp_scsi_cmd_cdb_rcved(): the driver has the command afterwards, or it is concluded.
 void deliver(Command& command);
+// The class gets the command, whose public part is complete. deliver() does it, and the SCSI layer
+// for a command that it has changed.
+void hand_over(Command& command);
 // Looks at what the driver has said since the last time.
 void on_event(Command& command);
 // Gives back, in order, the lent lists that are complete: fp_scsi_cmd_data_xfer_status().

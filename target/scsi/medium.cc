@@ -10,6 +10,9 @@ namespace {
 constexpr uint64_t kBlocksOfZeroIn6 = 256;
 constexpr uint8_t kProtectMask = 0xe0;  // RDPROTECT, WRPROTECT, VRPROTECT.
 constexpr uint8_t kBytchkAll = 1;
+// Bits of byte 1.
+constexpr unsigned kNdob = 0, kWriteSameUnmap = 3, kWriteSameAnchor = 4, kUnmapAnchor = 0;
+constexpr uint8_t kWriteSameObsolete = 0x06;  // PBDATA and LBDATA.
 
 uint8_t bytchk(const Cdb& cdb) { return cdb.u8(1) >> 1 & 3; }
 
@@ -32,9 +35,83 @@ bool direction_is_wrong(const MediumLayout& layout, const Cdb& cdb, const DataCl
          (moves_data(layout, cdb, MediumLayout::kOut) && !claim.writes);
 }
 
+// There is no protection information, so its field is zero where a CDB has one.
+bool asks_for_protection(const MediumLayout& layout, const Cdb& cdb) {
+  const bool has_field = layout.cdb_size != 6 && layout.direction != MediumLayout::kNone &&
+                         layout.names != MediumLayout::kFirstOnly &&
+                         layout.names != MediumLayout::kNoBlocks;
+  return has_field && (cdb.u8(1) & kProtectMask) != 0;
+}
+
+bool has_bytchk(const Cdb& cdb, const MediumLayout& layout) {
+  return layout.direction == MediumLayout::kByBytchk || cdb.opcode() == Opcode::kWriteAndVerify10 ||
+         cdb.opcode() == Opcode::kWriteAndVerify12 || cdb.opcode() == Opcode::kWriteAndVerify16;
+}
+
+bool bytchk_is_good(const Lun& lun, const Cdb& cdb, const MediumLayout& layout) {
+  if (!has_bytchk(cdb, layout) || bytchk(cdb) == 0) return true;
+  if (bytchk(cdb) > kBytchkAll) return false;
+  return layout.direction == MediumLayout::kByBytchk || lun.runs(CHISCSI_LUN_RUNS_BYTCHK);
+}
+
+// Bits of byte 1 that only these commands have: there are no anchored blocks.
+bool options_are_good(const Lun& lun, const Cdb& cdb) {
+  switch (cdb.opcode()) {
+    case Opcode::kWriteSame10:
+      if (cdb.bit(1, kNdob)) return false;
+      [[fallthrough]];
+    case Opcode::kWriteSame16:
+      if ((cdb.u8(1) & kWriteSameObsolete) != 0 || cdb.bit(1, kWriteSameAnchor)) return false;
+      return !cdb.bit(1, kWriteSameUnmap) || lun.runs(CHISCSI_LUN_RUNS_UNMAP);
+    case Opcode::kUnmap:
+      return !cdb.bit(1, kUnmapAnchor);
+    case Opcode::kWriteAtomic16:
+      return cdb.be16(10) == 0;  // Atomic boundary.
+    default:
+      return true;
+  }
+}
+
+// What the class has said it can do at once; 0: no limit.
+uint64_t most_blocks(const Lun& lun, const Cdb& cdb, const MediumLayout& layout) {
+  const chiscsi_lun_geometry& constants = lun.constants();
+  switch (layout.command) {
+    case CHISCSI_LUN_RUNS_WRITE_SAME:
+      return constants.max_write_same_blocks;
+    case CHISCSI_LUN_RUNS_COMPARE_AND_WRITE:
+      return constants.compare_and_write_blocks;
+    case CHISCSI_LUN_RUNS_WRITE_ATOMIC:
+      return constants.max_atomic_blocks;
+    default:
+      break;
+  }
+  const bool moves =
+      moves_data(layout, cdb, MediumLayout::kIn) || moves_data(layout, cdb, MediumLayout::kOut);
+  return moves && layout.names == MediumLayout::kUsual ? constants.max_transfer_blocks : 0;
+}
+
+bool is_too_much(const Lun& lun, const Cdb& cdb, const MediumLayout& layout, uint64_t blocks) {
+  const uint64_t most = most_blocks(lun, cdb, layout);
+  return most != 0 && blocks > most;
+}
+
+Extent extent_with_count(const Cdb& cdb, const MediumLayout& layout) {
+  switch (layout.names) {
+    case MediumLayout::kOneByteCount:
+      return {cdb.be64(2), cdb.u8(13)};
+    case MediumLayout::kTwoByteCount:
+      return {cdb.be64(2), cdb.be16(12)};
+    case MediumLayout::kFirstOnly:
+      return {cdb.be64(2), 1};
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 Extent extent_of(const Cdb& cdb, const MediumLayout& layout) {
+  if (layout.names != MediumLayout::kUsual) return extent_with_count(cdb, layout);
   switch (layout.cdb_size) {
     case 6:
       return {cdb.be24(1) & 0x1fffff, cdb.u8(4) != 0 ? cdb.u8(4) : kBlocksOfZeroIn6};
@@ -47,20 +124,22 @@ Extent extent_of(const Cdb& cdb, const MediumLayout& layout) {
   }
 }
 
-SenseCode check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
-                       const DataClaim& claim, bool* nothing_to_do) {
+Sense check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
+                   const DataClaim& claim, bool* nothing_to_do) {
   const Extent extent = extent_of(cdb, layout);
-  const bool has_options = layout.cdb_size != 6;
   const bool to_end = layout.zero == MediumLayout::kZeroIsRest;
-  // There is no protection information.
-  if (has_options && !to_end && (cdb.u8(1) & kProtectMask) != 0) return kInvalidFieldInCdb;
-  if (layout.direction == MediumLayout::kByBytchk && bytchk(cdb) > kBytchkAll) {
-    return kInvalidFieldInCdb;
-  }
+  if (asks_for_protection(layout, cdb)) return wrong_cdb_field(1, 7);
+  if (!bytchk_is_good(lun, cdb, layout)) return wrong_cdb_field(1, 2);
+  if (!options_are_good(lun, cdb)) return kInvalidFieldInCdb;
   if (!is_inside(extent, lun.blocks())) return kLbaOutOfRange;
-  if (layout.changes_medium && lun.is_read_only()) return kWriteProtected;
+  const uint64_t blocks =
+      extent.blocks == 0 && to_end ? lun.blocks() - extent.first : extent.blocks;
+  if (is_too_much(lun, cdb, layout, blocks)) return kInvalidFieldInCdb;
+  if (layout.changes_medium && lun.is_write_protected()) {
+    return lun.is_read_only() ? kWriteProtected : kSoftwareWriteProtected;
+  }
   if (direction_is_wrong(layout, cdb, claim)) return kInvalidFieldInCommandUnit;
-  *nothing_to_do = extent.blocks == 0 && !to_end;
+  *nothing_to_do = layout.names != MediumLayout::kNoBlocks && extent.blocks == 0 && !to_end;
   return kNoSense;
 }
 

@@ -15,11 +15,21 @@ namespace chiscsi::scsi {
 struct MediumLayout {
   enum Direction : uint8_t { kNone, kIn, kOut, kByBytchk };
   enum Zero : uint8_t { kCounts, kZeroIsRest };
+  // How the CDB names its blocks.
+  enum Names : uint8_t {
+    kUsual,         // First block and number at the places of its size.
+    kOneByteCount,  // The number is in byte 13.
+    kTwoByteCount,  // The number is in bytes 12 and 13.
+    kFirstOnly,     // A first block and no number.
+    kNoBlocks,      // In its parameters, or all of the medium.
+  };
 
   Direction direction;
   Zero zero;  // A number of blocks of zero: none, or all up to the end.
   bool changes_medium;
   uint8_t cdb_size;
+  Names names = kUsual;
+  uint32_t command = 0;  // Of CHISCSI_LUN_RUNS_*: who runs it; 0: every class.
 };
 
 struct Extent {
@@ -36,9 +46,9 @@ struct DataClaim {
   uint32_t length = 0;
 };
 
-// kNoSense when the class may have the command. `*nothing_to_do`: it names no block and is good as
-// it is. Precondition: the LUN has a geometry.
-SenseCode check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
-                       const DataClaim& claim, bool* nothing_to_do);
+// A good one when the class may have the command. `*nothing_to_do`: it names no block and is good
+// as it is. Precondition: the LUN has a geometry.
+Sense check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
+                   const DataClaim& claim, bool* nothing_to_do);
 
 }  // namespace chiscsi::scsi

@@ -12,17 +12,11 @@ constexpr size_t kLunSize = 8;
 constexpr uint32_t kPeripheralNumbers = 256;
 constexpr uint16_t kFlatAddressing = 0x4000;
 
-constexpr uint8_t kFixedSense = 0x70;
-constexpr uint8_t kDescriptorSense = 0x72;
-constexpr size_t kFixedSenseSize = 18;
-
 }  // namespace
 
-size_t report_luns_size(const LunMap& luns) { return kLunSize + luns.list().size() * kLunSize; }
-
-SenseCode report_luns(const Question& question, Reply& reply) {
+Sense report_luns(const Question& question, Reply& reply) {
   const uint8_t select = question.cdb.u8(2);
-  if (select > 2) return kInvalidFieldInCdb;
+  if (select > 2) return wrong_cdb_field(2);
   // 1 asks for well known logical units, of which there is none.
   const auto count = static_cast<uint32_t>(select == 1 ? 0 : question.luns.list().size());
   reply.be32(count * kLunSize).be32(0);
@@ -33,17 +27,19 @@ SenseCode report_luns(const Question& question, Reply& reply) {
   return kNoSense;
 }
 
-SenseCode request_sense(const Question& question, Reply& reply) {
-  const SenseCode sense = question.lun != nullptr ? question.unit_attention : kNoSuchLun;
-  if (question.cdb.bit(1, 0)) {
-    reply.u8(kDescriptorSense).u8(sense.key).u8(sense.asc).u8(sense.ascq).zeros(4);
-  } else {
-    reply.u8(kFixedSense).u8(0).u8(sense.key).zeros(4).u8(kFixedSenseSize - 8).zeros(4);
-    reply.u8(sense.asc).u8(sense.ascq).zeros(4);
+// What it would report if it were not a command of its own: a unit attention, or why the unit is
+// not ready.
+Sense request_sense(const Question& question, Reply& reply) {
+  Sense sense = question.lun != nullptr ? question.unit_attention : kNoSuchLun;
+  if (sense.is_good() && question.lun != nullptr && !question.lun->state().has_medium()) {
+    sense = kMediumNotPresent;
   }
+  uint8_t bytes[kMaxSenseSize];
+  const bool descriptor_format = question.cdb.bit(1, 0);
+  reply.bytes(Bytes(bytes, put_sense(bytes, sense, descriptor_format)));
   return kNoSense;
 }
 
-SenseCode test_unit_ready(const Question&, Reply&) { return kNoSense; }
+Sense test_unit_ready(const Question&, Reply&) { return kNoSense; }
 
 }  // namespace chiscsi::scsi

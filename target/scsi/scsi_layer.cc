@@ -1,42 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// From a command to an answer of the command table, and from its bytes to the command's data.
+// From a command to its row in the command table: to an answer whose bytes become the command's
+// data, to an execution that gets the command's data, or on to the class of the LUN.
 #include "target/scsi/scsi_layer.hh"
 
 #include "target/scsi/command_table.hh"
+#include "target/scsi/driver_port.hh"
+#include "target/scsi/reservations.hh"
 #include "target/session/session.hh"
+#include "target/session/write_data.hh"
 
 namespace chiscsi::scsi_layer {
 
 namespace {
 
 using scsi::CommandInfo;
+using scsi::Ending;
 using scsi::Question;
 
-// No answer but REPORT LUNS is longer: two names of 223 characters and the table of commands.
-constexpr size_t kMaxAnswer = 2048;
 constexpr unsigned kNaca = 2;  // Bit of the CONTROL byte.
 
 size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-void end_with(Command& command, SenseCode sense) {
-  command.scsi.sc_status = kScsiCheckCondition;
-  command.scsi.sc_sense_key = sense.key;
-  command.scsi.sc_sense_asc = sense.asc;
-  command.scsi.sc_sense_ascq = sense.ascq;
-  conclude_as_driver_said(command);
+Question question_of(Command& command) {
+  Session& session = command.session;
+  Question question{scsi::Cdb(command.cdb), command.logical_unit, session.luns(),
+                    session.target()->name(), session.parameters.portal_group_tag};
+  question.nexus = &session.parameters;
+  session.unit_attentions.peek(command.scsi.sc_lun, &question.unit_attention);
+  return question;
 }
 
-// Memory for an answer: the list element that describes it, and the bytes behind it.
+// ---- Memory of ours as the command's data ----
+
+// The list element that describes it, and the bytes behind it.
 Buffer make_memory(size_t size) { return Buffer::allocate(sizeof(chiscsi_sgvec) + size); }
 MutableBytes payload(const Buffer& memory) { return memory.bytes().skip(sizeof(chiscsi_sgvec)); }
 
 // The bytes become the one phase of the command.
-void lend_reply(Command& command, Buffer memory, uint32_t size) {
+void lend(Command& command, Buffer memory, uint32_t size) {
   auto* element = ::new (memory.data()) chiscsi_sgvec{};
   element->sg_addr = payload(memory).data();
   element->sg_length = size;
-  command.reply = std::move(memory);
+  command.own_data = std::move(memory);
   BufferPhase& phase = command.inline_phase;
   phase.elements = element;
   phase.count = 1;
@@ -47,11 +53,13 @@ void lend_reply(Command& command, Buffer memory, uint32_t size) {
   command.phases.push_back(phase);
 }
 
+// ---- Answers ----
+
 // `size` bytes in `memory` are the answer, cut to the allocation length.
 void send(Command& command, Buffer memory, size_t size) {
   const size_t room = command.is_read() ? command.expected_length : 0;
   const size_t wire = smaller(size, room);
-  if (wire != 0) lend_reply(command, std::move(memory), static_cast<uint32_t>(wire));
+  if (wire != 0) lend(command, std::move(memory), static_cast<uint32_t>(wire));
   if (size > room) {
     command.scsi.sc_flag |= SC_FLAG_XFER_OVERFLOW;
     command.scsi.sc_xfer_residualcount = static_cast<unsigned int>(size - room);
@@ -66,46 +74,187 @@ void take_unit_attention(Command& command) {
 }
 
 void answer(Command& command, const CommandInfo& info, const Question& question) {
-  const size_t longest =
-      info.opcode == scsi::Opcode::kReportLuns ? scsi::report_luns_size(question.luns) : kMaxAnswer;
-  const size_t wanted = info.allocation_length(question.cdb);
-  Buffer memory = make_memory(smaller(wanted, longest));
-  if (!memory) return conclude_with_status(command, kScsiBusy);
-  scsi::Reply reply(payload(memory));
-  const SenseCode sense = info.answer(question, reply);
-  if (sense.key != 0) return end_with(command, sense);
-  if (info.opcode == scsi::Opcode::kRequestSense) take_unit_attention(command);
-  if (command.expected_length != 0 && reply.size() != 0 && !command.is_read()) {
-    return end_with(command, kInvalidFieldInCommandUnit);
+  // Once to see how long it is, and whether it is one at all.
+  scsi::Reply measure{MutableBytes()};
+  const Sense sense = info.answer(question, measure);
+  if (!sense.is_good()) return conclude_with_sense(command, sense);
+  if (command.expected_length != 0 && measure.size() != 0 && !command.is_read()) {
+    return conclude_with_sense(command, kInvalidFieldInCommandUnit);
   }
-  const size_t kept = smaller(reply.size(), payload(memory).size());
-  send(command, std::move(memory), kept);
+  const size_t size = smaller(info.allocation_length(question.cdb), measure.size());
+  Buffer memory;
+  if (size != 0) {
+    if (!(memory = make_memory(size))) return conclude_with_status(command, kScsiBusy);
+    scsi::Reply reply(payload(memory));
+    static_cast<void>(info.answer(question, reply));
+  }
+  if (info.opcode == scsi::Opcode::kRequestSense) take_unit_attention(command);
+  send(command, std::move(memory), size);
 }
 
-bool asks_for_aca(const scsi::Cdb& cdb, const CommandInfo& info) {
-  return cdb.bit(info.usage_size - 1u, kNaca);
+// ---- Executions ----
+
+// The class gets SYNCHRONIZE CACHE of everything in the place of the command, and its answer is the
+// command's.
+void flush(Command& command) {
+  if (!command.logical_unit->has_write_cache()) return conclude_as_driver_said(command);
+  release_data(command);
+  command.scsi.sc_flag &= ~static_cast<unsigned int>(SC_FLAG_WRITE | SC_FLAG_READ);
+  command.scsi.sc_flag |= SC_FLAG_READ;
+  command.scsi.sc_xfer_len = 0;
+  __builtin_memset(command.cdb, 0, sizeof(command.cdb));
+  command.cdb[0] = static_cast<uint8_t>(scsi::Opcode::kSynchronizeCache10);
+  driver_port::hand_over(command);
+}
+
+void end_with(Command& command, const Ending& ending) {
+  if (ending.flushes()) return flush(command);
+  if (!ending.sense().is_good()) return conclude_with_sense(command, ending.sense());
+  command.scsi.sc_status = ending.status();
+  conclude_as_driver_said(command);
+}
+
+// A list that the initiator does not send as a whole is cut somewhere, and a cut list means
+// nothing (SPC-5 section 6.11 and its like).
+Sense check_parameters(const Command& command, uint32_t length) {
+  if (length == 0) return kNoSense;
+  if (command.expected_length != 0 && !command.is_write()) return kInvalidFieldInCommandUnit;
+  const bool cut = !command.is_write() || command.expected_length < length;
+  return cut || length > scsi::kMaxParameterList ? Sense(kParameterListLengthError) : kNoSense;
+}
+
+// The command stays with the target from here on; run() does the rest, now and whenever data has
+// come.
+void begin(Command& command, const CommandInfo& info, const Question& question) {
+  const uint32_t length = info.parameters.exists() ? info.parameters.value(question.cdb) : 0;
+  const Sense sense = check_parameters(command, length);
+  if (!sense.is_good()) return conclude_with_sense(command, sense);
+  Buffer memory;
+  if (length != 0 && !(memory = make_memory(length))) {
+    return conclude_with_status(command, kScsiBusy);
+  }
+  command.set_state(CommandState::kAtTarget);
+  if (length == 0) return;
+  lend(command, std::move(memory), length);
+  write_data::advance(command);
+}
+
+bool has_all_data(const Command& command) {
+  const BufferPhase& phase = command.inline_phase;
+  return !command.own_data || phase.done == phase.wire_length;
+}
+
+void execute(Command& command) {
+  const Question question = question_of(command);
+  Sense sense;
+  const CommandInfo* info = scsi::find_command(question.cdb, question.lun, &sense);
+  // The device may have lost an ability meanwhile.
+  if (info == nullptr) return conclude_with_sense(command, sense);
+  const Bytes parameters =
+      command.own_data ? Bytes(payload(command.own_data)).first(command.data_total) : Bytes();
+  const Ending ending = info->execute(question, parameters, command);
+  if (ending.is_later()) {
+    command.ends_later = true;
+  } else {
+    end_with(command, ending);
+  }
+}
+
+// It ends without a word, as far as the target is concerned.
+void end_silently(Command& command) {
+  command.conclusion_known = command.response_queued = true;
+  command.set_state(CommandState::kResponding);
+}
+
+// ---- Checks ----
+
+// Untagged, SIMPLE, ORDERED and HEAD OF QUEUE. There is never an ACA, which its attribute is for
+// (SAM-5 section 8).
+bool has_known_attribute(const Command& command) {
+  constexpr unsigned kHeadOfQueue = 3;
+  return command.scsi.sc_attribute <= kHeadOfQueue;
+}
+
+uint8_t highest_bit(uint8_t bits) {
+  uint8_t bit = 7;
+  while ((bits >> bit & 1) == 0)
+    --bit;
+  return bit;
+}
+
+// Bits of the CDB that the row does not know are reserved. Commands of the class have their own
+// check, which knows what is optional there.
+Sense check_reserved_bits(const CommandInfo& info, const scsi::Cdb& cdb) {
+  for (uint8_t i = 1; i + 1 < info.usage_size; ++i) {
+    const uint8_t unknown = static_cast<uint8_t>(cdb.u8(i) & ~info.usage[i]);
+    if (unknown != 0) return wrong_cdb_field(i, highest_bit(unknown));
+  }
+  return kNoSense;
 }
 
 // What can be said of a command before anybody runs it.
-SenseCode check(const CommandInfo& info, const Question& question) {
-  if (asks_for_aca(question.cdb, info)) return kInvalidFieldInCdb;
+Sense check(const CommandInfo& info, const Question& question) {
+  const uint8_t control = static_cast<uint8_t>(info.usage_size - 1);
+  if (question.cdb.bit(control, kNaca)) return wrong_cdb_field(control, kNaca);
   if (question.lun == nullptr) return info.on_absent_lun ? kNoSense : kNoSuchLun;
+  if (!info.is_medium()) {
+    const Sense sense = check_reserved_bits(info, question.cdb);
+    if (!sense.is_good()) return sense;
+  }
   if (info.needs_geometry && !question.lun->has_geometry()) return kBecomingReady;
+  if (info.needs_medium && !question.lun->state().has_medium()) return kMediumNotPresent;
   return kNoSense;
+}
+
+// With the write cache switched off every write goes to the medium at once: the class hears it by
+// the FUA bit, which the short form lacks.
+void write_through(Command& command) {
+  constexpr uint8_t kFua = 0x08;
+  uint8_t(&cdb)[scsi::kCdbSize] = command.cdb;
+  switch (static_cast<scsi::Opcode>(cdb[0])) {
+    case scsi::Opcode::kWrite6: {
+      const uint8_t blocks = cdb[4];
+      const uint8_t longer[] = {static_cast<uint8_t>(scsi::Opcode::kWrite10),
+                                kFua,
+                                0,
+                                static_cast<uint8_t>(cdb[1] & 0x1f),
+                                cdb[2],
+                                cdb[3],
+                                0,
+                                static_cast<uint8_t>(blocks == 0 ? 1 : 0),
+                                blocks,
+                                0};
+      __builtin_memcpy(cdb, longer, sizeof(longer));
+      return;
+    }
+    case scsi::Opcode::kWrite10:
+    case scsi::Opcode::kWrite12:
+    case scsi::Opcode::kWrite16:
+    case scsi::Opcode::kCompareAndWrite:
+    case scsi::Opcode::kOrWrite16:
+    case scsi::Opcode::kWriteAtomic16:
+      cdb[1] |= kFua;
+      return;
+    default:
+      return;
+  }
 }
 
 // True when the class needs not to see it.
 bool takes_medium(Command& command, const CommandInfo& info, const Question& question) {
   bool nothing_to_do = false;
   const scsi::DataClaim claim{command.is_read(), command.is_write(), command.expected_length};
-  const SenseCode sense =
+  const Sense sense =
       scsi::check_medium(*question.lun, question.cdb, *info.medium, claim, &nothing_to_do);
-  if (sense.key != 0) {
-    end_with(command, sense);
+  if (!sense.is_good()) {
+    conclude_with_sense(command, sense);
   } else if (nothing_to_do) {
     conclude_as_driver_said(command);
+  } else if (question.lun->has_write_cache() &&
+             question.lun->state().mode().write_cache_disabled()) {
+    write_through(command);
   }
-  return sense.key != 0 || nothing_to_do;
+  return !sense.is_good() || nothing_to_do;
 }
 
 }  // namespace
@@ -113,30 +262,56 @@ bool takes_medium(Command& command, const CommandInfo& info, const Question& que
 bool takes(Command& command) {
   const Lun* lun = command.logical_unit;
   if (lun != nullptr && lun->passes_all_commands()) return false;
-  Session& session = command.session;
-  Question question{scsi::Cdb(command.cdb), lun, session.luns(), session.target()->name(),
-                    session.parameters.portal_group_tag};
-  session.unit_attentions.peek(command.scsi.sc_lun, &question.unit_attention);
-  SenseCode sense;
-  const CommandInfo* info = scsi::find_command(question.cdb, &sense);
-  if (info == nullptr) {
-    end_with(command, lun != nullptr ? sense : kNoSuchLun);
-    return true;
+  Question question = question_of(command);
+  Sense sense;
+  const CommandInfo* info = scsi::find_command(question.cdb, question.lun, &sense);
+  if (info != nullptr) sense = check(*info, question);
+  if (sense.is_good() && !has_known_attribute(command)) sense = kInvalidMessage;
+  Ref<TargetSettings> settings;
+  if (info != nullptr && info->wants_settings) {
+    settings = command.session.target()->settings();
+    question.settings = settings.get();
   }
-  sense = check(*info, question);
-  if (sense.key != 0) {
-    end_with(command, sense);
-    return true;
+  if (!sense.is_good()) {
+    conclude_with_sense(command, sense);
+  } else if (lun != nullptr && scsi::conflicts_with_reservation(question, *info)) {
+    conclude_with_status(command, kScsiReservationConflict);
+  } else if (info->is_medium()) {
+    return takes_medium(command, *info, question);
+  } else if (info->answer != nullptr) {
+    answer(command, *info, question);
+  } else {
+    begin(command, *info, question);
   }
-  if (info->is_medium()) return takes_medium(command, *info, question);
-  answer(command, *info, question);
   return true;
 }
 
-void release_reply(Command& command) {
-  if (!command.reply) return;
+void run(Command& command) {
+  // Its memory is in use while a PDU is placed there, or while somebody has promised to end it.
+  if (command.buffers_busy() || command.ends_later) return;
+  if (command.silent) {
+    end_silently(command);
+  } else if (command.failed) {
+    conclude_with_sense(command, command.failure);
+  } else if (has_all_data(command)) {
+    execute(command);
+  }
+}
+
+void finish(Command& command, const scsi::Ending& ending) {
+  command.ends_later = false;
+  if (command.silent) {
+    end_silently(command);
+  } else {
+    end_with(command, ending);
+  }
+  command.session.add_work(command);
+}
+
+void release_data(Command& command) {
+  if (!command.own_data) return;
   command.inline_phase.node.unlink();
-  command.reply.reset();
+  command.own_data.reset();
 }
 
 }  // namespace chiscsi::scsi_layer

@@ -29,7 +29,7 @@ void report_scsi_event(Connection& connection, SenseCode code) {
   uint8_t* data = pdu->data.data();
   data[0] = 0;
   data[1] = kFixedSenseSize;
-  put_fixed_sense(data + kSenseLengthSize, code);
+  put_sense(data + kSenseLengthSize, code, false);
   connection.queue_control(std::move(pdu));
 }
 

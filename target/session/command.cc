@@ -14,8 +14,9 @@ namespace {
 constexpr uint32_t kCommandMagic = 0x63734344;
 
 // Indexed by CommandState.
-constexpr const char* kStateNames[] = {"free",      "receiving",  "held",     "ready",
-                                       "at_driver", "responding", "aborting", "orphaned"};
+constexpr const char* kStateNames[] = {"free",       "receiving", "held",
+                                       "ready",      "at_driver", "at_target",
+                                       "responding", "aborting",  "orphaned"};
 static_assert(sizeof(kStateNames) / sizeof(kStateNames[0]) == kCommandStates);
 
 constexpr uint32_t bit(CommandState state) { return 1u << static_cast<int>(state); }
@@ -26,9 +27,10 @@ constexpr uint32_t kFollowers[kCommandStates] = {
     /* kReceiving  */ bit(CommandState::kHeld) | bit(CommandState::kReady) |
         bit(CommandState::kFree),
     /* kHeld       */ bit(CommandState::kReady) | bit(CommandState::kFree),
-    /* kReady      */ bit(CommandState::kAtDriver) | bit(CommandState::kResponding) |
-        bit(CommandState::kFree),
+    /* kReady      */ bit(CommandState::kAtDriver) | bit(CommandState::kAtTarget) |
+        bit(CommandState::kResponding) | bit(CommandState::kFree),
     /* kAtDriver   */ bit(CommandState::kResponding) | bit(CommandState::kAborting),
+    /* kAtTarget   */ bit(CommandState::kAtDriver) | bit(CommandState::kResponding),
     /* kResponding */ bit(CommandState::kAborting) | bit(CommandState::kFree) |
         bit(CommandState::kOrphaned),
     /* kAborting   */ bit(CommandState::kResponding) | bit(CommandState::kOrphaned) |
@@ -72,6 +74,7 @@ void Command::reset() {
   status_qualifier.store(0, std::memory_order_relaxed);
   immediate = task_open = counted = driver_saw = silent = conclusion_known = response_queued =
       false;
+  ends_later = false;
   abort_wanted = driver_abort = own_failure = failed = receiving = false;
   pdus_in_flight = 0;
   abort_flag = 0;

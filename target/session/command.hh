@@ -36,11 +36,12 @@ enum class CommandState : uint8_t {
   kHeld,        // Waits in the command window for its CmdSN.
   kReady,       // Waits for the end of the receive pass to be handed over.
   kAtDriver,    // The storage driver has it.
+  kAtTarget,    // The target runs it: parameter data is arriving, or it ends later.
   kResponding,  // Execution has ended; data, status or buffers are still with us.
   kAborting,    // fp_scsi_cmd_abort() was called; the driver owes an answer.
   kOrphaned,    // The answer did not come in time. Only the driver's call brings it back.
 };
-inline constexpr int kCommandStates = 8;
+inline constexpr int kCommandStates = 9;
 // For traces and tests.
 const char* command_state_name(CommandState state);
 // Whether a command may go from one state to the other.
@@ -146,7 +147,9 @@ struct Command : TxItem {
   uint32_t burst_sent = 0;  // Bytes of the current Data-In sequence.
   uint32_t data_total = 0;  // Bytes of all phases that go over the wire.
   BufferPhase inline_phase;
-  Buffer reply;  // Of an answer of the target's own; the inline phase refers to it.
+  // Of a command that the target runs.
+  Buffer own_data;          // Its answer or its parameter data; the inline phase refers to it.
+  bool ends_later = false;  // scsi_layer::finish() ends it, and it stays until then.
 
   // The response.
   SenseCode failure{};

@@ -84,6 +84,7 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   if (!session) return Error::kNoMemory;
   session->driver_lock = os_spinlock_create();
   if (session->driver_lock == nullptr) return Error::kNoMemory;
+  CHISCSI_TRY(session->attention_inbox.create());
   session->roster_ = CHISCSI_TRY(Roster::create());
   session->parameters = parameters;
   session->portal = portal;
@@ -242,7 +243,7 @@ void Session::free_command(Command& command) {
   command.session_node.unlink();
   write_data::cancel(command);
   write_data::release_unsolicited(command);
-  scsi_layer::release_reply(command);
+  scsi_layer::release_data(command);
   if (command.tmf != nullptr) rx::tmf_command_ended(*command.tmf);
   command.tmf = nullptr;
   if (Lun* lun = std::exchange(command.logical_unit, nullptr)) leave_lun(*lun);
@@ -270,6 +271,7 @@ void Session::add_work(Command& command) {
 void Session::run_command(Command& command) {
   if (command.state == CommandState::kReady && !command.silent) driver_port::deliver(command);
   if (command.driver_saw) driver_port::give_back_complete_phases(command);
+  if (command.state == CommandState::kAtTarget) scsi_layer::run(command);
   driver_port::end_if_over(command);
 }
 
@@ -360,6 +362,7 @@ void Session::finish_end() {
   rx::drop_tmfs(*this);
   rx::drop_tmf_parts(*this);
   rx::drop_plugs(*this);
+  preventions.clear();
   // From the hook on the handle is dead.
   engine_.session_handles().remove(*this);
   tell_driver_of_end();

@@ -17,11 +17,13 @@
 #include "target/handle_table.hh"
 #include "target/info/roster.hh"
 #include "target/login/parameters.hh"
+#include "target/session/attention_inbox.hh"
 #include "target/session/command.hh"
 #include "target/session/command_pool.hh"
 #include "target/session/command_window.hh"
 #include "target/session/member.hh"
 #include "target/session/notices.hh"
+#include "target/session/preventions.hh"
 #include "target/session/r2t.hh"
 #include "target/session/task_table.hh"
 #include "target/session/tmf.hh"
@@ -158,6 +160,7 @@ class Session : public RefCounted<Session> {
   Handle handle;
   os_spinlock* driver_lock = nullptr;  // See Command::driver.
   Notices notices{*this};
+  AttentionInbox attention_inbox;  // What others have for `unit_attentions`.
 
   // Worker-owned.
   CommandWindow window;
@@ -165,6 +168,7 @@ class Session : public RefCounted<Session> {
   R2tPool r2ts;
   TmfList tmfs;
   UnitAttentions unit_attentions;
+  Preventions preventions;
   MemberList members;  // The connections, those to come, and those gone with commands left.
   List<Sequenced, &Sequenced::window_node> requests;  // HeldPdus to be executed, in order.
   List<Command, &Command::session_node> commands;     // All that are not free.

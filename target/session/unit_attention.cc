@@ -60,6 +60,13 @@ void UnitAttentions::establish_everywhere(SenseCode code) {
   everywhere_[everywhere_count_++] = {code, {}};
 }
 
+void UnitAttentions::establish_all(const UnitAttentions& other) {
+  for (uint32_t i = 0; i < other.count_; ++i)
+    establish(other.singles_[i].lun, other.singles_[i].code);
+  for (uint32_t i = 0; i < other.everywhere_count_; ++i)
+    establish_everywhere(other.everywhere_[i].code);
+}
+
 bool UnitAttentions::peek(uint32_t lun, SenseCode* code) const {
   for (uint32_t i = 0; i < count_; ++i) {
     if (singles_[i].lun != lun) continue;

@@ -12,6 +12,10 @@ namespace {
 // How long the peer may take for a byte of solicited or unsolicited data.
 constexpr uint64_t kDataWaitMs = 60'000;
 
+bool is_taking_data(const Command& command) {
+  return command.state == CommandState::kAtDriver || command.state == CommandState::kAtTarget;
+}
+
 BufferPhase* phase_at(Command& command, uint32_t offset) {
   return command.phases.find([&](const BufferPhase& phase) {
     return offset >= phase.offset && offset - phase.offset < phase.wire_length;
@@ -85,7 +89,7 @@ void queue_awaited_response(Command& command) {
 }  // namespace
 
 void advance(Command& command) {
-  if (command.state != CommandState::kAtDriver || command.failed || command.silent) return;
+  if (!is_taking_data(command) || command.failed || command.silent) return;
   place_unsolicited(command);
   solicit(command);
 }
@@ -147,8 +151,8 @@ void fail(Command& command, SenseCode sense) {
   command.failed = true;
   command.failure = sense;
   drain(command);
-  // Before the driver has seen the command, its delivery becomes the answer.
-  if (command.state == CommandState::kAtDriver) command.session.add_work(command);
+  // Before anybody has seen the command, its delivery becomes the answer.
+  if (is_taking_data(command)) command.session.add_work(command);
 }
 
 void drain(Command& command) {

@@ -227,6 +227,7 @@ FakeDisks::Disk& FakeDisks::disk_named(const std::string& name) {
   if (disk.geometry.block_size == 0) {
     disk.geometry.blocks = kBlocks;
     disk.geometry.block_size = kBlock;
+    disk.geometry.flags = disk_flags;
     snprintf(disk.geometry.product_id, sizeof(disk.geometry.product_id), "%.16s", name.c_str());
   }
   return disk;
@@ -381,6 +382,9 @@ int FakeDisks::received(chiscsi_scsi_command* command) {
     ++task->unit->commands;
     tasks_[command] = task;
     note("cdb " + hex(command->sc_cmd[0]) + " " + task->unit->disk->name);
+    if (command->sc_cmd[0] == 0x2a && (command->sc_cmd[1] & 8) != 0) {
+      note("fua " + task->unit->disk->name);
+    }
     if (task->unit->disk->held) {
       task->parked = true;
       return 0;

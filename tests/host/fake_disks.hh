@@ -42,6 +42,7 @@ class FakeDisks {
   bool with_tmf = true;  // False: task management is left to the target.
   // The disk of commands that name none, which come to a target without TargetDevice lines.
   std::string any_disk;
+  unsigned disk_flags = 0;  // Of the geometry of every disk.
   uint8_t raw_tmf_response = 0;
   uint8_t disk_tmf_response = 0;
 
@@ -71,7 +72,7 @@ class FakeDisks {
   // ---- What happened ----
 
   // "parse a", "attach a", "reattach a", "flush a", "detach a", "cdb 28 a", "abort a", "cleanup a",
-  // "tmf RAW 5 0" (class, function, LUN).
+  // "tmf RAW 5 0" (class, function, LUN), "fua a" for WRITE(10) with that bit.
   std::vector<std::string> calls() const;
   void forget_calls();
   size_t count(const std::string& prefix) const;

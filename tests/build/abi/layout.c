@@ -102,7 +102,7 @@ PIN(chiscsi_target_lun_class, fp_scsi_cmd_cleanup, 96);
 PIN(chiscsi_target_lun_class, fp_queued_scsi_cmd_exe, 104);
 PIN(chiscsi_target_lun_class, chiscsi_private, 112);
 
-PIN_SIZE(chiscsi_lun_geometry, 88);
+PIN_SIZE(chiscsi_lun_geometry, 144);
 PIN(chiscsi_lun_geometry, blocks, 0);
 PIN(chiscsi_lun_geometry, block_size, 8);
 PIN(chiscsi_lun_geometry, flags, 12);
@@ -111,7 +111,14 @@ PIN(chiscsi_lun_geometry, vendor_id, 17);
 PIN(chiscsi_lun_geometry, product_id, 26);
 PIN(chiscsi_lun_geometry, product_rev, 43);
 PIN(chiscsi_lun_geometry, serial, 48);
-PIN(chiscsi_lun_geometry, reserved, 85);
+PIN(chiscsi_lun_geometry, compare_and_write_blocks, 85);
+PIN(chiscsi_lun_geometry, rotation_rate, 86);
+PIN(chiscsi_lun_geometry, commands, 88);
+PIN(chiscsi_lun_geometry, max_transfer_blocks, 92);
+PIN(chiscsi_lun_geometry, unmap_granularity, 104);
+PIN(chiscsi_lun_geometry, max_write_same_blocks, 120);
+PIN(chiscsi_lun_geometry, lowest_aligned_block, 132);
+PIN(chiscsi_lun_geometry, reserved, 136);
 
 PIN_SIZE(chiscsi_perf_info, 32);
 PIN(chiscsi_perf_info, read_bytes, 0);

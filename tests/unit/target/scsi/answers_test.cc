@@ -37,7 +37,7 @@ class AnswersTest : public LunFixture {
   }
 
   struct Result {
-    SenseCode sense;
+    Sense sense;
     ByteVector data;  // What was kept.
     size_t size = 0;  // What was written.
   };
@@ -50,8 +50,8 @@ class AnswersTest : public LunFixture {
     const Ref<LunMap> luns = map();
     const Question question{Cdb(bytes), luns->find(number), *luns, kTarget, 0x1f};
     Result result;
-    const CommandInfo* info = find_command(question.cdb, &result.sense);
-    if (info == nullptr || info->is_medium()) return result;
+    const CommandInfo* info = find_command(question.cdb, question.lun, &result.sense);
+    if (info == nullptr || info->answer == nullptr) return result;
     result.data.assign(room, 0);
     Reply reply(MutableBytes(result.data.data(), room));
     result.sense = info->answer(question, reply);
@@ -60,9 +60,9 @@ class AnswersTest : public LunFixture {
     return result;
   }
   static void expect_sense(const Result& result, SenseCode sense) {
-    EXPECT_EQ(result.sense.key, sense.key);
-    EXPECT_EQ(result.sense.asc, sense.asc);
-    EXPECT_EQ(result.sense.ascq, sense.ascq);
+    EXPECT_EQ(result.sense.code.key, sense.key);
+    EXPECT_EQ(result.sense.code.asc, sense.asc);
+    EXPECT_EQ(result.sense.code.ascq, sense.ascq);
   }
   static std::string text(const ByteVector& data, size_t at, size_t size) {
     return {data.begin() + static_cast<long>(at), data.begin() + static_cast<long>(at + size)};
@@ -96,14 +96,14 @@ TEST_F(AnswersTest, InquiryOfAnAbsentLunHasNoDevice) {
 
 TEST_F(AnswersTest, InquiryWithAPageButNoEvpdIsWrong) {
   expect_sense(ask({0x12, 0, 0x80, 0, 96}), kInvalidFieldInCdb);
-  for (const int page : {0x01, 0x81, 0x84, 0xb2, 0xff}) {
+  for (const int page : {0x01, 0x81, 0x84, 0xb2, 0xb3, 0xff}) {
     expect_sense(ask({0x12, 1, static_cast<uint8_t>(page), 0, 96}), kInvalidFieldInCdb);
   }
 }
 
 TEST_F(AnswersTest, VitalProductData) {
   EXPECT_EQ(ask({0x12, 1, 0x00, 0, 96}).data,
-            (ByteVector{0, 0, 0, 5, 0x00, 0x80, 0x83, 0xb0, 0xb1}));
+            (ByteVector{0, 0, 0, 7, 0x00, 0x80, 0x83, 0x86, 0x88, 0xb0, 0xb1}));
   EXPECT_EQ(text(ask({0x12, 1, 0x80, 0, 96}).data, 4, 9), "FROMCLASS");
   EXPECT_EQ(ask({0x12, 1, 0x80, 0, 96}, 1).data, (ByteVector{0, 0x80, 0, 2, '7', '7'}));
   const ByteVector limits = ask({0x12, 1, 0xb0, 0, 96}).data;
@@ -159,7 +159,6 @@ TEST_F(AnswersTest, ReportLunsUsesFlatAddressingAboveTheFirst256) {
   ASSERT_TRUE(change_to(lines).is_ok());
   const ByteVector data = ask({0xa0}, 0).data;
   ASSERT_EQ(data.size(), 8u + 300 * 8);
-  EXPECT_EQ(report_luns_size(*map()), data.size());
   EXPECT_EQ(text(data, 8 + 255 * 8, 2), std::string("\x00\xff", 2));
   EXPECT_EQ(text(data, 8 + 256 * 8, 2), std::string("\x41\x00", 2));
   EXPECT_EQ(text(data, 8 + 299 * 8, 2), std::string("\x41\x2b", 2));
@@ -174,6 +173,86 @@ TEST_F(AnswersTest, RequestSenseHasNothingToReport) {
   EXPECT_EQ(ask({0x03, 1, 0, 0, 252}, kAbsent).data, (ByteVector{0x72, 5, 0x25, 0, 0, 0, 0, 0}));
 }
 
+TEST_F(AnswersTest, RequestSenseTellsOfAMissingMedium) {
+  ASSERT_TRUE(map()->find(0)->state().eject());
+  EXPECT_EQ(ask({0x03, 1, 0, 0, 252}).data, (ByteVector{0x72, 2, 0x3a, 0, 0, 0, 0, 0}));
+  ASSERT_TRUE(map()->find(0)->state().load());
+  EXPECT_EQ(ask({0x03, 1, 0, 0, 252}).data, (ByteVector{0x72, 0, 0, 0, 0, 0, 0, 0}));
+}
+
+// ---- What the class has said of its device ----
+
+class ThinTest : public AnswersTest {
+ protected:
+  void SetUp() override {
+    AnswersTest::SetUp();
+    ASSERT_TRUE(change_to({"thin,FULL"}).is_ok());
+    chiscsi_lun_geometry given = {};
+    given.blocks = 1 << 20;
+    given.block_size = 512;
+    given.flags = CHISCSI_LUN_THIN | CHISCSI_LUN_UNMAPPED_ZERO | CHISCSI_LUN_REMOVABLE;
+    given.commands = CHISCSI_LUN_RUNS_UNMAP | CHISCSI_LUN_RUNS_WRITE_SAME |
+                     CHISCSI_LUN_RUNS_COMPARE_AND_WRITE | CHISCSI_LUN_RUNS_WRITE_ATOMIC;
+    given.physical_exponent = 3;
+    given.lowest_aligned_block = 7;
+    given.rotation_rate = 1;
+    given.compare_and_write_blocks = 128;
+    given.max_transfer_blocks = 0x01020304;
+    given.optimal_transfer_blocks = 0x05060708;
+    given.optimal_granularity = 0x090a;
+    given.max_unmap_blocks = 0x11121314;
+    given.max_unmap_ranges = 0x15161718;
+    given.unmap_granularity = 0x191a1b1c;
+    given.unmap_alignment = 0x01010101;
+    given.max_write_same_blocks = 0x2122232425262728;
+    given.max_atomic_blocks = 0x292a2b2c;
+    ASSERT_TRUE(map()->find(0)->set_geometry(given).is_ok());
+  }
+};
+
+TEST_F(ThinTest, PagesTellOfIt) {
+  EXPECT_EQ(ask({0x12, 0, 0, 0, 96}).data[1], 0x80);
+  EXPECT_EQ(ask({0x12, 1, 0x00, 0, 96}).data,
+            (ByteVector{0, 0, 0, 8, 0x00, 0x80, 0x83, 0x86, 0x88, 0xb0, 0xb1, 0xb2}));
+  ByteVector limits = {0,    0xb0, 0,    0x3c, 0,    128,  9,    0x0a, 1,    2,    3,    4,
+                       5,    6,    7,    8,    0,    0,    0,    0,    0x11, 0x12, 0x13, 0x14,
+                       0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x81, 1,    1,    1,
+                       0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c};
+  limits.resize(64);
+  EXPECT_EQ(ask({0x12, 1, 0xb0, 0, 96}).data, limits);
+  EXPECT_EQ(text(ask({0x12, 1, 0xb1, 0, 96}).data, 0, 6), std::string("\0\xb1\0\x3c\0\x01", 6));
+  EXPECT_EQ(ask({0x12, 1, 0xb2, 0, 96}).data, (ByteVector{0, 0xb2, 0, 4, 0, 0xe4, 2, 0}));
+}
+
+TEST_F(ThinTest, ReadCapacityTellsOfIt) {
+  const ByteVector data = ask({0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32}).data;
+  ASSERT_EQ(data.size(), 32u);
+  EXPECT_EQ(text(data, 12, 5), std::string("\0\x03\xc0\x07\0", 5));
+}
+
+TEST_F(ThinTest, OnlyRemovableMediaCanBePrevented) {
+  EXPECT_EQ(ask({0xa3, 0x0c, 1, 0x1e}).data[1], 3);
+  ASSERT_TRUE(change_to({"thick,FULL"}).is_ok());
+  chiscsi_lun_geometry given = {};
+  given.blocks = 1 << 20;
+  given.block_size = 512;
+  ASSERT_TRUE(map()->find(0)->set_geometry(given).is_ok());
+  EXPECT_EQ(ask({0xa3, 0x0c, 1, 0x1e}).data[1], 1);
+}
+
+TEST_F(AnswersTest, ExtendedDataAndPorts) {
+  const ByteVector extended = ask({0x12, 1, 0x86, 0, 96}).data;
+  ASSERT_EQ(extended.size(), 64u);
+  EXPECT_EQ(text(extended, 0, 9), std::string("\0\x86\0\x3c\0\x01\x01\x01\0", 9));
+  EXPECT_EQ(ask({0x12, 1, 0x86, 0, 96}, 1).data[6], 0) << "no cache";
+  const ByteVector ports = ask({0x12, 1, 0x88, 0, 255}).data;
+  EXPECT_EQ(static_cast<size_t>(ports[2]) << 8 | ports[3], ports.size() - 4);
+  EXPECT_EQ(text(ports, 4, 10), std::string("\0\0\0\x1f\0\0\0\0\0\0", 10));
+  EXPECT_EQ(static_cast<size_t>(ports[14]) << 8 | ports[15], ports.size() - 16);
+  EXPECT_STREQ(text(ports, 20, ports.size() - 20).c_str(),
+               "iqn.2026-11.org.example:target,t,0x001F");
+}
+
 // ---- READ CAPACITY, MODE SENSE ----
 
 TEST_F(AnswersTest, ReadCapacity) {
@@ -186,28 +265,25 @@ TEST_F(AnswersTest, ReadCapacity) {
   expect_sense(ask({0x9e, 0x11}), kInvalidFieldInCdb);
 }
 
+// The pages themselves are mode_test.cc's.
 TEST_F(AnswersTest, ModeSense6) {
-  ByteVector expected = {0x2b, 0, 0x10, 8, 0, 1, 0x23, 0x45, 0, 0, 0x10, 0, 0x08, 0x12, 0x04};
+  ByteVector expected = {31, 0, 0x10, 8, 0, 1, 0x23, 0x45, 0, 0, 0x10, 0, 0x08, 0x12, 0x04};
   expected.resize(12 + 20);
-  expected.insert(expected.end(), {0x0a, 0x0a, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0});
-  EXPECT_EQ(ask({0x1a, 0, 0x3f, 0, 252}).data, expected);
-  EXPECT_EQ(ask({0x1a, 0, 0x3f, 0xff, 252}).data, expected);
+  EXPECT_EQ(ask({0x1a, 0, 0x08, 0, 252}).data, expected);
+  EXPECT_EQ(ask({0x1a, 0, 0x08, 0xff, 252}).data, expected);
   // Write protection, no cache, no block descriptor.
   const ByteVector caching = ask({0x1a, 8, 0x08, 0, 252}, 1).data;
   ASSERT_EQ(caching.size(), 24u);
   EXPECT_EQ(text(caching, 0, 7), std::string("\x17\x00\x90\x00\x08\x12\x00", 7));
-  // Nothing can be changed.
-  const ByteVector mask = ask({0x1a, 8, 0x48, 0, 252}).data;
-  EXPECT_EQ(mask[6], 0);
   expect_sense(ask({0x1a, 0, 0xff, 0, 252}), kSavingNotSupported);
-  expect_sense(ask({0x1a, 0, 0x01, 0, 252}), kInvalidFieldInCdb);
+  expect_sense(ask({0x1a, 0, 0x05, 0, 252}), kInvalidFieldInCdb);
   expect_sense(ask({0x1a, 0, 0x08, 1, 252}), kInvalidFieldInCdb);
 }
 
 TEST_F(AnswersTest, ModeSense10) {
   const ByteVector data = ask({0x5a, 0, 0x0a, 0, 0, 0, 0, 0, 252}).data;
   EXPECT_EQ(data, (ByteVector{0,    26, 0,    0x10, 0, 0,    0, 8, 0, 1, 0x23, 0x45, 0, 0,
-                              0x10, 0,  0x0a, 0x0a, 0, 0x10, 0, 0, 0, 0, 0,    0,    0, 0}));
+                              0x10, 0,  0x0a, 0x0a, 0, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0}));
   const ByteVector large = ask({0x5a, 0x10, 0x0a, 0, 0, 0, 0, 0, 252}, 1).data;
   EXPECT_EQ(
       (ByteVector(large.begin(), large.begin() + 24)),
@@ -220,9 +296,14 @@ TEST_F(AnswersTest, ModeSense10) {
 
 TEST_F(AnswersTest, ListsEveryCommandItKnows) {
   const ByteVector plain = ask({0xa3, 0x0c, 0}).data;
-  ASSERT_EQ(plain.size(), 4 + 8 * all_commands().size());
+  size_t offered = 0;
+  for_each_command([&](const CommandInfo& info) {
+    if (is_offered(info, map()->find(0))) ++offered;
+  });
+  ASSERT_LT(offered, command_count());
+  ASSERT_EQ(plain.size(), 4 + 8 * offered);
   EXPECT_EQ(static_cast<size_t>(plain[2]) << 8 | plain[3], plain.size() - 4);
-  EXPECT_EQ(ask({0xa3, 0x0c, 0x80}).data.size(), 4 + 20 * all_commands().size());
+  EXPECT_EQ(ask({0xa3, 0x0c, 0x80}).data.size(), 4 + 20 * offered);
   for (size_t at = 4; at < plain.size(); at += 8) {
     const bool acts = (plain[at + 5] & 1) != 0;
     EXPECT_EQ(acts, plain[at] == 0x9e || plain[at] == 0xa3);
@@ -233,6 +314,9 @@ TEST_F(AnswersTest, ListsEveryCommandItKnows) {
     EXPECT_EQ(one[3], plain[at + 7]);
     EXPECT_EQ(one.size(), 4u + one[3]);
     EXPECT_EQ(one[4], plain[at]);
+    if (acts) {
+      EXPECT_EQ(one[5] & 0x1f, plain[at + 3]);
+    }
     EXPECT_EQ(one.back(), 0);  // Nothing of the CONTROL byte is evaluated.
   }
 }
@@ -249,21 +333,29 @@ TEST_F(AnswersTest, TellsOneCommandByItsServiceAction) {
   expect_sense(ask({0xa3, 0x0c, 2, 0x12}), kInvalidFieldInCdb);
   for (const int option : {4, 5, 6, 7})
     expect_sense(ask({0xa3, 0x0c, static_cast<uint8_t>(option)}), kInvalidFieldInCdb);
-  for (const int action : {0, 1, 0x0b, 0x0d, 0x1f})
+  for (const int action : {0, 1, 0x0b, 0x0e, 0x1f})
     expect_sense(ask({0xa3, static_cast<uint8_t>(action)}), kInvalidFieldInCdb);
+}
+
+TEST_F(AnswersTest, TaskManagementFunctions) {
+  EXPECT_EQ(ask({0xa3, 0x0d, 0, 0, 0, 0, 0, 0, 0, 4}).data, (ByteVector{0xda, 0, 0, 0}));
+  ByteVector extended = {0xda, 0, 0, 12};
+  extended.resize(16);
+  EXPECT_EQ(ask({0xa3, 0x0d, 0x80, 0, 0, 0, 0, 0, 0, 16}).data, extended);
+  expect_sense(ask({0xa3, 0x0d, 0, 0, 0, 0, 0, 0, 0, 3}), kInvalidFieldInCdb);
 }
 
 // ---- All of them ----
 
 TEST_F(AnswersTest, EveryAnswerIsTheSameInAnyRoom) {
   const std::vector<ByteVector> cdbs = {
-      {0x12},          {0x12, 1, 0},         {0x12, 1, 0x80}, {0x12, 1, 0x83},
-      {0x12, 1, 0xb0}, {0x12, 1, 0xb1},      {0xa0},          {0x03},
-      {0x25},          {0x9e, 0x10},         {0x1a, 0, 0x3f}, {0x5a, 0, 0x3f},
-      {0xa3, 0x0c},    {0xa3, 0x0c, 1, 0x12}};
+      {0x12},          {0x12, 1, 0},          {0x12, 1, 0x80}, {0x12, 1, 0x83},
+      {0x12, 1, 0xb0}, {0x12, 1, 0xb1},       {0xa0},          {0x03},
+      {0x25},          {0x9e, 0x10},          {0x1a, 0, 0x3f}, {0x5a, 0, 0x3f},
+      {0xa3, 0x0c},    {0xa3, 0x0c, 1, 0x12}, {0x12, 1, 0x86}, {0x12, 1, 0x88}};
   for (const ByteVector& cdb : cdbs) {
     const Result full = ask(cdb);
-    ASSERT_EQ(full.sense.key, 0);
+    ASSERT_EQ(full.sense.code.key, 0);
     ASSERT_GT(full.size, 0u);
     for (const size_t room : {size_t{0}, size_t{1}, full.size - 1, full.size, full.size + 1}) {
       const Result cut = ask(cdb, 0, room);
@@ -283,12 +375,12 @@ TEST_F(AnswersTest, RandomCdbsFindAnAnswerOrASense) {
       byte = static_cast<uint8_t>(random());
     // Half of them have an opcode of the table, so that the rest of the CDB counts.
     if ((random() & 1) != 0) {
-      const CommandInfo& info = all_commands()[random() % all_commands().size()];
+      const CommandInfo& info = command_at(random() % command_count());
       cdb[0] = static_cast<uint8_t>(info.opcode);
       if (info.service_action != kNoServiceAction) cdb[1] = info.service_action;
     }
     const Result result = ask(cdb, random() % 2, random() % 600);
-    EXPECT_TRUE(result.sense.key == 0 || result.sense.key == 5);
+    EXPECT_TRUE(result.sense.code.key == 0 || result.sense.code.key == 5);
   }
 }
 

@@ -38,12 +38,14 @@ class MediumTest : public LunFixture {
     cdb.resize(kCdbSize);
     uint8_t bytes[kCdbSize];
     std::copy(cdb.begin(), cdb.end(), bytes);
-    SenseCode sense;
-    const CommandInfo* info = find_command(Cdb(bytes), &sense);
+    const Ref<LunMap> luns = map();
+    const Lun* lun = luns->find(number);
+    Sense sense;
+    const CommandInfo* info = find_command(Cdb(bytes), lun, &sense);
     EXPECT_TRUE(info != nullptr && info->is_medium());
     bool nothing = false;
-    sense = check_medium(*map()->find(number), Cdb(bytes), *info->medium, claim, &nothing);
-    return sense.key == 0 ? (nothing ? kNothing : 0) : sense.asc;
+    sense = check_medium(*lun, Cdb(bytes), *info->medium, claim, &nothing);
+    return sense.is_good() ? (nothing ? kNothing : 0) : sense.code.asc;
   }
   static constexpr int kNothing = 0x100, kRange = 0x21, kField = 0x24, kProtected = 0x27,
                        kUnit = 0x0e;
@@ -56,8 +58,8 @@ TEST(MediumExtent, EverySizeOfCdb) {
   const uint8_t twelve[kCdbSize] = {0xa8, 0, 1, 2, 3, 4, 5, 6, 7, 8};
   const uint8_t sixteen[kCdbSize] = {0x88, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   const auto extent = [](const uint8_t(&cdb)[kCdbSize]) {
-    SenseCode sense;
-    const Extent found = extent_of(Cdb(cdb), *find_command(Cdb(cdb), &sense)->medium);
+    Sense sense;
+    const Extent found = extent_of(Cdb(cdb), *find_command(Cdb(cdb), nullptr, &sense)->medium);
     return std::make_pair(found.first, found.blocks);
   };
   EXPECT_EQ(extent(six), std::make_pair(uint64_t{0x1f1234}, uint64_t{256}));

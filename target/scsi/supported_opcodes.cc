@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// REPORT SUPPORTED OPERATION CODES, which reads the table of commands (SPC-5 section 6.35).
+#include "target/scsi/command_table.hh"
+
+namespace chiscsi::scsi {
+
+namespace {
+
+constexpr uint16_t kTimeoutsSize = 12;
+constexpr uint8_t kServiceActionMask = 0x1f;
+constexpr uint8_t kSupported = 3, kNotSupported = 1;
+
+void timeouts(bool wanted, Reply& reply) {
+  if (wanted) reply.be16(kTimeoutsSize - 2).zeros(kTimeoutsSize - 2);  // None is stated.
+}
+
+void list_all(const Lun* lun, bool with_timeouts, Reply& reply) {
+  reply.be32(0);
+  for_each_command([&](const CommandInfo& info) {
+    if (!is_offered(info, lun)) return;
+    const bool acts = info.has_service_action();
+    reply.u8(static_cast<uint8_t>(info.opcode)).u8(0).be16(acts ? info.service_action : 0).u8(0);
+    reply.u8(static_cast<uint8_t>((with_timeouts ? 2 : 0) | (acts ? 1 : 0)));
+    reply.be16(info.usage_size);
+    timeouts(with_timeouts, reply);
+  });
+  reply.patch32(0, static_cast<uint32_t>(reply.size() - 4));
+}
+
+void list_one(const CommandInfo* info, bool with_timeouts, Reply& reply) {
+  if (info == nullptr) {
+    reply.u8(0).u8(kNotSupported).be16(0);
+    return;
+  }
+  reply.u8(0).u8(static_cast<uint8_t>((with_timeouts ? 0x80 : 0) | kSupported));
+  reply.be16(info->usage_size);
+  const size_t begin = reply.size();
+  reply.bytes(Bytes(info->usage, info->usage_size));
+  // Like the operation code, the service action stands there as it is.
+  if (info->has_service_action()) {
+    const uint8_t others = static_cast<uint8_t>(info->usage[1] & ~kServiceActionMask);
+    reply.patch8(begin + 1, static_cast<uint8_t>(others | info->service_action));
+  }
+  timeouts(with_timeouts, reply);
+}
+
+}  // namespace
+
+Sense report_supported_opcodes(const Question& question, Reply& reply) {
+  const Cdb& cdb = question.cdb;
+  const bool with_timeouts = cdb.bit(2, 7);
+  const uint8_t option = cdb.u8(2) & 7;
+  if (option > 3) return wrong_cdb_field(2, 2);
+  if (option == 0) {
+    list_all(question.lun, with_timeouts, reply);
+    return kNoSense;
+  }
+  const uint16_t wanted_action = cdb.be16(4);
+  const CommandInfo* found = nullptr;
+  bool wrong_form = false;
+  for_each_command([&](const CommandInfo& info) {
+    if (static_cast<uint8_t>(info.opcode) != cdb.u8(3) || !is_offered(info, question.lun)) return;
+    // 1 wants an opcode without service actions, 2 one with them, 3 takes either.
+    wrong_form |= option != 3 && info.has_service_action() != (option == 2);
+    if (!info.has_service_action() || info.service_action == wanted_action) found = &info;
+  });
+  if (wrong_form) return wrong_cdb_field(2, 2);
+  list_one(found, with_timeouts, reply);
+  return kNoSense;
+}
+
+}  // namespace chiscsi::scsi

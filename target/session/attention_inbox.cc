@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// AttentionInbox: posting and taking. See attention_inbox.hh.
+#include "target/session/attention_inbox.hh"
+
+#include "base/lock.hh"
+#include "target/session/session.hh"
+
+namespace chiscsi {
+
+AttentionInbox::~AttentionInbox() {
+  if (lock_ != nullptr) os_spinlock_destroy(lock_);
+}
+
+Status AttentionInbox::create() {
+  lock_ = os_spinlock_create();
+  return lock_ != nullptr ? Status() : Status(Error::kNoMemory);
+}
+
+void AttentionInbox::post(uint32_t lun, SenseCode code) {
+  SpinGuard guard(lock_);
+  posted_.establish(lun, code);
+  has_posts_.store(true, std::memory_order_release);
+}
+
+void AttentionInbox::take_all(UnitAttentions& attentions) {
+  SpinGuard guard(lock_);
+  attentions.establish_all(posted_);
+  posted_ = UnitAttentions();
+  has_posts_.store(false, std::memory_order_relaxed);
+}
+
+void tell_other_nexuses(Session& own, uint32_t lun, SenseCode code) {
+  Target& target = *own.target();
+  MutexGuard guard(target.mutex());
+  target.sessions().for_each([&](SessionEntry& entry) {
+    if (entry.session != &own) entry.session->attention_inbox.post(lun, code);
+  });
+}
+
+}  // namespace chiscsi
