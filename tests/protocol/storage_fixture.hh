@@ -167,4 +167,17 @@ class StorageTest : public testing::Test {
   bool added_ = false;
 };
 
+// One unit, over memory, over a file and over what stands in for a block device.
+class StorageOfEachKind : public StorageTest, public testing::WithParamInterface<const char*> {
+ protected:
+  static constexpr uint64_t kSize = 16 << 20;
+  std::string line(const std::string& options = "", uint64_t size = kSize) {
+    const std::string kind = GetParam();
+    const std::string name =
+        kind == "MEM" ? "ram,MEM,size=" + std::to_string(size >> 20) + "MB" : make_file(size);
+    return name + (kind == "BLK" ? ",BLK" : kind == "FILE" ? ",FILE" : "") + options;
+  }
+  void start_one(const std::string& options = "") { start({line(options)}); }
+};
+
 }  // namespace chiscsi::test

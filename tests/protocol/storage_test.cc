@@ -7,19 +7,7 @@
 namespace chiscsi::test {
 namespace {
 
-constexpr uint64_t kSize = 16 << 20;
-
-// The same over memory, a file and what stands in for a block device.
-class StorageKinds : public StorageTest, public testing::WithParamInterface<const char*> {
- protected:
-  std::string line(const std::string& options = "", uint64_t size = kSize) {
-    const std::string kind = GetParam();
-    const std::string name =
-        kind == "MEM" ? "ram,MEM,size=" + std::to_string(size >> 20) + "MB" : make_file(size);
-    return name + (kind == "BLK" ? ",BLK" : kind == "FILE" ? ",FILE" : "") + options;
-  }
-  void start_one(const std::string& options = "") { start({line(options)}); }
-};
+class StorageKinds : public StorageOfEachKind {};
 INSTANTIATE_TEST_SUITE_P(, StorageKinds, testing::Values("MEM", "FILE", "BLK"),
                          [](const auto& info) { return std::string(info.param); });
 
