@@ -9,6 +9,7 @@
 #include "os/log.h"
 #include "target/engine.h"
 #include "target/storage/mem_store.hh"
+#include "target/storage/size_watch.hh"
 #include "target/storage/task.hh"
 #include "target/storage/unit.hh"
 
@@ -24,19 +25,18 @@ constexpr int kNoMemory = -static_cast<int>(Error::kNoMemory);
 char class_name[] = "chiscsi";
 char blk_name[] = "BLK", file_name[] = "FILE", mem_name[] = "MEM";
 
+void look_at_sizes();
+
 // What the hooks share.
 struct Classes {
   os_mutex* mutex = nullptr;
   // Guarded by the mutex.
   List<Unit, &Unit::list_node> units;
   List<Disk, &Disk::list_node> disks;
+  SizeWatch sizes{&look_at_sizes};
 
   chiscsi_target_class target_class = {};
   chiscsi_target_lun_class lun_classes[3] = {};
-
-  ~Classes() {
-    if (mutex != nullptr) os_mutex_destroy(mutex);
-  }
 };
 
 // Between start_classes() and stop_classes(), which the host calls one after the other.
@@ -49,6 +49,14 @@ int answer(Status status, const Reason& reason, char* ebuf, size_t size) {
   __builtin_memcpy(ebuf, text.data(), text.size());
   ebuf[text.size()] = '\0';
   return status.to_errno();
+}
+
+// Each unit tells the target by itself.
+void look_at_sizes() {
+  MutexGuard guard(classes->mutex);
+  classes->units.for_each([](Unit& unit) {
+    if (unit.is_ready()) unit.blocks();
+  });
 }
 
 Unit* find_unit(unsigned long handle) {
@@ -151,9 +159,10 @@ int parse_options(ClassKind kind, unsigned long handle, const char* line, int si
 
 Status attach_unit(Unit& unit, Reason* reason) {
   Ref<Disk> disk = CHISCSI_TRY(open_disk(unit, reason));
-  const Status begun = unit.begin(disk, reason);
   // Its fp_detach() follows in any case.
-  return begun;
+  CHISCSI_TRY(unit.begin(disk, reason));
+  MutexGuard guard(classes->mutex);
+  return unit.kind() == ClassKind::kMem ? Status() : classes->sizes.start();
 }
 
 int attach(unsigned long handle, char* ebuf, int size) {
@@ -311,8 +320,11 @@ void stop_classes() {
   while (engine_target_class_deregister(class_name) == -static_cast<int>(Error::kBusy))
     never != nullptr ? static_cast<void>(os_event_wait(never, kWithdrawStepMs)) : os_relax();
   os_event_destroy(never);
+  if (classes == nullptr) return;
+  os_mutex* mutex = classes->mutex;
   destroy(classes);
   classes = nullptr;
+  if (mutex != nullptr) os_mutex_destroy(mutex);
 }
 
 }  // namespace chiscsi::storage

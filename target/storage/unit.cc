@@ -125,6 +125,7 @@ Status Unit::begin(Ref<Disk> disk, Reason* reason) {
   told_blocks_.store(geometry_.blocks, std::memory_order_relaxed);
   const int rc = engine_lun_set_geometry(handle_, &geometry_);
   if (rc < 0) return refuse_option(reason, "its size or options cannot change while it is in use");
+  is_ready_.store(true, std::memory_order_release);
   return Status::from_errno(engine_lun_set_private(handle_, this));
 }
 

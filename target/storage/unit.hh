@@ -40,6 +40,8 @@ class Unit {
   // a reason when the options do not fit the disk.
   Status begin(Ref<Disk> disk, Reason* reason);
   Disk* disk() const { return disk_.get(); }
+  // It has begun. Context: any.
+  bool is_ready() const { return is_ready_.load(std::memory_order_acquire); }
   Ref<Disk> share_disk() const { return disk_; }
 
   uint32_t block_size() const { return geometry_.block_size; }
@@ -68,6 +70,7 @@ class Unit {
   Ref<Disk> disk_;
   chiscsi_lun_geometry geometry_ = {};
   std::atomic<uint64_t> told_blocks_{0};
+  std::atomic<bool> is_ready_{false};
 };
 
 }  // namespace chiscsi::storage

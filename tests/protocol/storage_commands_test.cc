@@ -126,11 +126,11 @@ TEST_P(StorageCommands, WriteSameRepeatsItsBlock) {
 TEST_P(StorageCommands, WriteSameOfNoBlocksGoesToTheEnd) {
   start_one();
   const uint64_t first = kSize / kBlock - 100;
-  ASSERT_TRUE(write(first - 1, pattern(101 * kBlock)).good());
+  const ByteVector data = pattern(101 * kBlock);
+  ASSERT_TRUE(write(first - 1, data).good());
   EXPECT_TRUE(peer->no_data(cdb16(0x93, first, 0, kNdobBit)).good());
   EXPECT_EQ(read(first, 100), ByteVector(100 * kBlock));
-  EXPECT_EQ(read(first - 1, 1),
-            ByteVector(pattern(101 * kBlock).begin(), pattern(101 * kBlock).begin() + kBlock));
+  EXPECT_EQ(read(first - 1, 1), ByteVector(data.begin(), data.begin() + kBlock));
 }
 
 TEST_P(StorageCommands, WriteSameRefusesWhatItDoesNotKnow) {

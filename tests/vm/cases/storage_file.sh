@@ -12,6 +12,8 @@ set -eu
 # shellcheck source=tests/vm/lib/storage.sh
 . "$GUEST_LIB/storage.sh"
 
+cache_type() { cat "/sys/block/${1##*/}/device/scsi_disk/"*/cache_type; }
+
 file=/run/disk.img
 truncate -s 64M "$file"
 truncate -s 64M "$file.sync"
@@ -20,7 +22,8 @@ sync_disk=$(disk_of "$IQN" 1) || give_up 'the second disk appears' "$(dmesg | ta
 sg=$(sg_of "$disk")
 
 check_says 'a file in two units is said so' 'two LUNs share it' klog_since
-check_says 'the write cache is told of' 'WCE +1' sg_modes --page=8 "$sg"
+check_equal 'the page cache is told of' "$(cache_type "$disk")" 'write back'
+check_equal 'and that SYNC goes through it' "$(cache_type "$sync_disk")" 'write through'
 storage_pattern 16
 check 'write' dd if=/run/pattern of="$disk" bs=1M oflag=direct status=none
 check 'flush' sg_sync "$sg"
