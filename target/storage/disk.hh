@@ -34,7 +34,11 @@ class Disk : public RefCounted<Disk> {
   // Context: any.
   void give_back(Task& task);
 
-  // Which handle opened it how; for the search of Disks with the same store.
+  // A command sanitizes all of it, and how far it is, in 65536ths. Context: any.
+  std::atomic<bool> is_sanitized{false};
+  std::atomic<uint32_t> sanitize_progress{0};
+
+  // How it was opened, for the search of Disks with the same store.
   unsigned int open_flags = 0;
   ListNode list_node;
   uint32_t units = 0;  // LUNs that have it; under the lock of that list.

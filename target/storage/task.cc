@@ -118,7 +118,9 @@ SenseCode Task::prepare() {
   cursor_ = step_blocks_ = 0;
   answer_ = data_length_ = 0;
   io_error_ = 0;
+  sanitizes_ = false;
   if (first_step() == nullptr) return kInvalidOpcode;
+  if (disk_.is_sanitized.load(std::memory_order_relaxed)) return refuse_while_sanitized();
   const SenseCode sense = check_extent();
   if (sense.key != 0) return sense;
   const uint64_t out = op_.data_out(unit_->block_size()), in = op_.data_in(unit_->block_size());
@@ -201,6 +203,9 @@ Task::Step Task::first_step() const {
       return &Task::flush;
     case OpKind::kGetLbaStatus:
       return &Task::lba_status;
+    case OpKind::kSanitizeOverwrite:
+    case OpKind::kSanitizeErase:
+      return &Task::sanitize;
     default:
       return nullptr;
   }
@@ -318,6 +323,7 @@ Task::Progress Task::fail_io() {
 // From the call with the status on, the command may be gone; the task is not, until unref().
 void Task::report() {
   release_blocks();
+  if (sanitizes_) disk_.is_sanitized.store(false, std::memory_order_relaxed);
   chiscsi_scsi_command& command = *command_;
   const bool good = command.sc_status == kScsiGood;
   const bool brings_data =

@@ -143,6 +143,15 @@ class Task {
   Progress mapped_one();
   Progress end_map();
 
+  // ---- SANITIZE (task_sanitize.cc) ----
+  SenseCode refuse_while_sanitized();
+  void note_sanitize_progress(uint64_t passes_to_go);
+  Progress sanitize();
+  Progress erase_next();
+  bool read_overwrite_list();
+  Progress begin_overwrite_pass();
+  Progress overwrite_next();
+
   uint32_t block_bytes(uint64_t blocks) const {
     return static_cast<uint32_t>(blocks * unit_->block_size());
   }
@@ -165,6 +174,10 @@ class Task {
   uint64_t step_blocks_ = 0;
   uint32_t answer_ = 0;  // Bytes of read data so far.
   bool holds_blocks_ = false;
+  bool sanitizes_ = false;  // The disk is told so.
+  bool inverts_ = false;
+  uint64_t passes_ = 1;
+  uint32_t passes_left_ = 0;
   RangeLock::Range range_;
   os_work work_;
   os_storage_request request_;

@@ -101,11 +101,15 @@ void Unit::set_limits(const os_storage_facts& facts) {
 void Unit::set_commands(const os_storage_facts& facts) {
   if (options_.nullrw) return;  // Nothing is kept, so nothing can be compared.
   geometry_.commands = CHISCSI_LUN_RUNS_COMPARE_AND_WRITE | CHISCSI_LUN_RUNS_WRITE_SAME |
-                       CHISCSI_LUN_RUNS_ORWRITE | CHISCSI_LUN_RUNS_BYTCHK;
+                       CHISCSI_LUN_RUNS_ORWRITE | CHISCSI_LUN_RUNS_BYTCHK |
+                       CHISCSI_LUN_RUNS_SANITIZE_OVERWRITE;
   if (options_.thin) geometry_.commands |= CHISCSI_LUN_RUNS_UNMAP;
   if (kind_ == ClassKind::kMem) geometry_.commands |= CHISCSI_LUN_RUNS_WRITE_ATOMIC;
   if ((facts.flags & OS_STORAGE_CAN_MAP) != 0) {
     geometry_.commands |= CHISCSI_LUN_RUNS_GET_LBA_STATUS;
+  }
+  if ((facts.flags & OS_STORAGE_CAN_DISCARD) != 0) {
+    geometry_.commands |= CHISCSI_LUN_RUNS_SANITIZE_ERASE;
   }
 }
 
