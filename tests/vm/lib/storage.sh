@@ -55,6 +55,16 @@ storage_odd_places()
 	done
 }
 
+# storage_unmap DISK MB: gives up the first blocks, by the kernel's disk driver if it knows how.
+storage_unmap()
+{
+	if [ "$(cat "/sys/block/${1##*/}/queue/discard_max_bytes")" -gt 0 ]; then
+		blkdiscard -o 0 -l $(($2 * 1048576)) "$1"
+	else
+		sg_unmap --lba=0 --num=$(($2 * 2048)) "$(sg_of "$1")"
+	fi
+}
+
 # storage_compare_and_write DISK SG: one that finds what it expects, and one that does not.
 storage_compare_and_write()
 {
