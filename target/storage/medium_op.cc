@@ -95,13 +95,20 @@ uint32_t parameter_bytes(const Cdb& cdb, OpKind kind) {
   }
 }
 
+const scsi::CommandInfo* row_of(const Cdb& cdb) {
+  for (const scsi::CommandInfo& info : scsi::medium_commands()) {
+    if (info.opcode != cdb.opcode()) continue;
+    if (!info.has_service_action() || info.service_action == cdb.service_action()) return &info;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 MediumOp read_medium_op(const Cdb& cdb) {
   MediumOp op;
-  SenseCode sense;
-  const scsi::CommandInfo* info = scsi::find_command(cdb, &sense);
-  if (info == nullptr || !info->is_medium()) return op;
+  const scsi::CommandInfo* info = row_of(cdb);
+  if (info == nullptr) return op;
   const scsi::Extent extent = scsi::extent_of(cdb, *info->medium);
   op.kind = kind_of(cdb);
   op.first = extent.first;

@@ -310,6 +310,19 @@ Task::Progress Task::fail(SenseCode sense) {
   return Progress::kDone;
 }
 
+// Sense data in fixed format that says more than the code: the caller adds it.
+uint8_t* Task::begin_sense_data(SenseCode code) {
+  constexpr uint8_t kFixedFormat = 0x70, kSize = 18;
+  uint8_t* sense = command_->sc_sense_buf;
+  __builtin_memset(sense, 0, kSize);
+  sense[0] = kFixedFormat;
+  sense[2] = code.key;
+  sense[7] = kSize - 8;
+  sense[12] = code.asc;
+  sense[13] = code.ascq;
+  return sense;
+}
+
 Task::Progress Task::end_io() { return io_error_ != 0 ? fail_io() : Progress::kDone; }
 
 Task::Progress Task::fail_io() {

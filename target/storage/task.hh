@@ -90,6 +90,7 @@ class Task {
   static void on_io_done(os_storage_request* request, int error);
   void drop_data(const Io& io);
   Progress fail(SenseCode sense);
+  uint8_t* begin_sense_data(SenseCode code);
   Progress done() { return Progress::kDone; }
   void report();
   void unref();

@@ -17,7 +17,7 @@ namespace {
 constexpr uint32_t kPieceBytes = 256 * 1024;
 
 constexpr uint8_t kMiscompare = 0x0e, kMiscompareAsc = 0x1d;
-constexpr uint8_t kFixedFormatWithInformation = 0xf0;
+constexpr uint8_t kInformationIsValid = 0x80;
 
 uint32_t first_difference(const uint8_t* a, const uint8_t* b, uint32_t bytes) {
   if (__builtin_memcmp(a, b, bytes) == 0) return bytes;
@@ -56,9 +56,8 @@ bool Task::find_difference(uint32_t data_at, uint32_t length, uint32_t* offset) 
 // The INFORMATION field says at which byte (SBC-4 section 4.18.3).
 Task::Progress Task::miscompare(uint64_t offset) {
   fail({kMiscompare, kMiscompareAsc, 0});
-  uint8_t* sense = command_->sc_sense_buf;
-  put_fixed_sense(sense, {kMiscompare, kMiscompareAsc, 0});
-  sense[0] = kFixedFormatWithInformation;
+  uint8_t* sense = begin_sense_data({kMiscompare, kMiscompareAsc, 0});
+  sense[0] |= kInformationIsValid;
   for (int i = 0; i < 4; ++i)
     sense[3 + i] = static_cast<uint8_t>(offset >> (24 - 8 * i));
   return done();

@@ -26,8 +26,7 @@ constexpr SenseCode kSanitizeInProgress{0x02, 0x04, 0x1b};
 // What a command gets that comes while another one sanitizes the disk. The progress is in 65536ths.
 SenseCode Task::refuse_while_sanitized() {
   const uint32_t progress = disk_.sanitize_progress.load(std::memory_order_relaxed);
-  uint8_t* sense = command_->sc_sense_buf;
-  put_fixed_sense(sense, kSanitizeInProgress);
+  uint8_t* sense = begin_sense_data(kSanitizeInProgress);
   sense[15] = 0x80;
   sense[16] = static_cast<uint8_t>(progress >> 8);
   sense[17] = static_cast<uint8_t>(progress);

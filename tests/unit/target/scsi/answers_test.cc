@@ -220,9 +220,14 @@ TEST_F(AnswersTest, ModeSense10) {
 
 TEST_F(AnswersTest, ListsEveryCommandItKnows) {
   const ByteVector plain = ask({0xa3, 0x0c, 0}).data;
-  ASSERT_EQ(plain.size(), 4 + 8 * command_count());
+  size_t offered = 0;
+  for_each_command([&](const CommandInfo& info) {
+    if (is_offered(info, map()->find(0))) ++offered;
+  });
+  ASSERT_LT(offered, command_count());
+  ASSERT_EQ(plain.size(), 4 + 8 * offered);
   EXPECT_EQ(static_cast<size_t>(plain[2]) << 8 | plain[3], plain.size() - 4);
-  EXPECT_EQ(ask({0xa3, 0x0c, 0x80}).data.size(), 4 + 20 * command_count());
+  EXPECT_EQ(ask({0xa3, 0x0c, 0x80}).data.size(), 4 + 20 * offered);
   for (size_t at = 4; at < plain.size(); at += 8) {
     const bool acts = (plain[at + 5] & 1) != 0;
     EXPECT_EQ(acts, plain[at] == 0x9e || plain[at] == 0xa3);
