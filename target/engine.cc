@@ -4,6 +4,7 @@
 #include "target/engine.hh"
 
 #include "os/log.h"
+#include "target/storage/classes.hh"
 
 namespace chiscsi {
 
@@ -197,10 +198,13 @@ int engine_start(const struct engine_options* options) {
   Result<OwnPtr<Engine>> engine = Engine::create(*options);
   if (!engine.is_ok()) return engine.status().to_errno();
   the_engine = engine.take().release();
-  return 0;
+  const Status status = storage::start_classes();
+  if (!status.is_ok()) engine_stop();
+  return status.to_errno();
 }
 
 void engine_stop(void) {
+  storage::stop_classes();
   destroy(the_engine);
   the_engine = nullptr;
 }

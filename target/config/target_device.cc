@@ -14,6 +14,7 @@ constexpr char kKey[] = "TargetDevice";
 constexpr char kDefaultClass[] = "FILE";
 constexpr uint32_t kMaxNameLength = 255;
 constexpr uint32_t kMaxRamDiskMb = 1024 * 1024;
+constexpr uint32_t kMinBlockSize = 512, kMaxBlockSize = 4096;
 
 Status bad(ConfigError* error, Text what, Text value) {
   error->at(kKey).add(what).add(" ").add_quoted(value);
@@ -23,22 +24,27 @@ Status bad(ConfigError* error, Text what, Text value) {
 struct FlagWord {
   const char* name;
   bool TargetDeviceSettings::*member;
+  bool own = false;  // Of our own classes alone.
 };
 constexpr FlagWord kFlags[] = {
     {"NULLRW", &TargetDeviceSettings::nullrw},
     {"SYNC", &TargetDeviceSettings::sync},
     {"RO", &TargetDeviceSettings::read_only},
+    {"THIN", &TargetDeviceSettings::thin, true},
+    {"REMOVABLE", &TargetDeviceSettings::removable, true},
 };
 
 struct TextOption {
   const char* name;
   size_t max_length;
   Text TargetDeviceSettings::*member;
+  bool own = false;
 };
 constexpr TextOption kTexts[] = {
     {"ID", 24, &TargetDeviceSettings::id},
     {"WWN", 16, &TargetDeviceSettings::wwn},
     {"SN", 16, &TargetDeviceSettings::sn},
+    {"PROD", 16, &TargetDeviceSettings::product, true},
 };
 
 constexpr const char* kOurClasses[] = {"FILE", "BLK", "MEM", "SCST"};
@@ -68,6 +74,22 @@ Status parse_size(Text option, Text value, TargetDeviceSettings* device, ConfigE
   return {};
 }
 
+Status parse_block_size(Text option, Text value, TargetDeviceSettings* device, ConfigError* error) {
+  uint32_t& size = device->block_size;
+  const bool first_time = size == 0;
+  if (!first_time ||
+      !parse_number_in_range(value, NumberSyntax::kDecimal, kMinBlockSize, kMaxBlockSize, &size) ||
+      (size & (size - 1)) != 0) {
+    return bad(error, "wants BS=512, 1024, 2048 or 4096 once, not", option);
+  }
+  return {};
+}
+
+// For a class of a driver it is an option like any other.
+void note_own(Text option, TargetDeviceSettings* device) {
+  if (device->own_option.empty()) device->own_option = option;
+}
+
 // An option of a driver's class, unless the class turns out to be one of ours.
 Status keep_foreign(Text option, TargetDeviceSettings* device, ConfigError* error) {
   if (option.empty() || !is_printable(option)) return bad(error, "bad option", option);
@@ -79,12 +101,17 @@ Status parse_assignment(Text option, TargetDeviceSettings* device, ConfigError* 
   Text value = option;
   const Text name = value.take_until('=');
   if (name == Text("size")) return parse_size(option, value, device, error);
+  if (name == Text("BS")) {
+    note_own(option, device);
+    return parse_block_size(option, value, device, error);
+  }
   for (const TextOption& known : kTexts) {
     if (name != Text(known.name)) continue;
     Text& member = device->*known.member;
     const bool fits = !value.empty() && value.size() <= known.max_length && is_printable(value);
     if (!member.empty() || !fits) return bad(error, "given twice, empty or too long:", option);
     member = value;
+    if (known.own) note_own(option, device);
     return {};
   }
   return keep_foreign(option, device, error);
@@ -96,6 +123,7 @@ Status parse_word(Text word, TargetDeviceSettings* device, ConfigError* error) {
     bool& member = device->*known.member;
     if (member) return bad(error, "option given twice", word);
     member = true;
+    if (known.own) note_own(word, device);
     return {};
   }
   if (word.empty() || !is_printable(word)) return bad(error, "bad option", word);
@@ -125,7 +153,10 @@ Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError
                         : detail::parse_word(option, device, error));
   }
   if (!device->names_class) device->lun_class = detail::kDefaultClass;
-  if (!detail::is_our_class(device->lun_class)) return {};
+  if (!detail::is_our_class(device->lun_class)) {
+    if (device->foreign_option.empty()) device->foreign_option = device->own_option;
+    return {};
+  }
   if (!device->foreign_option.empty()) {
     return detail::bad(error, "unknown option", device->foreign_option);
   }

@@ -2,7 +2,8 @@
 /*
  * What module.c starts and ends of the host's own: the parts of include/os that have state.
  *
- * Order at load: digest. Order at unload, after engine_stop(): sockets, digest, memory. Each end
+ * Order at load: digest, storage. Order at unload, after engine_stop(): sockets, storage, digest,
+ * memory. Each end
  * function returns when no code of this module runs or will run on behalf of its part.
  */
 #ifndef CHISCSI_GLUE_H
@@ -12,6 +13,11 @@
 void os_digest_start(void);
 /** os_digest_stop() - gives the hashes back. Context: process. */
 void os_digest_stop(void);
+
+/** os_storage_start() - makes the reserves and threads. Return: 0 or -ENOMEM. Context: process. */
+int os_storage_start(void);
+/** os_storage_stop() - gives them back; no storage is open any more. Context: process. */
+void os_storage_stop(void);
 
 /** os_memory_drain() - waits until all deferred frees are done. Context: process. */
 void os_memory_drain(void);

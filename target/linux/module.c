@@ -74,11 +74,15 @@ static int __init chiscsi_init(void)
 	int err;
 
 	os_digest_start();
-	err = engine_start(&options);
-	if (!err)
-		return 0;
+	err = os_storage_start();
+	if (!err) {
+		err = engine_start(&options);
+		if (!err)
+			return 0;
+		os_socket_drain();
+		os_storage_stop();
+	}
 	pr_err("cannot start: error %d\n", err);
-	os_socket_drain();
 	os_digest_stop();
 	os_memory_drain();
 	return err;
@@ -91,6 +95,7 @@ static void __exit chiscsi_exit(void)
 	/* 2. The network has let go of what was sent. */
 	os_socket_drain();
 	/* 3. What they used. */
+	os_storage_stop();
 	os_digest_stop();
 	os_memory_drain();
 }

@@ -86,6 +86,14 @@ void host_set_hash_missing(int algorithm, bool missing);
 // Computes CRC32C without the CPU's instruction for it.
 uint32_t host_crc32c_by_table(uint32_t crc, const void* data, size_t size);
 
+// ---- Storage ----
+
+// Requests with this operation (enum os_storage_operation) fail with this negative errno; -1: none
+// does.
+void host_fail_storage(int operation, int error);
+// Requests that have not begun wait until it is called with false.
+void host_hold_storage(bool held);
+
 // ---- Sockets ----
 
 // os_socket_read() hands over at most this many bytes in one piece; 0: no limit.

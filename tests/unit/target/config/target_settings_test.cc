@@ -468,6 +468,24 @@ TEST(TargetSettings, ReadsDevicesInOrder) {
   EXPECT_TRUE(devices[0].names_class && !devices[2].names_class && devices[3].names_class);
 }
 
+TEST(TargetSettings, WordsOfTheBuiltInClasses) {
+  const Parsed parsed = parse({"TargetDevice=/f,THIN,BS=4096,PROD=Fast Disk", "TargetDevice=m,MEM",
+                               "TargetDevice=x,Mine,THIN,REMOVABLE"});
+  ASSERT_TRUE(parsed.settings) << parsed.error;
+  const Span<const TargetDeviceSettings> devices = parsed.settings->devices();
+  EXPECT_TRUE(devices[0].thin);
+  EXPECT_FALSE(devices[0].removable);
+  EXPECT_EQ(devices[0].block_size, 4096u);
+  EXPECT_EQ(string_of(devices[0].product), "Fast Disk");
+  EXPECT_EQ(devices[1].block_size, 0u);
+  // A driver's class reads them itself.
+  EXPECT_EQ(string_of(devices[2].foreign_option), "THIN");
+  for (const char* bad : {"x,BS=100", "x,BS=513", "x,BS=8192", "x,BS=512,BS=512", "x,THIN,THIN",
+                          "x,PROD=", "x,PROD=12345678901234567"}) {
+    EXPECT_FALSE(parse({std::string("TargetDevice=") + bad}).settings) << bad;
+  }
+}
+
 TEST(TargetSettings, LeavesOptionsItDoesNotKnowToTheClassOfADriver) {
   const Parsed parsed = parse({"TargetDevice=x,Mine,fast,RO,level=3,size=2MB",
                                "TargetDevice=y,level=3,Mine", "TargetDevice=z,Mine,RO"});

@@ -128,5 +128,106 @@ TEST_F(MediumTest, ThereIsNoProtectionInformation) {
   EXPECT_EQ(check(cdb, kIn), 0);
 }
 
+// LUN 2 runs what a class may run besides.
+class OptionalCommandTest : public MediumTest {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(change_to({"a,FULL", "ro,FULL,RO", "all,FULL", "roall,FULL,RO"}).is_ok());
+    chiscsi_lun_geometry given = {};
+    given.blocks = kBlocks;
+    given.block_size = 512;
+    ASSERT_TRUE(map()->find(0)->set_geometry(given).is_ok());
+    given.commands = CHISCSI_LUN_RUNS_ALL;
+    given.compare_and_write_blocks = 16;
+    given.max_unmap_blocks = given.max_unmap_ranges = 4;
+    given.max_write_same_blocks = 1000;
+    given.max_atomic_blocks = 32;
+    given.max_transfer_blocks = 64;
+    ASSERT_TRUE(map()->find(2)->set_geometry(given).is_ok());
+    ASSERT_TRUE(map()->find(3)->set_geometry(given).is_ok());
+  }
+  static std::vector<uint8_t> with(std::vector<uint8_t> cdb, size_t at, uint8_t value) {
+    cdb[at] = value;
+    return cdb;
+  }
+  static const CommandInfo* row_of(const uint8_t (&cdb)[kCdbSize]) {
+    for (const CommandInfo& info : medium_commands()) {
+      const bool is_its = !info.has_service_action() || info.service_action == (cdb[1] & 0x1f);
+      if (static_cast<uint8_t>(info.opcode) == cdb[0] && is_its) return &info;
+    }
+    return nullptr;
+  }
+  bool is_offered(uint8_t opcode, uint8_t action, uint32_t number) {
+    const CommandInfo* info = row_of({opcode, action});
+    return info != nullptr && scsi::is_offered(*info, map()->find(number));
+  }
+};
+
+TEST_F(OptionalCommandTest, AClassIsOfferedWhatItRuns) {
+  const std::pair<uint8_t, uint8_t> optional[] = {{0x41, 0}, {0x93, 0}, {0x42, 0},
+                                                  {0x89, 0}, {0x8b, 0}, {0x9c, 0},
+                                                  {0x48, 1}, {0x48, 2}, {0x9e, 0x12}};
+  for (const auto& [opcode, action] : optional) {
+    EXPECT_FALSE(is_offered(opcode, action, 0)) << int{opcode};
+    EXPECT_TRUE(is_offered(opcode, action, 2)) << int{opcode};
+  }
+  EXPECT_TRUE(is_offered(0x88, 0, 0));
+}
+
+TEST_F(OptionalCommandTest, BlocksStandWhereTheCommandHasThem) {
+  const auto extent = [](const std::vector<uint8_t>& cdb) {
+    uint8_t bytes[kCdbSize] = {};
+    std::copy(cdb.begin(), cdb.end(), bytes);
+    const Extent found = extent_of(Cdb(bytes), *row_of(bytes)->medium);
+    return std::make_pair(found.first, found.blocks);
+  };
+  EXPECT_EQ(extent(with(cdb16(0x89, 77, 0), 13, 9)), std::make_pair(uint64_t{77}, uint64_t{9}));
+  EXPECT_EQ(extent(with(cdb16(0x9c, 77, 0), 12, 2)), std::make_pair(uint64_t{77}, uint64_t{512}));
+  EXPECT_EQ(extent(with(cdb16(0x9e, 77, 500), 1, 0x12)), std::make_pair(uint64_t{77}, uint64_t{1}));
+  EXPECT_EQ(extent({0x42, 0, 1, 1, 1, 1, 0, 0, 24}), std::make_pair(uint64_t{0}, uint64_t{0}));
+}
+
+TEST_F(OptionalCommandTest, TheEdgeOfTheMediumIsTheirsToo) {
+  EXPECT_EQ(check(with(cdb16(0x89, kBlocks - 1, 0), 13, 1), kOut, 2), 0);
+  EXPECT_EQ(check(with(cdb16(0x89, kBlocks - 1, 0), 13, 2), kOut, 2), kRange);
+  EXPECT_EQ(check(cdb16(0x93, kBlocks, 1), kOut, 2), kRange);
+  EXPECT_EQ(check(cdb16(0x8b, ~uint64_t{0}, 1), kOut, 2), kRange);
+  EXPECT_EQ(check(with(cdb16(0x9c, kBlocks, 0), 13, 1), kOut, 2), kRange);
+  EXPECT_EQ(check(with(cdb16(0x9e, kBlocks - 1, 512), 1, 0x12), kIn, 2), 0);
+  EXPECT_EQ(check(with(cdb16(0x9e, kBlocks, 512), 1, 0x12), kIn, 2), kRange);
+}
+
+TEST_F(OptionalCommandTest, MoreThanTheClassCanDoIsRefused) {
+  EXPECT_EQ(check(with(cdb16(0x89, 0, 0), 13, 16), kOut, 2), 0);
+  EXPECT_EQ(check(with(cdb16(0x89, 0, 0), 13, 17), kOut, 2), kField);
+  EXPECT_EQ(check(with(cdb16(0x9c, 0, 0), 13, 33), kOut, 2), kField);
+  EXPECT_EQ(check(cdb16(0x93, 0, 1001), kOut, 2), kField);
+  EXPECT_EQ(check(cdb16(0x93, 0, 0), kOut, 2), kField);  // All of it.
+  EXPECT_EQ(check(cdb16(0x93, kBlocks - 1000, 0), kOut, 2), 0);
+  EXPECT_EQ(check(cdb16(0x88, 0, 65), kIn, 2), kField);
+  EXPECT_EQ(check(cdb16(0x8f, 0, 65), {}, 2), 0);  // It moves nothing.
+  EXPECT_EQ(check(cdb16(0x88, 0, 65), kIn, 0), 0);
+}
+
+TEST_F(OptionalCommandTest, BitsThatNobodyKnowsAreRefused) {
+  EXPECT_EQ(check(with(cdb16(0x93, 0, 1), 1, 0x10), kOut, 2), kField);
+  EXPECT_EQ(check(with(cdb16(0x93, 0, 1), 1, 0x09), kOut, 2), 0);
+  EXPECT_EQ(check({0x41, 0x01, 0, 0, 0, 0, 0, 0, 1}, kOut, 2), kField);
+  EXPECT_EQ(check({0x42, 0x01, 0, 0, 0, 0, 0, 0, 24}, kOut, 2), kField);
+  EXPECT_EQ(check(with(with(cdb16(0x9c, 0, 0), 13, 1), 11, 1), kOut, 2), kField);
+  EXPECT_EQ(check(with(cdb16(0x8e, 0, 1), 1, 0x02), kOut, 0), kField);
+  EXPECT_EQ(check(with(cdb16(0x8e, 0, 1), 1, 0x02), kOut, 2), 0);
+  EXPECT_EQ(check(with(with(cdb16(0x89, 0, 0), 13, 1), 1, 0x20), kOut, 2), kField);
+}
+
+TEST_F(OptionalCommandTest, NoneOfThemChangesAReadOnlyLun) {
+  for (const uint8_t opcode : {0x93, 0x8b})
+    EXPECT_EQ(check(cdb16(opcode, 0, 1), kOut, 3), kProtected);
+  EXPECT_EQ(check(with(cdb16(0x89, 0, 0), 13, 1), kOut, 3), kProtected);
+  EXPECT_EQ(check({0x42, 0, 0, 0, 0, 0, 0, 0, 24}, kOut, 3), kProtected);
+  EXPECT_EQ(check({0x48, 0x02}, {}, 3), kProtected);
+  EXPECT_EQ(check(with(cdb16(0x9e, 0, 512), 1, 0x12), kIn, 3), 0);
+}
+
 }  // namespace
 }  // namespace chiscsi::test

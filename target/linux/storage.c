@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Storage of the kernel for the engine: implements include/os/storage.h, but for the two kinds of
+ * storage.
+ *
+ * Called by the built-in LUN classes on any thread, and in any context where the contract says so.
+ * Chunks are pages; the last of memory is a small reserve, so that somebody always gets on. Threads
+ * are work queues that are allowed to help when memory is short.
+ */
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/log2.h>
+#include <linux/mempool.h>
+#include <linux/mm.h>
+#include <linux/namei.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "os/memory.h"
+#include "target/linux/glue.h"
+#include "target/linux/storage.h"
+
+#define RESERVED_PAGES 256
+#define THREADS_PER_STORAGE 32
+
+static mempool_t *reserve;
+static struct workqueue_struct *steps;
+
+int os_storage_start(void)
+{
+	int err = storage_block_start();
+
+	if (err)
+		return err;
+	reserve = mempool_create_page_pool(RESERVED_PAGES, 0);
+	steps = alloc_workqueue("chiscsi_step", WQ_MEM_RECLAIM, 0);
+	if (reserve && steps)
+		return 0;
+	os_storage_stop();
+	return -ENOMEM;
+}
+
+void os_storage_stop(void)
+{
+	if (steps)
+		destroy_workqueue(steps);
+	mempool_destroy(reserve);
+	storage_block_stop();
+}
+
+/* A large run only when it is at hand. */
+static struct page *take_pages(unsigned int *order)
+{
+	struct page *page = NULL;
+
+	if (*order)
+		page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN | __GFP_COMP, *order);
+	if (page)
+		return page;
+	*order = 0;
+	page = alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY);
+	return page ? page : mempool_alloc(reserve, GFP_NOWAIT | __GFP_NOWARN);
+}
+
+int os_chunk_alloc(u32 wanted, struct os_chunk *chunk)
+{
+	unsigned int order = get_order(min_t(u32, wanted, OS_CHUNK_MAX));
+	struct page *page = take_pages(&order);
+
+	if (!page)
+		return -ENOMEM;
+	chunk->page = page;
+	chunk->address = page_address(page);
+	chunk->size = PAGE_SIZE << order;
+	return 0;
+}
+
+void os_chunk_free(void *address, u32 size)
+{
+	unsigned int order = get_order(size);
+	struct page *page = virt_to_page(address);
+
+	if (order)
+		__free_pages(page, order);
+	else
+		mempool_free(page, reserve);
+}
+
+u64 os_chunk_limit(void)
+{
+	return ((u64)totalram_pages() << PAGE_SHIFT) / 4;
+}
+
+/* ---- Work ---- */
+
+static void run_step(struct work_struct *item)
+{
+	struct os_work *work = container_of((unsigned long *)item, struct os_work, opaque[0]);
+	unsigned int noio = memalloc_noio_save();
+
+	work->run(work);
+	memalloc_noio_restore(noio);
+}
+
+void os_work_queue(struct os_work *work)
+{
+	struct work_struct *item = (struct work_struct *)work->opaque;
+
+	BUILD_BUG_ON(sizeof(struct work_struct) > sizeof(work->opaque));
+	INIT_WORK(item, run_step);
+	queue_work(steps, item);
+}
+
+/* ---- Open and close ---- */
+
+void storage_identify(struct inode *inode, struct os_storage_facts *facts)
+{
+	if (S_ISBLK(inode->i_mode)) {
+		facts->flags |= OS_STORAGE_BLOCK_DEVICE;
+		facts->identity[0] = ~0ULL;
+		facts->identity[1] = inode->i_rdev;
+	} else {
+		facts->identity[0] = inode->i_sb->s_dev;
+		facts->identity[1] = inode->i_ino;
+	}
+}
+
+int os_storage_facts_of(const char *path, struct os_storage_facts *facts)
+{
+	struct path found;
+	int err = kern_path(path, LOOKUP_FOLLOW, &found);
+
+	memset(facts, 0, sizeof(*facts));
+	if (err)
+		return err;
+	storage_identify(d_backing_inode(found.dentry), facts);
+	path_put(&found);
+	return 0;
+}
+
+int os_storage_open(const char *path, unsigned int flags, struct os_storage **storage,
+		    struct os_storage_facts *facts)
+{
+	struct os_storage *fresh = kzalloc(sizeof(*fresh), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!fresh)
+		return err;
+	memset(facts, 0, sizeof(*facts));
+	fresh->kind = flags & OS_STORAGE_OPEN_BLOCK ? &storage_block_kind : &storage_file_kind;
+	atomic_set(&fresh->busy, 1);
+	init_waitqueue_head(&fresh->idle);
+	fresh->queue = alloc_workqueue("chiscsi_io", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				       THREADS_PER_STORAGE);
+	if (fresh->queue)
+		err = fresh->kind->open(fresh, path, flags, facts);
+	if (err) {
+		if (fresh->queue)
+			destroy_workqueue(fresh->queue);
+		kfree(fresh);
+		return err;
+	}
+	facts->size = os_storage_size(fresh);
+	*storage = fresh;
+	return 0;
+}
+
+static bool is_idle(struct os_storage *storage)
+{
+	return !atomic_read(&storage->busy);
+}
+
+/* No request is left, but the function that has ended the last one may still be about to return. */
+void os_storage_close(struct os_storage *storage)
+{
+	atomic_dec(&storage->busy);
+	while (!wait_event_idle_timeout(storage->idle, is_idle(storage), HZ))
+		;
+	/* Whoever saw to that holds the lock for another moment. */
+	spin_lock_irq(&storage->idle.lock);
+	spin_unlock_irq(&storage->idle.lock);
+	destroy_workqueue(storage->queue);
+	storage->kind->close(storage);
+	kfree(storage);
+}
+
+u64 os_storage_size(struct os_storage *storage)
+{
+	return storage->kind->size(storage);
+}
+
+/* ---- Requests ---- */
+
+/*
+ * Whoever closes may free the storage as soon as it is idle, so the wake-up comes under the lock of
+ * the queue, which the closer takes before it returns.
+ */
+void storage_ended(struct os_storage *storage, struct os_storage_request *request, int error)
+{
+	unsigned long flags;
+
+	request->done(request, error);
+	if (likely(atomic_add_unless(&storage->busy, -1, 1)))
+		return;
+	spin_lock_irqsave(&storage->idle.lock, flags);
+	if (atomic_dec_and_test(&storage->busy))
+		wake_up_locked(&storage->idle);
+	spin_unlock_irqrestore(&storage->idle.lock, flags);
+}
+
+static void run_request(struct work_struct *item)
+{
+	struct os_work *work = container_of((unsigned long *)item, struct os_work, opaque[0]);
+	struct os_storage_request *request = container_of(work, struct os_storage_request, work);
+	struct os_storage *storage = storage_slot(request)->storage;
+	unsigned int noio = memalloc_noio_save();
+
+	storage->kind->work(storage, request);
+	memalloc_noio_restore(noio);
+}
+
+void storage_defer(struct os_storage *storage, struct os_storage_request *request)
+{
+	struct work_struct *item = (struct work_struct *)request->work.opaque;
+
+	INIT_WORK(item, run_request);
+	queue_work(storage->queue, item);
+}
+
+void os_storage_submit(struct os_storage *storage, struct os_storage_request *request)
+{
+	struct storage_slot *slot = storage_slot(request);
+
+	slot->storage = storage;
+	slot->error = 0;
+	atomic_inc(&storage->busy);
+	if (!storage->kind->submit(storage, request))
+		storage_defer(storage, request);
+}

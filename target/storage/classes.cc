@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// See classes.hh. The hooks of the configuration come one at a time for a target, but several
+// targets may be configured at the same time; what they share is under one mutex.
+#include "target/storage/classes.hh"
+
+#include "base/alloc.hh"
+#include "base/lock.hh"
+#include "os/log.h"
+#include "target/engine.h"
+#include "target/storage/mem_store.hh"
+#include "target/storage/size_watch.hh"
+#include "target/storage/task.hh"
+#include "target/storage/unit.hh"
+
+namespace chiscsi::storage {
+
+namespace {
+
+constexpr uint32_t kDefaultMemMb = 16;
+constexpr uint32_t kWithdrawStepMs = 100;
+constexpr int kNotSupported = -static_cast<int>(Error::kNotSupported);
+constexpr int kNoMemory = -static_cast<int>(Error::kNoMemory);
+
+char class_name[] = "chiscsi";
+char blk_name[] = "BLK", file_name[] = "FILE", mem_name[] = "MEM";
+
+void look_at_sizes();
+
+// What the hooks share.
+struct Classes {
+  os_mutex* mutex = nullptr;
+  // Guarded by the mutex.
+  List<Unit, &Unit::list_node> units;
+  List<Disk, &Disk::list_node> disks;
+  SizeWatch sizes{&look_at_sizes};
+
+  chiscsi_target_class target_class = {};
+  chiscsi_target_lun_class lun_classes[3] = {};
+};
+
+// Between start_classes() and stop_classes(), which the host calls one after the other.
+Classes* classes = nullptr;
+
+// The reason goes into the buffer of the hook, which has a place for its end.
+int answer(Status status, const Reason& reason, char* ebuf, size_t size) {
+  if (status.is_ok() || reason.empty()) return status.to_errno();
+  const Text text = reason.text().first(size - 1);
+  __builtin_memcpy(ebuf, text.data(), text.size());
+  ebuf[text.size()] = '\0';
+  return status.to_errno();
+}
+
+// Each unit tells the target by itself.
+void look_at_sizes() {
+  MutexGuard guard(classes->mutex);
+  classes->units.for_each([](Unit& unit) {
+    if (unit.is_ready()) unit.blocks();
+  });
+}
+
+Unit* find_unit(unsigned long handle) {
+  MutexGuard guard(classes->mutex);
+  return classes->units.find([&](const Unit& unit) { return unit.handle() == handle; });
+}
+
+// ---- Opening ----
+
+struct HowToOpen {
+  const char* path;
+  unsigned int flags;
+};
+
+bool same_store(const Disk& disk, const os_storage_facts& facts) {
+  const os_storage_facts& its = const_cast<Disk&>(disk).store().facts();
+  return its.identity[0] == facts.identity[0] && its.identity[1] == facts.identity[1];
+}
+
+// Another LUN has the same device or file open, in the same way.
+Result<Ref<Disk>> share_disk(const os_storage_facts& facts, const HowToOpen& how, Reason* reason) {
+  MutexGuard guard(classes->mutex);
+  Disk* found = classes->disks.find([&](Disk& disk) { return same_store(disk, facts); });
+  if (found == nullptr) return Ref<Disk>();
+  if (found->open_flags != how.flags) {
+    reason->add("another LUN has it open in another way (BLK, FILE, RO)");
+    return Error::kBusy;
+  }
+  os_log(OS_LOG_WARNING, "%s: two LUNs share it", how.path);
+  ++found->units;
+  return Ref<Disk>::share(found);
+}
+
+Result<Ref<Disk>> enlist(OwnPtr<Store> store, unsigned int flags) {
+  Ref<Disk> disk = CHISCSI_TRY(Disk::create(std::move(store)));
+  disk->open_flags = flags;
+  disk->units = 1;
+  MutexGuard guard(classes->mutex);
+  classes->disks.push_back(*disk);
+  return disk;
+}
+
+// A line without a type word that names a block device goes to the block layer.
+Result<HowToOpen> how_to_open(const Unit& unit, os_storage_facts* facts, Reason* reason) {
+  const int rc = os_storage_facts_of(unit.path(), facts);
+  if (rc < 0) {
+    reason->add("there is no such device or file, error ").add_number(static_cast<uint64_t>(-rc));
+    return Status::from_errno(rc).error();
+  }
+  const bool is_device = (facts->flags & OS_STORAGE_BLOCK_DEVICE) != 0;
+  const bool by_block_layer =
+      unit.kind() == ClassKind::kBlk || (is_device && !unit.options().names_class);
+  unsigned int flags = unit.options().read_only ? OS_STORAGE_OPEN_READ_ONLY : 0;
+  if (by_block_layer) flags |= OS_STORAGE_OPEN_BLOCK;
+  return HowToOpen{unit.path(), flags};
+}
+
+Result<Ref<Disk>> open_host_disk(const Unit& unit, Reason* reason) {
+  os_storage_facts facts = {};
+  const HowToOpen how = CHISCSI_TRY(how_to_open(unit, &facts, reason));
+  Ref<Disk> shared = CHISCSI_TRY(share_disk(facts, how, reason));
+  if (shared) return shared;
+  Result<OwnPtr<Store>> store = open_host_store(how.path, how.flags);
+  if (!store.is_ok()) {
+    reason->add("cannot be opened, error ")
+        .add_number(static_cast<uint64_t>(-store.status().to_errno()));
+    return store.error();
+  }
+  return enlist(store.take(), how.flags);
+}
+
+Result<Ref<Disk>> open_disk(const Unit& unit, Reason* reason) {
+  if (unit.kind() != ClassKind::kMem) return open_host_disk(unit, reason);
+  const uint64_t mb = unit.options().size_mb != 0 ? unit.options().size_mb : kDefaultMemMb;
+  Result<OwnPtr<Store>> store = MemStore::create(mb << 20);
+  if (!store.is_ok()) {
+    reason->add("no memory for its table of pages");
+    return store.error();
+  }
+  return enlist(store.take(), 0);
+}
+
+// One unit less; the last one takes the disk off the list, so that nobody finds it any more.
+void leave_disk(Disk& disk) {
+  MutexGuard guard(classes->mutex);
+  if (--disk.units == 0) classes->disks.remove(disk);
+}
+
+// ---- Hooks of the configuration ----
+
+int parse_options(ClassKind kind, unsigned long handle, const char* line, int size, char* ebuf) {
+  Reason reason;
+  Result<OwnPtr<Unit>> unit =
+      Unit::create(handle, kind, Text(line, static_cast<size_t>(size)), &reason);
+  if (!unit.is_ok()) return answer(unit.status(), reason, ebuf, CHISCSI_CONFIG_EBUF_LEN);
+  MutexGuard guard(classes->mutex);
+  classes->units.push_back(*unit.take().release());
+  return 0;
+}
+
+Status attach_unit(Unit& unit, Reason* reason) {
+  Ref<Disk> disk = CHISCSI_TRY(open_disk(unit, reason));
+  // Its fp_detach() follows in any case.
+  CHISCSI_TRY(unit.begin(disk, reason));
+  MutexGuard guard(classes->mutex);
+  return unit.kind() == ClassKind::kMem ? Status() : classes->sizes.start();
+}
+
+int attach(unsigned long handle, char* ebuf, int size) {
+  Reason reason;
+  Unit* unit = find_unit(handle);
+  if (unit == nullptr) return -static_cast<int>(Error::kStale);
+  return answer(attach_unit(*unit, &reason), reason, ebuf, static_cast<size_t>(size));
+}
+
+// The line names the same device or file; what has to do with how it is open must be the same, too.
+Status take_over(Unit& from, Unit& to, Reason* reason) {
+  const TargetDeviceSettings &before = from.options(), &after = to.options();
+  Ref<Disk> disk = from.share_disk();
+  if (!disk) return Error::kStale;
+  if (before.size_mb != after.size_mb || before.read_only != after.read_only ||
+      before.block_size != after.block_size) {
+    reason->add("size=, BS= and RO cannot change while it is in use");
+    return Error::kInvalid;
+  }
+  {
+    MutexGuard guard(classes->mutex);
+    ++disk->units;
+  }
+  return to.begin(std::move(disk), reason);
+}
+
+int reattach(unsigned long handle, unsigned long fresh, char* ebuf, int size) {
+  Reason reason;
+  Unit* from = find_unit(handle);
+  Unit* to = find_unit(fresh);
+  if (from == nullptr || to == nullptr) return -static_cast<int>(Error::kStale);
+  if (to->disk() != nullptr) return 0;  // It has gone there and back.
+  return answer(take_over(*from, *to, &reason), reason, ebuf, static_cast<size_t>(size));
+}
+
+void detach(unsigned long handle) {
+  Unit* unit = find_unit(handle);
+  if (unit == nullptr) return;
+  if (unit->disk() != nullptr) leave_disk(*unit->disk());
+  {
+    MutexGuard guard(classes->mutex);
+    classes->units.remove(*unit);
+  }
+  destroy(unit);
+}
+
+// A flush that somebody waits for.
+struct Flush {
+  os_storage_request request = {};
+  os_event* ended = nullptr;
+  int error = 0;
+  static void on_done(os_storage_request* request, int error) {
+    auto* self = reinterpret_cast<Flush*>(request);
+    self->error = error;
+    os_event_signal(self->ended);
+  }
+};
+
+int flush(unsigned long handle) {
+  Unit* unit = find_unit(handle);
+  if (unit == nullptr || unit->disk() == nullptr) return -static_cast<int>(Error::kStale);
+  if (unit->drops_data()) return 0;
+  Flush flush;
+  flush.ended = os_event_create();
+  if (flush.ended == nullptr) return kNoMemory;
+  flush.request.done = &Flush::on_done;
+  flush.request.operation = OS_STORAGE_FLUSH;
+  unit->disk()->store().submit(flush.request);
+  while (!os_event_wait(flush.ended, kWithdrawStepMs)) {
+  }
+  os_event_destroy(flush.ended);
+  return flush.error;
+}
+
+// ---- Hooks of commands ----
+
+int cdb_rcved(chiscsi_scsi_command* command) {
+  auto* unit = static_cast<Unit*>(command->sc_lun_priv);
+  Task* task = unit->disk()->take_task();
+  if (task == nullptr) return kNoMemory;
+  command->sc_sdev_hdl = task;
+  return task->start(*unit, *command);
+}
+
+int data_xfer_status(chiscsi_scsi_command* command, unsigned char*, unsigned int, unsigned int,
+                     unsigned int) {
+  if ((command->sc_flag & SC_FLAG_WRITE) != 0) {
+    static_cast<Task*>(command->sc_sdev_hdl)->data_arrived();
+  }
+  return 0;
+}
+
+int abort_command(chiscsi_scsi_command* command) {
+  return static_cast<Task*>(command->sc_sdev_hdl)->abort();
+}
+
+void cleanup(chiscsi_scsi_command* command) {
+  if (command->sc_sdev_hdl != nullptr) static_cast<Task*>(command->sc_sdev_hdl)->command_over();
+}
+
+// The target ends the commands one by one.
+int tmf_execute(unsigned long, unsigned long, unsigned char, unsigned char, unsigned int,
+                chiscsi_scsi_command*) {
+  return kNotSupported;
+}
+
+template <ClassKind kKind>
+int parse_options_of(unsigned long handle, char* line, int size, char* ebuf) {
+  return parse_options(kKind, handle, line, size, ebuf);
+}
+
+template <ClassKind kKind>
+void set_up(chiscsi_target_lun_class& hooks, char* name) {
+  hooks.class_name = name;
+  hooks.property = 1u << LUN_CLASS_HAS_CMD_QUEUE_BIT;
+  hooks.fp_config_parse_options = &parse_options_of<kKind>;
+  hooks.fp_attach = &attach;
+  hooks.fp_detach = &detach;
+  hooks.fp_reattach = &reattach;
+  hooks.fp_flush = &flush;
+  hooks.fp_scsi_cmd_cdb_rcved = &cdb_rcved;
+  hooks.fp_scsi_cmd_data_xfer_status = &data_xfer_status;
+  hooks.fp_scsi_cmd_abort = &abort_command;
+  hooks.fp_tmf_execute = &tmf_execute;
+  hooks.fp_scsi_cmd_cleanup = &cleanup;
+}
+
+Status register_all() {
+  CHISCSI_TRY(Status::from_errno(engine_target_class_register(&classes->target_class)));
+  for (chiscsi_target_lun_class& lun_class : classes->lun_classes)
+    CHISCSI_TRY(Status::from_errno(engine_target_lun_class_register(&lun_class, class_name)));
+  return Status();
+}
+
+}  // namespace
+
+Status start_classes() {
+  classes = make<Classes>(Alloc::kMaySleep).release();
+  if (classes == nullptr) return Error::kNoMemory;
+  classes->mutex = os_mutex_create();
+  classes->target_class.class_name = class_name;
+  // FILE is what a line without a type word means.
+  set_up<ClassKind::kFile>(classes->lun_classes[0], file_name);
+  set_up<ClassKind::kBlk>(classes->lun_classes[1], blk_name);
+  set_up<ClassKind::kMem>(classes->lun_classes[2], mem_name);
+  const Status status = classes->mutex != nullptr ? register_all() : Status(Error::kNoMemory);
+  if (!status.is_ok()) stop_classes();
+  return status;
+}
+
+// The code of the hooks has to stay until none can be called. Nothing can be done here about a
+// target that is still there but to wait for its end.
+void stop_classes() {
+  os_event* never = os_event_create();
+  while (engine_target_class_deregister(class_name) == -static_cast<int>(Error::kBusy))
+    never != nullptr ? static_cast<void>(os_event_wait(never, kWithdrawStepMs)) : os_relax();
+  os_event_destroy(never);
+  if (classes == nullptr) return;
+  os_mutex* mutex = classes->mutex;
+  destroy(classes);
+  classes = nullptr;
+  if (mutex != nullptr) os_mutex_destroy(mutex);
+}
+
+}  // namespace chiscsi::storage

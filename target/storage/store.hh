@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Store: where the bytes of a disk are. One of memory (MemStore), one of the host's block layer or
+// file system (HostStore).
+//
+// A request is the host's: submitted in process context, done in any. No store knows of blocks of
+// an initiator or of SCSI.
+#pragma once
+
+#include <cstdint>
+
+#include "base/error.hh"
+#include "base/own_ptr.hh"
+#include "os/storage.h"
+
+namespace chiscsi::storage {
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // May end the request before it returns. Context: process, never waits for a device.
+  virtual void submit(os_storage_request& request) = 0;
+  // Bytes it has now. Context: any.
+  virtual uint64_t size() const = 0;
+  // What it was like when it was opened.
+  const os_storage_facts& facts() const { return facts_; }
+  bool has(uint32_t flag) const { return (facts_.flags & flag) != 0; }
+
+ protected:
+  Store() = default;
+  os_storage_facts facts_ = {};
+};
+
+// A device or file of the host. `flags` are those of os_storage_open(). Context: process, sleeps.
+Result<OwnPtr<Store>> open_host_store(const char* path, unsigned int flags);
+
+}  // namespace chiscsi::storage

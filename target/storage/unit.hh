@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Unit: one LUN of a built-in class, from its TargetDevice line to its detachment.
+//
+// Made when the options of its line are read, found by its handle in the hooks of the
+// configuration, and known to its commands as sc_lun_priv. Constant while there are commands, but
+// for the size of its disk.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "common/chiscsi.h"
+#include "target/config/target_device.hh"
+#include "target/storage/disk.hh"
+
+namespace chiscsi::storage {
+
+enum class ClassKind : uint8_t { kBlk, kFile, kMem };
+
+// Why a line is refused; goes into the error buffer of a hook.
+using Reason = ConfigError;
+
+class Unit {
+ public:
+  // A command moves at most so much; longer ones are refused (VPD page B0 says so).
+  static constexpr uint32_t kMaxTransfer = 16 * 1024 * 1024;
+
+  // Reads the value of a TargetDevice line. Errors: kNoMemory, kInvalid with a reason.
+  static Result<OwnPtr<Unit>> create(unsigned long handle, ClassKind kind, Text line,
+                                     Reason* reason);
+  Unit(unsigned long handle, ClassKind kind) : handle_(handle), kind_(kind) {}
+
+  unsigned long handle() const { return handle_; }
+  ClassKind kind() const { return kind_; }
+  const TargetDeviceSettings& options() const { return options_; }
+  const char* path() const { return path_.c_str(); }
+
+  // The unit serves this disk from here on, and the target has its geometry. Errors: kInvalid with
+  // a reason when the options do not fit the disk.
+  Status begin(Ref<Disk> disk, Reason* reason);
+  Disk* disk() const { return disk_.get(); }
+  // It has begun. Context: any.
+  bool is_ready() const { return is_ready_.load(std::memory_order_acquire); }
+  Ref<Disk> share_disk() const { return disk_; }
+
+  uint32_t block_size() const { return geometry_.block_size; }
+  // Blocks of the disk right now. Tells the target when they have changed. Context: any.
+  uint64_t blocks();
+  bool is_read_only() const { return (geometry_.flags & CHISCSI_LUN_READ_ONLY) != 0; }
+  bool is_thin() const { return (geometry_.flags & CHISCSI_LUN_THIN) != 0; }
+  bool drops_data() const { return options_.nullrw; }
+  bool writes_through() const { return options_.sync; }
+  const chiscsi_lun_geometry& geometry() const { return geometry_; }
+
+  ListNode list_node;
+
+ private:
+  Status check_options(Reason* reason) const;
+  Status set_block_size(const os_storage_facts& facts, Reason* reason);
+  void set_flags(const os_storage_facts& facts);
+  void set_limits(const os_storage_facts& facts);
+  void set_commands(const os_storage_facts& facts);
+
+  const unsigned long handle_;
+  const ClassKind kind_;
+  Buffer line_;
+  TargetDeviceSettings options_;
+  FixedText<255> path_;
+  Ref<Disk> disk_;
+  chiscsi_lun_geometry geometry_ = {};
+  std::atomic<uint64_t> told_blocks_{0};
+  std::atomic<bool> is_ready_{false};
+};
+
+}  // namespace chiscsi::storage

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The fixture of the tests of the built-in LUN classes: an engine with one target of class
+// "chiscsi", an initiator, files for it, and CDBs with 64-bit block addresses. Checks at the end
+// that everything was given back.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/chiscsi.h"
+#include "host.hh"
+#include "initiator.hh"
+#include "memory_transport.hh"
+#include "os/storage.h"
+#include "protocol_fixture.hh"
+
+namespace chiscsi::test {
+
+class StorageTest : public testing::Test {
+ protected:
+  static constexpr uint32_t kBlock = 512;
+
+  StorageTest()
+      : allocations_before_(host_live_allocations()), sockets_before_(host_open_sockets()) {}
+
+  void TearDown() override {
+    host_fail_allocation_at(0);
+    host_fail_storage(-1, 0);
+    host_hold_storage(false);
+    peer.reset();
+    if (started_) {
+      if (added_) remove();
+      EXPECT_EQ(MemoryTransport::chosen() ? MemoryTransport::stop() : 0, 0);
+      engine_stop();
+      host_drain_sockets();
+    }
+    for (const std::string& file : files_)
+      unlink(file.c_str());
+    EXPECT_EQ(host_live_allocations(), allocations_before_);
+    EXPECT_EQ(host_open_sockets(), sockets_before_);
+  }
+
+  // A sparse file of that many bytes.
+  std::string make_file(uint64_t size) {
+    char name[] = "/tmp/chiscsi-storage-XXXXXX";
+    const int fd = mkstemp(name);
+    EXPECT_GE(fd, 0);
+    EXPECT_EQ(ftruncate(fd, static_cast<off_t>(size)), 0);
+    close(fd);
+    files_.push_back(name);
+    return name;
+  }
+  void start_engine() {
+    ASSERT_EQ(engine_start(&options), 0);
+    started_ = true;
+    ASSERT_EQ(MemoryTransport::chosen() ? MemoryTransport::start() : 0, 0);
+  }
+  std::string keys(const std::vector<std::string>& devices) const {
+    const std::string host = ProtocolAddress();
+    std::vector<std::string> all = {"PortalGroup=1@" + host + ":" + std::to_string(port),
+                                    "AuthMethod=None",
+                                    "InitialR2T=No",
+                                    "ImmediateData=Yes",
+                                    "FirstBurstLength=65536",
+                                    "MaxBurstLength=262144"};
+    for (const std::string& device : devices)
+      all.push_back("TargetDevice=" + device);
+    std::string text;
+    for (const std::string& key : all)
+      text.append(key).push_back('\0');
+    return text;
+  }
+  static std::string ProtocolAddress() {
+    return MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
+  }
+  int add(const std::vector<std::string>& devices) {
+    std::string text = keys(devices), name = kTargetName, of_class = "chiscsi";
+    const int rc = chiscsi_target_add(this, name.data(), of_class.data(), text.data(),
+                                      static_cast<int>(text.size()));
+    added_ = rc == 0;
+    return rc;
+  }
+  int reconfigure(const std::vector<std::string>& devices) {
+    std::string text = keys(devices), name = kTargetName, of_class = "chiscsi";
+    return chiscsi_target_reconfig(this, name.data(), of_class.data(), text.data(),
+                                   static_cast<int>(text.size()));
+  }
+  void remove() {
+    std::string name = kTargetName;
+    added_ = false;
+    EXPECT_EQ(chiscsi_target_remove(this, name.data()), 0);
+  }
+  std::unique_ptr<Initiator> log_in(uint8_t isid = 1) {
+    LoginOptions login;
+    login.isid[5] = isid;
+    login.keys = {{"InitialR2T", "No"}, {"ImmediateData", "Yes"}, {"FirstBurstLength", "65536"}};
+    auto initiator = std::make_unique<Initiator>(port);
+    EXPECT_TRUE(initiator->login(login).in_full_feature);
+    return initiator;
+  }
+  void start(const std::vector<std::string>& devices) {
+    start_engine();
+    ASSERT_EQ(add(devices), 0);
+    peer = log_in();
+  }
+
+  static ByteVector cdb16(uint8_t opcode, uint64_t first, uint32_t count, uint8_t options = 0) {
+    ByteVector cdb(16);
+    cdb[0] = opcode;
+    cdb[1] = options;
+    for (size_t i = 0; i < 8; ++i)
+      cdb[2 + i] = static_cast<uint8_t>(first >> (56 - 8 * i));
+    for (size_t i = 0; i < 4; ++i)
+      cdb[10 + i] = static_cast<uint8_t>(count >> (24 - 8 * i));
+    return cdb;
+  }
+  static ByteVector cdb10(uint8_t opcode, uint32_t first, uint16_t count, uint8_t options = 0) {
+    ByteVector cdb(16);
+    cdb[0] = opcode;
+    cdb[1] = options;
+    for (size_t i = 0; i < 4; ++i)
+      cdb[2 + i] = static_cast<uint8_t>(first >> (24 - 8 * i));
+    cdb[7] = static_cast<uint8_t>(count >> 8);
+    cdb[8] = static_cast<uint8_t>(count);
+    return cdb;
+  }
+
+  Outcome write(uint64_t first, const ByteVector& data, uint64_t lun = 0) {
+    return peer->write(cdb16(0x8a, first, static_cast<uint32_t>(data.size() / kBlock)), data, {},
+                       lun);
+  }
+  ByteVector read(uint64_t first, uint32_t blocks, uint64_t lun = 0) {
+    const Outcome outcome = peer->read(cdb16(0x88, first, blocks), blocks * kBlock, lun);
+    EXPECT_TRUE(outcome.good());
+    return outcome.data;
+  }
+  static void expect_sense(const Outcome& outcome, uint8_t key, uint8_t asc, uint8_t ascq = 0) {
+    ASSERT_TRUE(outcome.answered);
+    EXPECT_EQ(outcome.status, 2);
+    ASSERT_GE(outcome.sense.size(), 14u);
+    EXPECT_EQ(outcome.sense_key(), key);
+    EXPECT_EQ(outcome.sense[12], asc);
+    EXPECT_EQ(outcome.sense[13], ascq);
+  }
+  static ByteVector join(const ByteVector& a, const ByteVector& b) {
+    ByteVector both = a;
+    both.insert(both.end(), b.begin(), b.end());
+    return both;
+  }
+
+  engine_options options = {2, 30, 30, 64};
+  uint16_t port = free_port();
+  std::unique_ptr<Initiator> peer;
+
+ private:
+  const uint64_t allocations_before_;
+  const size_t sockets_before_;
+  std::vector<std::string> files_;
+  bool started_ = false;
+  bool added_ = false;
+};
+
+// One unit, over memory, over a file and over what stands in for a block device.
+class StorageOfEachKind : public StorageTest, public testing::WithParamInterface<const char*> {
+ protected:
+  static constexpr uint64_t kSize = 16 << 20;
+  std::string line(const std::string& options = "", uint64_t size = kSize) {
+    const std::string kind = GetParam();
+    const std::string name =
+        kind == "MEM" ? "ram,MEM,size=" + std::to_string(size >> 20) + "MB" : make_file(size);
+    return name + (kind == "BLK" ? ",BLK" : kind == "FILE" ? ",FILE" : "") + options;
+  }
+  void start_one(const std::string& options = "") { start({line(options)}); }
+};
+
+}  // namespace chiscsi::test

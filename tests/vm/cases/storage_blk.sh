@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# storage_blk.sh - block devices by the built-in class BLK.
+#
+# Runs in the test machine.  A loop device is a disk behind a request queue, a RAM
+# disk of the kernel one without; both are claimed while they are in use, and what
+# initiators write and discard is there afterwards.  A line without a type word that
+# names a device goes to the block layer, too.
+
+set -eu
+# shellcheck source=tests/vm/lib/guest.sh
+. "${GUEST_LIB:-/tests/lib}/guest.sh"
+# shellcheck source=tests/vm/lib/storage.sh
+. "$GUEST_LIB/storage.sh"
+
+modprobe loop 2>/dev/null || :
+truncate -s 64M /run/below.img
+loop=$(losetup -f) && losetup "$loop" /run/below.img || skip_case 'there is no loop device'
+devices="$loop,BLK,THIN"
+second=
+if modprobe brd rd_nr=1 rd_size=65536 2>/dev/null && [ -b /dev/ram0 ]; then
+	second=/dev/ram0
+	devices="$devices;$second"
+fi
+storage_up "$devices"
+sg=$(sg_of "$disk")
+
+check_fails 'the device is claimed' mkfs.ext4 -q -F "$loop"
+check_says 'its size' 'Number of logical blocks=131072' sg_readcap --long "$sg"
+storage_pattern 16
+check 'write' dd if=/run/pattern of="$disk" bs=1M oflag=direct status=none
+check 'flush' sg_sync "$sg"
+check 'the device has it' cmp -n 16777216 /run/pattern /run/below.img
+check 'read back' cmp -n 16777216 /run/pattern "$disk"
+check 'odd places' storage_odd_places "$disk"
+check 'compare and write' storage_compare_and_write "$disk" "$sg"
+check 'write same' sg_write_same --lba=1000 --num=64 --in=/dev/zero --xferlen=512 --16 "$sg"
+check_equal 'has cleared the blocks' \
+	"$(dd if="$disk" bs=512 skip=1000 count=64 iflag=direct status=none | tr -d '\0' | wc -c)" 0
+before=$(stat -c %b /run/below.img)
+check 'blocks are given up' storage_unmap "$disk" 8
+check 'the file below has become smaller' test "$(stat -c %b /run/below.img)" -lt "$before"
+check 'fio finds what it wrote' storage_fio "$disk"
+
+truncate -s 96M /run/below.img
+losetup -c "$loop"
+dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct status=none
+check_says 'a device that has grown' 'Number of logical blocks=196608' sg_readcap --long "$sg"
+
+if [ -n "$second" ]; then
+	ram=$(disk_of "$IQN" 1) || give_up 'the second disk appears' "$(dmesg | tail -n 20)"
+	check 'a device without a queue: write' \
+		dd if=/run/pattern of="$ram" bs=1M oflag=direct status=none
+	check 'and read back' cmp -n 16777216 /run/pattern "$ram"
+	check 'fio finds what it wrote there' storage_fio "$ram"
+fi
+
+storage_down
+check 'the device is free again' dd if=/dev/zero of="$loop" bs=4k count=1 status=none
+losetup -d "$loop"
+[ -z "$second" ] || modprobe -r brd 2>/dev/null || :
+rm -f /run/below.img
+finish
