@@ -202,19 +202,24 @@ Status Lun::set_geometry(const chiscsi_lun_geometry& given) {
   end_text(fresh.product_rev);
   end_text(fresh.serial);
   uint64_t before;
+  uint32_t flags_before;
+  bool was_known;
   {
     SpinGuard guard(geometry_lock_);
-    if (!has_geometry_.load(std::memory_order_relaxed)) {
+    was_known = has_geometry_.load(std::memory_order_relaxed);
+    if (!was_known) {
       geometry_ = fresh;
     } else if (!same_constants(geometry_, fresh)) {
       return Error::kInvalid;
     }
     before = blocks_.exchange(fresh.blocks, std::memory_order_relaxed);
-    flags_.store(fresh.flags, std::memory_order_relaxed);
+    flags_before = flags_.exchange(fresh.flags, std::memory_order_relaxed);
     has_geometry_.store(true, std::memory_order_release);
   }
-  // A change of size is what CAPACITY DATA HAS CHANGED is for.
-  if (before != 0 && before != fresh.blocks) {
+  if (!was_known) return Status();
+  news_.fetch_or((before != fresh.blocks ? kCapacityNews : 0u) |
+                 (flags_before != fresh.flags ? kModeNews : 0u));
+  if (before != fresh.blocks) {
     os_log(OS_LOG_INFO, "LUN handle %lu: %llu blocks, was %llu", handle.value, fresh.blocks,
            static_cast<unsigned long long>(before));
   }

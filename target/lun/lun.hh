@@ -20,8 +20,12 @@
 #include "target/lun/lun_identity.hh"
 #include "target/lun/unit_state.hh"
 #include "target/target_class.hh"
+#include "transport/worker.hh"
 
 namespace chiscsi {
+
+// What a class has changed of a device that initiators know.
+inline constexpr uint32_t kCapacityNews = 1, kModeNews = 2;
 
 // Why a hook of the class has refused; the text is the class's own, fit for the log.
 struct LunRefusal {
@@ -80,6 +84,8 @@ class Lun : public RefCounted<Lun> {
 
   // Errors: kInvalid for values that no device has, or other constants than before.
   Status set_geometry(const chiscsi_lun_geometry& geometry);
+  // Tells the initiators of what a later set_geometry() has changed (lun_news.cc).
+  void announce_news(Worker& worker);
   void set_driver_private(void* value) { driver_private_.store(value, std::memory_order_release); }
   // False: the class has not said it yet. Everything below is valid once it was true.
   bool has_geometry() const { return has_geometry_.load(std::memory_order_acquire); }
@@ -114,6 +120,7 @@ class Lun : public RefCounted<Lun> {
   bool is_counted() const { return handles_ != nullptr; }
   void begin();
   void close();
+  static void on_news(WorkerMessage& message);
 
   Ref<TargetClass> target_class_;
   uint32_t class_index_;
@@ -135,6 +142,8 @@ class Lun : public RefCounted<Lun> {
   std::atomic<uint32_t> flags_{0};
   chiscsi_lun_geometry geometry_ = {};  // Constant once has_geometry_ is set.
   std::atomic<void*> driver_private_{nullptr};
+  std::atomic<uint32_t> news_{0};  // kCapacityNews and kModeNews, not announced yet.
+  PostedOnce news_message_{&Lun::on_news};
 };
 
 }  // namespace chiscsi

@@ -30,12 +30,15 @@ void AttentionInbox::take_all(UnitAttentions& attentions) {
   has_posts_.store(false, std::memory_order_relaxed);
 }
 
-void tell_other_nexuses(Session& own, uint32_t lun, SenseCode code) {
-  Target& target = *own.target();
+void tell_nexuses(Target& target, const Session* except, uint32_t lun, SenseCode code) {
   MutexGuard guard(target.mutex());
   target.sessions().for_each([&](SessionEntry& entry) {
-    if (entry.session != &own) entry.session->attention_inbox.post(lun, code);
+    if (entry.session != except) entry.session->attention_inbox.post(lun, code);
   });
+}
+
+void tell_other_nexuses(Session& own, uint32_t lun, SenseCode code) {
+  tell_nexuses(*own.target(), &own, lun, code);
 }
 
 }  // namespace chiscsi
