@@ -24,6 +24,7 @@ inline constexpr SenseCode kLbaOutOfRange{0x05, 0x21, 0x00};
 inline constexpr SenseCode kNoSuchLun{0x05, 0x25, 0x00};
 inline constexpr SenseCode kInvalidFieldInParameters{0x05, 0x26, 0x00};
 inline constexpr SenseCode kSavingNotSupported{0x05, 0x39, 0x00};
+inline constexpr SenseCode kInvalidMessage{0x05, 0x49, 0x00};
 inline constexpr SenseCode kRemovalPrevented{0x05, 0x53, 0x02};
 inline constexpr SenseCode kWriteProtected{0x07, 0x27, 0x00};
 inline constexpr SenseCode kSoftwareWriteProtected{0x07, 0x27, 0x02};

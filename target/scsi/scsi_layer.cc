@@ -168,6 +168,13 @@ void end_silently(Command& command) {
 
 // ---- Checks ----
 
+// Untagged, SIMPLE, ORDERED and HEAD OF QUEUE. There is never an ACA, which its attribute is for
+// (SAM-5 section 8).
+bool has_known_attribute(const Command& command) {
+  constexpr unsigned kHeadOfQueue = 3;
+  return command.scsi.sc_attribute <= kHeadOfQueue;
+}
+
 uint8_t highest_bit(uint8_t bits) {
   uint8_t bit = 7;
   while ((bits >> bit & 1) == 0)
@@ -259,6 +266,7 @@ bool takes(Command& command) {
   Sense sense;
   const CommandInfo* info = scsi::find_command(question.cdb, question.lun, &sense);
   if (info != nullptr) sense = check(*info, question);
+  if (sense.is_good() && !has_known_attribute(command)) sense = kInvalidMessage;
   Ref<TargetSettings> settings;
   if (info != nullptr && info->wants_settings) {
     settings = command.session.target()->settings();

@@ -194,6 +194,24 @@ TEST_F(ParameterData, OtherNexusesHearOfAChange) {
   EXPECT_CLEAN(*other);
 }
 
+// ---- Task attributes ----
+
+TEST_F(ParameterData, AttributesThatNobodyHasAreRefused) {
+  for (uint8_t attribute = 0; attribute < 8; ++attribute) {
+    for (const ByteVector& cdb : {test_unit_ready_cdb(), ByteVector{0x35}, ByteVector{0x1b}}) {
+      Pdu command = peer->make_command(cdb, 0, 0);
+      command.as<ScsiCommand>().flags = kFinalBit | attribute;
+      ASSERT_TRUE(peer->send(command));
+      const Outcome outcome = peer->finish(command);
+      if (attribute <= 3) {
+        EXPECT_TRUE(outcome.good()) << int{attribute};
+      } else {
+        expect_sense(outcome, kIllegalRequest, 0x49);
+      }
+    }
+  }
+}
+
 // ---- Data that does not come ----
 
 TEST_F(ParameterData, AbortWhileDataIsAwaited) {
