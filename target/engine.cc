@@ -79,6 +79,7 @@ Status Engine::start_workers() {
 Engine::~Engine() {
   if (login_worker_ && progress_ != nullptr) end_logins();
   if (worker_count_ != 0) end_sessions();
+  reservation_keeper_.reset();
   for (uint32_t i = 0; i < worker_count_; ++i)
     workers_[i].reset();
   os_free(workers_);
@@ -197,6 +198,10 @@ int engine_start(const struct engine_options* options) {
   if (!engine.is_ok()) return engine.status().to_errno();
   the_engine = engine.take().release();
   return 0;
+}
+
+int engine_keep_reservations(const char* folder) {
+  return the_engine->keep_reservations(Text(folder)).to_errno();
 }
 
 void engine_stop(void) {

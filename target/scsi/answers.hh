@@ -52,5 +52,7 @@ Sense report_supported_opcodes(const Question& question, Reply& reply);
 Sense report_supported_task_management(const Question& question, Reply& reply);
 // The page of vital product data that the CDB names, with its header (SPC-5 section 7.7).
 Sense vital_product_data(const Question& question, Reply& reply);
+// SPC-5 section 6.15.
+Sense persistent_reserve_in(const Question& question, Reply& reply);
 
 }  // namespace chiscsi::scsi

@@ -11,7 +11,6 @@ namespace reservation_parameters_detail {
 
 constexpr uint32_t kBasicList = 24;
 constexpr uint32_t kListWithLength = 28;
-constexpr uint16_t kActionInCdb = 1, kLengthInCdb = 5;
 constexpr uint8_t kSpecifiesPorts = 0x08, kAllTargetPorts = 0x04, kPersists = 0x01;
 constexpr uint8_t kUnregisters = 0x02;
 
@@ -28,26 +27,16 @@ uint64_t number_at(Bytes list, size_t at, size_t count) {
   return value;
 }
 
-ReserveOutcome bad_cdb(uint16_t field) {
+ReserveOutcome bad(const Sense& sense) {
   ReserveOutcome outcome;
-  outcome.sense = kInvalidFieldInCdb;
-  outcome.names_field = outcome.in_cdb = true;
-  outcome.field = field;
+  outcome.sense = sense;
   return outcome;
 }
 
-ReserveOutcome bad_length() {
-  ReserveOutcome outcome;
-  outcome.sense = kBadParameterListLength;
-  return outcome;
-}
+ReserveOutcome bad_length() { return bad(kParameterListLengthError); }
 
-ReserveOutcome bad_list(size_t field) {
-  ReserveOutcome outcome;
-  outcome.sense = kBadParameter;
-  outcome.names_field = true;
-  outcome.field = static_cast<uint16_t>(field <= 0xffff ? field : 0xffff);
-  return outcome;
+ReserveOutcome bad_list(size_t field, uint8_t bit = FieldPointer::kWholeByte) {
+  return bad(wrong_parameter(static_cast<uint16_t>(field <= 0xffff ? field : 0xffff), bit));
 }
 
 int hex_digit(uint8_t c) {
@@ -122,7 +111,7 @@ ReserveOutcome parse_basic(Bytes list, ParsedReserveOut* parsed, Status* memory)
   request.all_target_ports = registers && (flags & kAllTargetPorts) != 0;
   request.persists = registers && (flags & kPersists) != 0;
   if (request.specifies_ports) {
-    if (request.action != ReserveOut::kRegister) return bad_list(20);
+    if (request.action != ReserveOut::kRegister) return bad_list(20, 3);
     return parse_specified(list, parsed, memory);
   }
   return list.size() == kBasicList ? ReserveOutcome() : bad_length();
@@ -130,22 +119,12 @@ ReserveOutcome parse_basic(Bytes list, ParsedReserveOut* parsed, Status* memory)
 
 }  // namespace reservation_parameters_detail
 
-ReserveOutcome check_reserve_out(const Cdb& cdb, uint32_t* list_length) {
-  using namespace reservation_parameters_detail;
-  if (cdb.service_action() > static_cast<uint8_t>(ReserveOut::kRegisterAndMove)) {
-    return bad_cdb(kActionInCdb);
-  }
-  *list_length = cdb.be32(kLengthInCdb);
-  if (*list_length < kBasicList || *list_length > kMaxReserveOutList) return bad_length();
-  return ReserveOutcome();
-}
-
 Result<ReserveOutcome> parse_reserve_out(const Cdb& cdb, Bytes list, ParsedReserveOut* parsed) {
   using namespace reservation_parameters_detail;
-  uint32_t length = 0;
-  const ReserveOutcome checked = check_reserve_out(cdb, &length);
-  if (!checked.is_good()) return checked;
-  if (length != list.size()) return bad_length();
+  if (cdb.service_action() > static_cast<uint8_t>(ReserveOut::kRegisterAndMove)) {
+    return bad(wrong_cdb_field(1, 4));
+  }
+  if (cdb.be32(5) != list.size()) return bad_length();
   ReserveOutRequest& request = parsed->request;
   request.action = static_cast<ReserveOut>(cdb.service_action());
   request.scope = cdb.u8(2) >> 4;

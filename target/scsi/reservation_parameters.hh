@@ -16,19 +16,12 @@ namespace chiscsi::scsi {
 // A TransportID for SPEC_I_PT or REGISTER AND MOVE takes at most so many bytes: four, the longest
 // name, ",i,0x", twelve digits, and a NUL.
 inline constexpr size_t kMaxTransportId = 4 + ((iscsi::kMaxNameLength + 5 + 12 + 1 + 3) & ~3u);
-// The longest list that is looked at: a TransportID for every registration there may be.
-inline constexpr uint32_t kMaxReserveOutList =
-    28 + Reservations::kMaxRegistrants * static_cast<uint32_t>(kMaxTransportId);
-
 // What parse_reserve_out() makes; `request` refers to `ports`.
 struct ParsedReserveOut {
   ReserveOutRequest request;
   GrowableArray<InitiatorPort> ports;
 };
 
-// The CDB alone, before any data came: a service action that is, and the length of the list. A good
-// outcome leaves the length in `*list_length`.
-ReserveOutcome check_reserve_out(const Cdb& cdb, uint32_t* list_length);
 // kNoMemory, or what is wrong with CDB and list.
 Result<ReserveOutcome> parse_reserve_out(const Cdb& cdb, Bytes list, ParsedReserveOut* parsed);
 

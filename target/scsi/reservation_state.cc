@@ -16,6 +16,7 @@ constexpr uint8_t kLogicalUnitScope = 0;
 constexpr uint16_t kTypeInCdb = 2;
 constexpr uint16_t kActionKeyInList = 8;
 constexpr uint16_t kFlagsInList = 20;
+constexpr uint8_t kSpecifiesPortsBit = 3;
 constexpr uint16_t kTargetPortInList = 18;
 constexpr uint16_t kMovedTransportIdInList = 24;
 
@@ -25,25 +26,17 @@ ReserveOutcome conflict() {
   return outcome;
 }
 
-ReserveOutcome failure(SenseCode sense) {
+ReserveOutcome failure(const Sense& sense) {
   ReserveOutcome outcome;
   outcome.sense = sense;
   return outcome;
 }
 
-ReserveOutcome bad_field_in_list(uint16_t field) {
-  ReserveOutcome outcome = failure(kBadParameter);
-  outcome.names_field = true;
-  outcome.field = field;
-  return outcome;
+ReserveOutcome bad_field_in_list(uint16_t field, uint8_t bit = FieldPointer::kWholeByte) {
+  return failure(wrong_parameter(field, bit));
 }
 
-ReserveOutcome bad_type_in_cdb() {
-  ReserveOutcome outcome = failure(kInvalidFieldInCdb);
-  outcome.names_field = outcome.in_cdb = true;
-  outcome.field = kTypeInCdb;
-  return outcome;
-}
+ReserveOutcome bad_type_in_cdb() { return failure(wrong_cdb_field(kTypeInCdb)); }
 
 ReserveOutcome done() {
   ReserveOutcome outcome;
@@ -255,9 +248,10 @@ Result<ReserveOutcome> Reservations::do_register(const Nexus& issuer,
   const Registrant* known = find(issuer);
   if (request.action == ReserveOut::kRegister) {
     if ((known != nullptr ? known->key : 0) != request.key) return conflict();
-    if (known != nullptr && request.specifies_ports) return bad_field_in_list(kFlagsInList);
+    if (known != nullptr && request.specifies_ports)
+      return bad_field_in_list(kFlagsInList, kSpecifiesPortsBit);
   } else if (request.specifies_ports) {
-    return bad_field_in_list(kFlagsInList);
+    return bad_field_in_list(kFlagsInList, kSpecifiesPortsBit);
   }
   // Table 68: nothing but good status.
   if (known == nullptr && request.action_key == 0) return ReserveOutcome{};

@@ -14,14 +14,13 @@
 
 #include "base/alloc.hh"
 #include "base/error.hh"
+#include "base/ref.hh"
 #include "target/scsi/nexus.hh"
 #include "target/scsi/sense_code.hh"
 
 namespace chiscsi::scsi {
 
 // SPC-5 annex E.
-inline constexpr SenseCode kBadParameterListLength{0x05, 0x1a, 0x00};
-inline constexpr SenseCode kBadParameter{0x05, 0x26, 0x00};
 inline constexpr SenseCode kInvalidRelease{0x05, 0x26, 0x04};
 inline constexpr SenseCode kNoRegistrationResources{0x05, 0x55, 0x04};
 inline constexpr SenseCode kReservationsPreempted{0x06, 0x2a, 0x03};
@@ -73,13 +72,10 @@ struct ReserveOutRequest {
   Span<const InitiatorPort> ports;  // SPEC_I_PT, or the one of REGISTER AND MOVE.
 };
 
-// How a request ends. A sense key of 0 and no conflict: it has been done.
+// How a request ends. A good sense and no conflict: it has been done.
 struct ReserveOutcome {
   bool conflict = false;  // Status RESERVATION CONFLICT.
-  SenseCode sense = {};
-  bool in_cdb = false;  // Where `field` counts: in the CDB, or in the parameter list.
-  uint16_t field = 0;   // The byte that is wrong, of a field that is.
-  bool names_field = false;
+  Sense sense;
   bool changed = false;  // There is something to keep.
 
   // What those hear that were registered before (SPC-5 section 5.14.11), but for the issuer: whose
@@ -88,12 +84,12 @@ struct ReserveOutcome {
   SenseCode to_remaining = {};
   bool aborts = false;  // The commands of those whose registration is gone.
 
-  bool is_good() const { return !conflict && sense.key == 0; }
+  bool is_good() const { return !conflict && sense.is_good(); }
 };
 
 enum class Standing : uint8_t { kUnregistered, kRegistered, kHolder };
 
-class Reservations {
+class Reservations : public RefCounted<Reservations> {
  public:
   // More registrations than this are refused.
   static constexpr uint32_t kMaxRegistrants = 1024;

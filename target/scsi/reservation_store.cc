@@ -21,6 +21,13 @@ char safe(char c) {
   return plain ? c : '_';
 }
 
+Text parent_of(Text path) {
+  size_t at = path.size();
+  while (at > 1 && path[at - 1] != '/')
+    --at;
+  return path.first(at > 1 ? at - 1 : 1);
+}
+
 class PathLine {
  public:
   void add(Text text) {
@@ -39,20 +46,29 @@ class PathLine {
 
 }  // namespace reservation_store_detail
 
-Status ReservationStore::open(Text folder) {
+Status ReservationStore::set_folder(Text folder) {
   using namespace reservation_store_detail;
   if (folder.size() > kMaxFolderName || folder.size() < 2 || folder[0] != '/') {
-    return Error::kNameTooLong;
+    return Error::kInvalid;
   }
   folder_.assign(folder);
-  // The folder and the one above it.
-  size_t parent = folder.size() - 1;
-  while (parent != 0 && folder[parent] != '/')
-    --parent;
-  Path above;
-  above.assign(folder.first(parent));
-  if (parent != 0) static_cast<void>(os_folder_make(above.c_str()));
-  return Status::from_errno(os_folder_make(folder_.c_str()));
+  return Status();
+}
+
+// Where there is one already, this does nothing; a new one has to be safe like what is in it.
+Status ReservationStore::make_folder() const {
+  using namespace reservation_store_detail;
+  const Text folder = folder_.text(), above = parent_of(folder), top = parent_of(above);
+  Path path, parent;
+  if (above.size() > 1) {
+    path.assign(above);
+    parent.assign(top);
+    static_cast<void>(os_folder_make(path.c_str()));
+    static_cast<void>(os_folder_sync(parent.c_str()));
+  }
+  parent.assign(above);
+  CHISCSI_TRY(Status::from_errno(os_folder_make(folder_.c_str())));
+  return Status::from_errno(os_folder_sync(parent.c_str()));
 }
 
 ReservationStore::Path ReservationStore::path_of(const UnitName& unit, Text suffix) const {
@@ -77,6 +93,9 @@ Status ReservationStore::save(const UnitName& unit, Bytes record) const {
   using namespace reservation_store_detail;
   const Path fresh = path_of(unit, kFreshSuffix), path = path_of(unit, kRecordSuffix);
   int rc = os_file_write(fresh.c_str(), record.data(), record.size());
+  if (rc == -static_cast<int>(Error::kNoEntry) && make_folder().is_ok()) {
+    rc = os_file_write(fresh.c_str(), record.data(), record.size());
+  }
   if (rc >= 0) rc = os_file_rename(fresh.c_str(), path.c_str());
   if (rc >= 0) rc = os_folder_sync(folder_.c_str());
   if (rc < 0) {
@@ -90,8 +109,8 @@ Status ReservationStore::remove(const UnitName& unit) const {
   using namespace reservation_store_detail;
   const Path path = path_of(unit, kRecordSuffix);
   int rc = os_file_remove(path.c_str());
-  if (rc == -static_cast<int>(Error::kNoEntry)) rc = 0;
-  if (rc >= 0) rc = os_folder_sync(folder_.c_str());
+  if (rc >= 0 || rc == -static_cast<int>(Error::kNoEntry)) rc = os_folder_sync(folder_.c_str());
+  if (rc == -static_cast<int>(Error::kNoEntry)) rc = 0;  // Not even the folder is there.
   if (rc < 0) os_log_limited(OS_LOG_ERROR, "%s: cannot be removed, error %d", path.c_str(), -rc);
   return Status::from_errno(rc);
 }

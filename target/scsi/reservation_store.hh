@@ -17,8 +17,9 @@ namespace chiscsi::scsi {
 
 class ReservationStore {
  public:
-  // kNameTooLong, or what the host says: then nothing can be kept.
-  Status open(Text folder);
+  // The folder may be missing: saving makes it, and the one above it. Errors: kInvalid for a name
+  // that is not absolute or too long.
+  Status set_folder(Text folder);
 
   Status save(const UnitName& unit, Bytes record) const;
   // That there is none is fine.
@@ -31,6 +32,7 @@ class ReservationStore {
   using Path = FixedText<OS_PATH_SIZE - 1>;
   // Name of the target with what no file name has made safe, NAA, and what it is.
   Path path_of(const UnitName& unit, Text suffix) const;
+  Status make_folder() const;
   Status put_aside(const UnitName& unit, const char* why) const;
 
   Path folder_;

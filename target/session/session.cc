@@ -14,6 +14,7 @@
 #include "target/engine.hh"
 #include "target/rx/rx.hh"
 #include "target/scsi/driver_port.hh"
+#include "target/scsi/reservations.hh"
 #include "target/scsi/scsi_layer.hh"
 #include "target/session/connection.hh"
 #include "target/session/write_data.hh"
@@ -337,6 +338,7 @@ void Session::finish_end() {
   // From the hook on the handle is dead.
   engine_.session_handles().remove(*this);
   tell_driver_of_end();
+  scsi::drop_locks_of(*this);
   trace::session_removed(*this, text_of(end_reason_));
   leave_target();
   Engine& engine = engine_;

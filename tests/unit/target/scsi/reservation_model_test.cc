@@ -163,9 +163,9 @@ void run(unsigned seed, int steps) {
       request.moves_to_port = numbered(to).target_port;
     }
     const ReserveOutcome outcome = world.out(numbered(who), request);
-    const Said said = outcome.conflict         ? Said::kConflict
-                      : outcome.sense.key != 0 ? Said::kSense
-                                               : Said::kGood;
+    const Said said = outcome.conflict              ? Said::kConflict
+                      : outcome.sense.code.key != 0 ? Said::kSense
+                                                    : Said::kGood;
     ASSERT_EQ(said, model.out(who, action, key, fresh, wanted, to)) << seed << ": " << step;
     ASSERT_NO_FATAL_FAILURE(expect_same(*world.state, model, seed, step));
   }

@@ -70,8 +70,8 @@ TEST(ReserveOutList, FlagsOfOtherActionsAreNotLookedAt) {
     EXPECT_FALSE(parsed.request.persists);
     EXPECT_EQ(parsed.request.scope, 1);
     const ReserveOutcome outcome = parse(action, 1, basic_list(1, 2, 0x08), &parsed);
-    EXPECT_TRUE(is_sense(outcome, kBadParameter));
-    EXPECT_EQ(outcome.field, 20);
+    EXPECT_TRUE(is_sense(outcome, kInvalidFieldInParameters));
+    EXPECT_EQ(outcome.sense.field.byte, 20);
   }
 }
 
@@ -79,19 +79,19 @@ TEST(ReserveOutList, LengthsThatAreWrong) {
   ParsedReserveOut parsed;
   for (uint8_t action = 0; action < 8; ++action) {
     for (const size_t size : {0u, 1u, 23u})
-      EXPECT_TRUE(is_sense(parse(action, 1, Vector(size), &parsed), kBadParameterListLength));
+      EXPECT_TRUE(is_sense(parse(action, 1, Vector(size), &parsed), kParameterListLengthError));
   }
   for (const size_t size : {25u, 28u, 100u}) {
     Vector list = basic_list(1, 2);
     list.resize(size);
-    EXPECT_TRUE(is_sense(parse(0, 1, list, &parsed), kBadParameterListLength));
+    EXPECT_TRUE(is_sense(parse(0, 1, list, &parsed), kParameterListLengthError));
   }
-  EXPECT_TRUE(is_sense(parse(0, 1, basic_list(1, 2), &parsed, 28), kBadParameterListLength));
+  EXPECT_TRUE(is_sense(parse(0, 1, basic_list(1, 2), &parsed, 28), kParameterListLengthError));
   EXPECT_TRUE(
-      is_sense(parse(0, 1, basic_list(1, 2), &parsed, 0xffffffff), kBadParameterListLength));
+      is_sense(parse(0, 1, basic_list(1, 2), &parsed, 0xffffffff), kParameterListLengthError));
   const ReserveOutcome outcome = parse(8, 1, basic_list(1, 2), &parsed);
   EXPECT_TRUE(is_sense(outcome, kInvalidFieldInCdb));
-  EXPECT_TRUE(outcome.in_cdb);
+  EXPECT_EQ(outcome.sense.field.place, FieldPointer::kCdb);
 }
 
 Vector specified(const std::vector<InitiatorPort>& ports) {
@@ -113,15 +113,15 @@ TEST(ReserveOutList, SpecifiedPorts) {
 
   Vector list = specified(ports);
   put32(list, 24, 4);  // Not what is there.
-  EXPECT_TRUE(is_sense(parse(0, 0, list, &parsed), kBadParameterListLength));
+  EXPECT_TRUE(is_sense(parse(0, 0, list, &parsed), kParameterListLengthError));
   list = specified(ports);
   list[28] = 0x46;  // Of another protocol.
   const ReserveOutcome outcome = parse(0, 0, list, &parsed);
-  EXPECT_TRUE(is_sense(outcome, kBadParameter));
-  EXPECT_EQ(outcome.field, 28);
+  EXPECT_TRUE(is_sense(outcome, kInvalidFieldInParameters));
+  EXPECT_EQ(outcome.sense.field.byte, 28);
   list = specified(ports);
   list.resize(26);
-  EXPECT_TRUE(is_sense(parse(0, 0, list, &parsed), kBadParameterListLength));
+  EXPECT_TRUE(is_sense(parse(0, 0, list, &parsed), kParameterListLengthError));
 }
 
 TEST(ReserveOutList, Move) {
@@ -144,7 +144,7 @@ TEST(ReserveOutList, Move) {
   append(list, transport_id(initiator("more")));
   put32(list, 20, static_cast<uint32_t>(list.size() - 24));
   ParsedReserveOut two;
-  EXPECT_TRUE(is_sense(parse(7, 0, list, &two), kBadParameter));
+  EXPECT_TRUE(is_sense(parse(7, 0, list, &two), kInvalidFieldInParameters));
 }
 
 TEST(TransportId, ThereAndBack) {

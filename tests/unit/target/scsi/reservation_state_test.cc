@@ -101,8 +101,8 @@ TEST_F(ReservationsTest, ReserveOfAWrongTypeNamesTheField) {
   for (const uint8_t type : {0, 2, 4, 9, 15}) {
     const ReserveOutcome outcome = out(a, ReserveOut::kReserve, kA, 0, type);
     EXPECT_TRUE(is_sense(outcome, kInvalidFieldInCdb));
-    EXPECT_TRUE(outcome.in_cdb);
-    EXPECT_EQ(outcome.field, 2);
+    EXPECT_EQ(outcome.sense.field.place, FieldPointer::kCdb);
+    EXPECT_EQ(outcome.sense.field.byte, 2);
   }
   ReserveOutRequest request;
   request.action = ReserveOut::kReserve;
@@ -250,9 +250,9 @@ TEST_F(ReservationsTest, PreemptWithKeyZero) {
   for (const uint8_t held : {0, 1, 3, 5, 6}) {
     meet(held);
     const ReserveOutcome outcome = out(b, ReserveOut::kPreempt, kB, 0, 1);
-    EXPECT_TRUE(is_sense(outcome, kBadParameter));
-    EXPECT_EQ(outcome.field, 8);
-    EXPECT_FALSE(outcome.in_cdb);
+    EXPECT_TRUE(is_sense(outcome, kInvalidFieldInParameters));
+    EXPECT_EQ(outcome.sense.field.byte, 8);
+    EXPECT_EQ(outcome.sense.field.place, FieldPointer::kParameters);
   }
   for (const uint8_t held : {7, 8}) {
     meet(held);
@@ -333,9 +333,9 @@ TEST_F(MoveTest, ToRegisteredAndAway) {
 
 TEST_F(MoveTest, RefusesWhatMakesNoSense) {
   meet(1);
-  EXPECT_EQ(move(a, kA, c, 0).field, 8);
-  EXPECT_TRUE(is_sense(move(a, kA, a), kBadParameter));
-  EXPECT_EQ(move(a, kA, nexus("ccc", 9)).field, 18);
+  EXPECT_EQ(move(a, kA, c, 0).sense.field.byte, 8);
+  EXPECT_TRUE(is_sense(move(a, kA, a), kInvalidFieldInParameters));
+  EXPECT_EQ(move(a, kA, nexus("ccc", 9)).sense.field.byte, 18);
   EXPECT_EQ(state->standing(a), Standing::kHolder);
 }
 
@@ -353,9 +353,9 @@ TEST_F(ReservationsTest, SpecifiedPortsAreRegisteredUnlessTheyAre) {
   EXPECT_EQ(key_of(b), kB);
   EXPECT_EQ(key_of(c), kA);
   request.key = kA;
-  EXPECT_TRUE(is_sense(out(a, request), kBadParameter));  // Registered already.
+  EXPECT_TRUE(is_sense(out(a, request), kInvalidFieldInParameters));  // Registered already.
   request.action = ReserveOut::kRegisterAndIgnore;
-  EXPECT_TRUE(is_sense(out(d, request), kBadParameter));
+  EXPECT_TRUE(is_sense(out(d, request), kInvalidFieldInParameters));
 }
 
 TEST_F(ReservationsTest, AllTargetPortsAreRegistered) {

@@ -114,7 +114,7 @@ class ReservationStoreTest : public testing::Test {
     ASSERT_NE(mkdtemp(name), nullptr);
     root = name;
     folder = root + "/lib/pr";
-    ASSERT_TRUE(store.open(folder.c_str()).is_ok());
+    ASSERT_TRUE(store.set_folder(folder.c_str()).is_ok());
   }
   void TearDown() override {
     host_restore_power(false);
@@ -133,7 +133,10 @@ class ReservationStoreTest : public testing::Test {
     if (!loaded.is_ok()) return -1;
     return loaded.value() ? static_cast<int>(loaded.value()->registrants().size()) : 0;
   }
-  void spoil(const std::string& content) { std::ofstream(file(".pr")) << content; }
+  void spoil(const std::string& content) {
+    fs::create_directories(folder);
+    std::ofstream(file(".pr")) << content;
+  }
 
   std::string root, folder;
   ReservationStore store;
@@ -180,14 +183,17 @@ TEST_F(ReservationStoreTest, NamesAreSafe) {
   EXPECT_TRUE(fs::exists(folder + "/iqn.x:.._.._etc_passwd_.3000000000000001.pr"));
   const UnitName longest = unit(std::string(iscsi::kMaxNameLength, 'n'));
   EXPECT_TRUE(store.save(longest, encode_record(*world.state, longest).bytes()).is_ok());
-  EXPECT_FALSE(ReservationStore().open("relative/path").is_ok());
-  EXPECT_FALSE(ReservationStore().open(("/" + std::string(300, 'x')).c_str()).is_ok());
+  EXPECT_FALSE(ReservationStore().set_folder("relative/path").is_ok());
+  EXPECT_FALSE(ReservationStore().set_folder(("/" + std::string(300, 'x')).c_str()).is_ok());
 }
 
 TEST_F(ReservationStoreTest, FolderThatCannotBeIsAnError) {
   ReservationStore other;
-  EXPECT_FALSE(other.open("/proc/nowhere/pr").is_ok());
+  HostLogCapture log;
+  ASSERT_TRUE(other.set_folder("/proc/nowhere/pr").is_ok());
   EXPECT_FALSE(other.save(unit(), encode_record(*many(1, 0).state, unit()).bytes()).is_ok());
+  EXPECT_TRUE(log.contains("cannot be written"));
+  EXPECT_TRUE(other.remove(unit()).is_ok());  // There is none.
 }
 
 // Power goes at each step, with and without the names that were not safe. What has been answered

@@ -64,7 +64,7 @@ struct World {
 };
 
 inline bool is_sense(const ReserveOutcome& outcome, SenseCode code) {
-  return !outcome.conflict && outcome.sense == code;
+  return !outcome.conflict && outcome.sense.code == code;
 }
 
 }  // namespace chiscsi::test
