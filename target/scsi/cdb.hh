@@ -53,17 +53,19 @@ enum class Opcode : uint8_t {
   kServiceActionIn16 = 0x9e,
   kReportLuns = 0xa0,
   kMaintenanceIn = 0xa3,
+  kMaintenanceOut = 0xa4,
   kRead12 = 0xa8,
   kWrite12 = 0xaa,
   kWriteAndVerify12 = 0xae,
   kVerify12 = 0xaf,
 };
 
-inline constexpr uint8_t kReadCapacity16 = 0x10;                 // Of kServiceActionIn16.
-inline constexpr uint8_t kGetLbaStatus = 0x12;                   // Of kServiceActionIn16.
-inline constexpr uint8_t kSanitizeOverwrite = 0x01;              // Of kSanitize.
-inline constexpr uint8_t kSanitizeBlockErase = 0x02;             // Of kSanitize.
-inline constexpr uint8_t kReportSupportedOpcodes = 0x0c;         // Of kMaintenanceIn.
+inline constexpr uint8_t kReadCapacity16 = 0x10;          // Of kServiceActionIn16.
+inline constexpr uint8_t kGetLbaStatus = 0x12;            // Of kServiceActionIn16.
+inline constexpr uint8_t kSanitizeOverwrite = 0x01;       // Of kSanitize.
+inline constexpr uint8_t kSanitizeBlockErase = 0x02;      // Of kSanitize.
+inline constexpr uint8_t kReportSupportedOpcodes = 0x0c;  // Of kMaintenanceIn.
+inline constexpr uint8_t kTargetPortGroups = 0x0a;  // REPORT, of kMaintenanceIn; SET, of ...Out.
 inline constexpr uint8_t kReportSupportedTaskManagement = 0x0d;  // Of kMaintenanceIn.
 inline constexpr size_t kCdbSize = 16;
 

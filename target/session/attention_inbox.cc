@@ -23,6 +23,12 @@ void AttentionInbox::post(uint32_t lun, SenseCode code) {
   has_posts_.store(true, std::memory_order_release);
 }
 
+void AttentionInbox::post_everywhere(SenseCode code) {
+  SpinGuard guard(lock_);
+  posted_.establish_everywhere(code);
+  has_posts_.store(true, std::memory_order_release);
+}
+
 void AttentionInbox::take_all(UnitAttentions& attentions) {
   SpinGuard guard(lock_);
   attentions.establish_all(posted_);

@@ -28,6 +28,7 @@ class AttentionInbox {
 
   // Context: any.
   void post(uint32_t lun, SenseCode code);
+  void post_everywhere(SenseCode code);
   // Context: the session's worker.
   void take_into(UnitAttentions& attentions) {
     if (has_posts_.load(std::memory_order_acquire)) take_all(attentions);
