@@ -81,6 +81,7 @@ Status Engine::start_workers() {
 Engine::~Engine() {
   if (login_worker_ && progress_ != nullptr) end_logins();
   if (worker_count_ != 0) end_sessions();
+  reservation_keeper_.reset();
   for (uint32_t i = 0; i < worker_count_; ++i)
     workers_[i].reset();
   os_free(workers_);
@@ -201,6 +202,10 @@ int engine_start(const struct engine_options* options) {
   const Status status = storage::start_classes();
   if (!status.is_ok()) engine_stop();
   return status.to_errno();
+}
+
+int engine_keep_reservations(const char* folder) {
+  return the_engine->keep_reservations(Text(folder)).to_errno();
 }
 
 void engine_stop(void) {

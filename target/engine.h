@@ -35,6 +35,14 @@ struct engine_options {
 /** engine_start() - makes the threads. Return: 0 or a negative errno. Context: process. */
 int engine_start(const struct engine_options *options);
 /**
+ * engine_keep_reservations() - where persistent reservations are stored (APTPL).
+ * @folder: absolute; made when it is needed
+ *
+ * After engine_start() and before the first target. Without it APTPL is refused.
+ * Return: 0 or a negative errno. Context: process.
+ */
+int engine_keep_reservations(const char *folder);
+/**
  * engine_stop() - ends all sessions and threads. Context: process.
  * Every storage driver has deregistered before: it holds a reference on the module until then.
  */

@@ -15,6 +15,7 @@
 #include "target/lun/lun.hh"
 #include "target/portals.hh"
 #include "target/registry.hh"
+#include "target/scsi/reservation_keeper.hh"
 #include "target/session/connection.hh"
 #include "target/session/discovery_sessions.hh"
 #include "target/session/session.hh"
@@ -42,6 +43,8 @@ class Engine final : public Acceptor {
   Status remove_target(void* driver_private, Text name);
   Status reconfigure_target(void* driver_private, Text name, Text class_name, Bytes config);
   Status remove_class(Text name);
+  // Registrations that persist are stored in this folder. Before the first target.
+  Status keep_reservations(Text folder);
 
   Worker& login_worker() { return *login_worker_; }
   // The worker for a new session: the one with the least to serve.
@@ -76,6 +79,7 @@ class Engine final : public Acceptor {
   void wait_for_hooks(Target& target);
   Status start_target(Target& target, Ref<TargetSettings> settings);
   Status change_target(Target& target, Ref<TargetSettings> fresh);
+  Status restore_reservations(const Target& target, const LunMap& luns);
 
   const engine_options options_;
   os_event* progress_ = nullptr;
@@ -91,6 +95,7 @@ class Engine final : public Acceptor {
   std::atomic<unsigned long> last_handle_{0};
   TsihPool tsihs_;
   DiscoverySessions discovery_sessions_;
+  OwnPtr<scsi::ReservationKeeper> reservation_keeper_;  // Null: nothing is stored.
 
   // Login worker's.
   List<Connection, &Connection::login_node> logins_;

@@ -103,6 +103,7 @@ Status Engine::add_target(void* driver_private, Text name, Text class_name, Byte
 Status Engine::start_target(Target& target, Ref<TargetSettings> settings) {
   LunChange change(target, lun_handles_);
   CHISCSI_TRY(change.prepare(*settings));
+  CHISCSI_TRY(restore_reservations(target, change.prepared()));
   CHISCSI_TRY(open_portals(portals_, *settings));
   change.commit(settings);
   const Status added = registry_.add_target(target);
@@ -170,11 +171,47 @@ Status Engine::change_target(Target& target, Ref<TargetSettings> fresh) {
   }
   LunChange change(target, lun_handles_);
   CHISCSI_TRY(change.prepare(*fresh));
+  CHISCSI_TRY(restore_reservations(target, change.prepared()));
   CHISCSI_TRY(open_portals(portals_, *fresh));
   change.commit(fresh);
   tell_sessions_of_reload(target, *current, *fresh);
   portals_.close(*current);
   change.close_leavers(abort_timeout_ms());
+  return Status();
+}
+
+Status Engine::keep_reservations(Text folder) {
+  reservation_keeper_ = CHISCSI_TRY(scsi::ReservationKeeper::create(folder));
+  return Status();
+}
+
+// Before anybody can send a command. Without what was stored the target does not start: commands
+// of those whom a reservation keeps away would go through. Two LUNs with one identity would
+// overwrite each other's record, so only the first is kept.
+Status Engine::restore_reservations(const Target& target, const LunMap& luns) {
+  if (!reservation_keeper_) return Status();
+  const Span<const Ref<Lun>> list = luns.list();
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (list[i]->passes_all_commands()) continue;
+    scsi::UnitReservations& unit = list[i]->state().reservations();
+    if (unit.is_attached()) continue;
+    bool is_first = true;
+    for (size_t other = 0; other < i && is_first; ++other)
+      is_first = !equal_bytes(list[other]->identity().naa, list[i]->identity().naa);
+    if (!is_first) {
+      os_log(OS_LOG_WARNING, "%s: LUN %zu has the identity of another: no APTPL for it",
+             target.name_c_str(), i);
+      continue;
+    }
+    const Status attached =
+        unit.attach(*reservation_keeper_, scsi::unit_name(target.name(), list[i]->identity()));
+    if (!attached.is_ok()) {
+      os_log(OS_LOG_ERROR, "%s: LUN %zu: stored registrations cannot be read, error %d",
+             target.name_c_str(), i, static_cast<int>(attached.error()));
+      return attached;
+    }
+    os_relax();
+  }
   return Status();
 }
 

@@ -18,6 +18,7 @@
 #include "os/thread.h"
 #include "target/config/target_settings.hh"
 #include "target/lun/lun_map.hh"
+#include "target/scsi/alua.hh"
 #include "target/target_class.hh"
 
 namespace chiscsi {
@@ -65,8 +66,13 @@ class Target : public RefCounted<Target> {
   bool begin_control() { return !in_control_.exchange(true, std::memory_order_acq_rel); }
   void end_control() { in_control_.store(false, std::memory_order_release); }
 
+  // In which state each portal group is. Changed under mutex().
+  scsi::AccessStates& access_states() { return access_states_; }
+
   // Guards the settings, the LUNs and the list of sessions. Sleeps.
   os_mutex* mutex() const { return mutex_; }
+  // Guarded by mutex().
+  const TargetSettings& settings_locked() const { return *settings_; }
   // In full feature phase or on their way out of it. Guarded by mutex().
   SessionList& sessions() { return sessions_; }
   // Signalled when a session has left the list, or the last command a LUN that is leaving. Whoever
@@ -91,6 +97,7 @@ class Target : public RefCounted<Target> {
   Ref<LunMap> luns_;
   std::atomic<uint32_t> lun_generation_{1};
   SessionList sessions_;
+  scsi::AccessStates access_states_;
   std::atomic<bool> removed_{false};
   std::atomic<bool> in_control_{false};
 };

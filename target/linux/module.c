@@ -63,6 +63,25 @@ MODULE_PARM_DESC(abort_timeout, "seconds a storage driver has to answer an abort
 module_param_cb(max_pending_logins, &number_ops, &max_pending_logins, 0444);
 MODULE_PARM_DESC(max_pending_logins, "connections in the login phase at one time (1024)");
 
+static char *pr_dir = "/var/lib/chiscsi/pr";
+
+module_param(pr_dir, charp, 0444);
+MODULE_PARM_DESC(pr_dir, "folder for persistent reservations with APTPL (/var/lib/chiscsi/pr); empty: none");
+
+static int start(const struct engine_options *options)
+{
+	int err = engine_start(options);
+
+	if (err || !*pr_dir)
+		return err;
+	err = engine_keep_reservations(pr_dir);
+	if (err) {
+		pr_err("pr_dir: an absolute path of at most 260 characters is wanted\n");
+		engine_stop();
+	}
+	return err;
+}
+
 static int __init chiscsi_init(void)
 {
 	const struct engine_options options = {
@@ -76,7 +95,7 @@ static int __init chiscsi_init(void)
 	os_digest_start();
 	err = os_storage_start();
 	if (!err) {
-		err = engine_start(&options);
+		err = start(&options);
 		if (!err)
 			return 0;
 		os_socket_drain();

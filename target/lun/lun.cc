@@ -194,16 +194,6 @@ void Lun::close() {
   unref();
 }
 
-// The new size is there before its number, and the number of this Lun before that of all: who sees
-// the latter finds the former. Two that change at once get two numbers.
-void Lun::note_size_change() {
-  uint32_t last = last_size_change_.load(std::memory_order_relaxed);
-  do {
-    size_change_.store(last + 1, std::memory_order_release);
-  } while (!last_size_change_.compare_exchange_weak(last, last + 1, std::memory_order_acq_rel,
-                                                    std::memory_order_relaxed));
-}
-
 Status Lun::set_geometry(const chiscsi_lun_geometry& given) {
   if (!is_counted() || !is_good_geometry(given)) return Error::kInvalid;
   chiscsi_lun_geometry fresh = given;
@@ -212,19 +202,24 @@ Status Lun::set_geometry(const chiscsi_lun_geometry& given) {
   end_text(fresh.product_rev);
   end_text(fresh.serial);
   uint64_t before;
+  uint32_t flags_before;
+  bool was_known;
   {
     SpinGuard guard(geometry_lock_);
-    if (!has_geometry_.load(std::memory_order_relaxed)) {
+    was_known = has_geometry_.load(std::memory_order_relaxed);
+    if (!was_known) {
       geometry_ = fresh;
     } else if (!same_constants(geometry_, fresh)) {
       return Error::kInvalid;
     }
     before = blocks_.exchange(fresh.blocks, std::memory_order_relaxed);
-    flags_.store(fresh.flags, std::memory_order_relaxed);
+    flags_before = flags_.exchange(fresh.flags, std::memory_order_relaxed);
     has_geometry_.store(true, std::memory_order_release);
   }
-  if (before != 0 && before != fresh.blocks) {
-    note_size_change();
+  if (!was_known) return Status();
+  news_.fetch_or((before != fresh.blocks ? kCapacityNews : 0u) |
+                 (flags_before != fresh.flags ? kModeNews : 0u));
+  if (before != fresh.blocks) {
     os_log(OS_LOG_INFO, "LUN handle %lu: %llu blocks, was %llu", handle.value, fresh.blocks,
            static_cast<unsigned long long>(before));
   }

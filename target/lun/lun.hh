@@ -20,8 +20,12 @@
 #include "target/lun/lun_identity.hh"
 #include "target/lun/unit_state.hh"
 #include "target/target_class.hh"
+#include "transport/worker.hh"
 
 namespace chiscsi {
+
+// What a class has changed of a device that initiators know.
+inline constexpr uint32_t kCapacityNews = 1, kModeNews = 2;
 
 // Why a hook of the class has refused; the text is the class's own, fit for the log.
 struct LunRefusal {
@@ -80,16 +84,14 @@ class Lun : public RefCounted<Lun> {
 
   // Errors: kInvalid for values that no device has, or other constants than before.
   Status set_geometry(const chiscsi_lun_geometry& geometry);
+  // Tells the initiators of what a later set_geometry() has changed (lun_news.cc).
+  void announce_news(Worker& worker);
   void set_driver_private(void* value) { driver_private_.store(value, std::memory_order_release); }
   // False: the class has not said it yet. Everything below is valid once it was true.
   bool has_geometry() const { return has_geometry_.load(std::memory_order_acquire); }
   uint64_t blocks() const { return blocks_.load(std::memory_order_relaxed); }
   uint32_t block_size() const { return geometry_.block_size; }
   const chiscsi_lun_geometry& constants() const { return geometry_; }
-  // Changes of size are numbered over all Luns, so that a session sees by one number that there was
-  // one. The number of this one's last change; 0: none.
-  uint32_t size_change() const { return size_change_.load(std::memory_order_acquire); }
-  static uint32_t last_size_change() { return last_size_change_.load(std::memory_order_acquire); }
   // What initiators have set. Not for a Lun that serves all numbers.
   UnitState& state() const { return *state_; }
   void reset_state() {
@@ -118,7 +120,7 @@ class Lun : public RefCounted<Lun> {
   bool is_counted() const { return handles_ != nullptr; }
   void begin();
   void close();
-  void note_size_change();
+  static void on_news(WorkerMessage& message);
 
   Ref<TargetClass> target_class_;
   uint32_t class_index_;
@@ -138,10 +140,10 @@ class Lun : public RefCounted<Lun> {
   std::atomic<bool> has_geometry_{false};
   std::atomic<uint64_t> blocks_{0};
   std::atomic<uint32_t> flags_{0};
-  std::atomic<uint32_t> size_change_{0};
-  static inline constinit std::atomic<uint32_t> last_size_change_{0};
   chiscsi_lun_geometry geometry_ = {};  // Constant once has_geometry_ is set.
   std::atomic<void*> driver_private_{nullptr};
+  std::atomic<uint32_t> news_{0};  // kCapacityNews and kModeNews, not announced yet.
+  PostedOnce news_message_{&Lun::on_news};
 };
 
 }  // namespace chiscsi

@@ -21,6 +21,7 @@ int engine_lun_set_geometry(unsigned long hndl, const chiscsi_lun_geometry* geom
                    "LUN handle %lu: bad geometry, %llu blocks of %u bytes, flags 0x%x", hndl,
                    geometry->blocks, geometry->block_size, geometry->flags);
   }
+  lun->announce_news(Engine::instance().login_worker());
   return status.to_errno();
 }
 

@@ -26,6 +26,8 @@ class LunChange {
   // Errors: kInvalid for a line that no class can serve, kNoMemory, or what a hook returned; the
   // reason is in the log.
   Status prepare(const TargetSettings& settings);
+  // The LUNs that commit() will publish. Precondition: prepare() was good.
+  const LunMap& prepared() const { return *after_; }
   // The target has these settings and the LUNs for them from here on.
   void commit(Ref<TargetSettings> settings);
   // Closes the LUNs that have left, each when its last command is over; after `limit_ms` the last

@@ -20,6 +20,7 @@ uint32_t count_of(uint64_t removal) { return static_cast<uint32_t>(removal); }
 Result<Ref<UnitState>> UnitState::create() {
   Ref<UnitState> state = Ref<UnitState>::adopt(make<UnitState>(Alloc::kMaySleep));
   if (!state) return Error::kNoMemory;
+  state->reservations_ = CHISCSI_TRY(scsi::UnitReservations::create());
   return state;
 }
 

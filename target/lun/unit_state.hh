@@ -11,6 +11,7 @@
 
 #include "base/error.hh"
 #include "base/ref.hh"
+#include "target/scsi/unit_reservations.hh"
 
 namespace chiscsi {
 
@@ -59,7 +60,10 @@ class UnitState : public RefCounted<UnitState> {
   void allow_removal(uint32_t epoch);
   uint32_t removal_epoch() const;
 
+  scsi::UnitReservations& reservations() const { return *reservations_; }
+
  private:
+  Ref<scsi::UnitReservations> reservations_;
   std::atomic<bool> ejected_{false};
   std::atomic<uint64_t> removal_{0};  // The epoch, and below it the number of preventions.
   std::atomic<ModeValues> mode_{ModeValues{}};

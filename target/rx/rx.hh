@@ -62,6 +62,9 @@ void name(Tmf& tmf, Command& command);
 bool run_tmfs(Session& session);
 // The same for the part of a function that may not be in the session's list yet.
 void run_tmf_part(Tmf& part);
+// Ends the commands of those whose registration `change` has removed; then `command`, which made
+// it, ends by scsi_layer::finish(). `function` is one of its session.
+void abort_preempted(OwnPtr<Tmf> function, Command& command, const scsi::ReservationChange& change);
 // A command that a task management function named has ended.
 void tmf_command_ended(Tmf& tmf);
 // Data has come for a command that a function has named.

@@ -20,6 +20,8 @@
 #include "target/lun/lun.hh"
 #include "target/rx/rx.hh"
 #include "target/scsi/driver_port.hh"
+#include "target/scsi/reservations.hh"
+#include "target/scsi/scsi_layer.hh"
 #include "target/session/write_data.hh"
 
 namespace chiscsi {
@@ -39,6 +41,8 @@ void Tmf::wake() {
 namespace rx {
 
 namespace {
+
+constexpr SenseCode kCommandsAreLeft{0x04, 0x44, 0x00};  // INTERNAL TARGET FAILURE.
 
 bool is_target_reset(uint8_t function) {
   return function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||
@@ -67,6 +71,8 @@ bool awaits_data(const Tmf& tmf) {
 }
 
 bool concerns(const Tmf& tmf, const Command& command) {
+  // Two that preempt each other shall not wait for each other.
+  if (tmf.function == kTmfPreempt && command.ends_later) return false;
   const bool of_unit =
       concerns_all_units(tmf.function) || driver_port::decode_lun(command.lun) == tmf.lun;
   return of_unit && (tmf.is_part() || command.immediate || command.sequenced.cmd_sn < tmf.cmd_sn);
@@ -111,12 +117,13 @@ bool add_part(Tmf& tmf, Session& other) {
   return true;
 }
 
-void tell_other_sessions(Tmf& tmf) {
+template <typename Reaches>
+void tell_other_sessions(Tmf& tmf, Reaches reaches) {
   Target& target = *tmf.session->target();
   {
     MutexGuard guard(target.mutex());
     target.sessions().for_each([&](SessionEntry& entry) {
-      if (entry.session == tmf.session.get()) return;
+      if (entry.session == tmf.session.get() || !reaches(*entry.session)) return;
       if (!add_part(tmf, *entry.session)) tmf.incomplete = true;
     });
   }
@@ -285,7 +292,7 @@ bool goes_on_with_next_class(Tmf& tmf) {
 // Responses of tasks on other connections come before that of a function that may have ended
 // more of them (RFC 7143 section 4.2.3.3, step d).
 bool is_fence_clear(Tmf& tmf) {
-  if (tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK) return true;
+  if (tmf.function == ISCSI_TMF_FUNCTION_ABORT_TASK || tmf.preempting != nullptr) return true;
   if (!std::exchange(tmf.fence_raised, true)) tmf.session->raise_fence(tmf.connection);
   return tmf.session->is_fence_clear(tmf.connection);
 }
@@ -313,6 +320,11 @@ void forget(Tmf& tmf) {
     part->unref();
 }
 
+// Good only when no command of those who were preempted can touch the medium any more.
+void end_preempting(Command& command, bool good) {
+  scsi_layer::finish(command, good ? scsi::Ending() : scsi::Ending(kCommandsAreLeft));
+}
+
 void finish(Tmf& tmf) {
   Ref<Session> session = tmf.session;
   const uint8_t answered = tmf.outcome != 0 ? tmf.outcome : tmf.response.load();
@@ -325,11 +337,23 @@ void finish(Tmf& tmf) {
   if (tmf.connection != nullptr) {
     send_tmf_response(*tmf.connection, tmf.initiator_task_tag, response, nullptr);
   }
+  if (tmf.preempting != nullptr) end_preempting(*tmf.preempting, response == 0);
   tmf.unref();
   if (ends_sessions) session->end(EndReason::kTargetReset);
 }
 
 // ---- Stages ----
+
+// What RESERVE has locked, a reset opens, and so does the loss of the nexus.
+void drop_locks(Tmf& tmf) {
+  if (tmf.function == ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET) {
+    scsi::drop_locks_for_reset(*tmf.session, tmf.lun);
+  } else if (is_target_reset(tmf.function)) {
+    scsi::drop_locks_for_reset(*tmf.session, scsi::kAllUnits);
+  } else if (tmf.function == iscsi::kTmfNexusReset) {
+    scsi::drop_locks_of(*tmf.session);
+  }
+}
 
 // Each returns whether the next stage may begin.
 
@@ -340,7 +364,10 @@ bool gather(Tmf& tmf) {
   if (tmf.function == iscsi::kTmfNexusReset) {
     tmf.session->unit_attentions.establish_everywhere(kNexusLoss);
   }
-  if (reaches_other_sessions(tmf.function)) tell_other_sessions(tmf);
+  drop_locks(tmf);
+  if (reaches_other_sessions(tmf.function)) {
+    tell_other_sessions(tmf, [](const Session&) { return true; });
+  }
   reset_units(tmf);
   return true;
 }
@@ -440,6 +467,33 @@ void tmf_watch_data(Tmf& tmf, uint64_t now) {
 
 void run_tmf_part(Tmf& part) { advance_part(part); }
 
+void abort_preempted(OwnPtr<Tmf> function, Command& command,
+                     const scsi::ReservationChange& change) {
+  const auto is_preempted = [&](const Session& session) {
+    const scsi::Nexus nexus = scsi::nexus_of(session.parameters);
+    return change.before->find(nexus) != nullptr && change.after->find(nexus) == nullptr;
+  };
+  Tmf& tmf = *function.release();
+  Session& session = *tmf.session;
+  tmf.preempting = &command;
+  tmf.initiator_task_tag = iscsi::kReservedTag;
+  tmf.function = kTmfPreempt;
+  tmf.lun = command.scsi.sc_lun;
+  tmf.cmd_sn = command.sequenced.cmd_sn;
+  tmf.response = ISCSI_RESPONSE_TMF_COMPLETE;
+  tmf.deadline_ms = os_now_ms() + session.engine().abort_timeout_ms();
+  tmf.stage = TmfStage::kNaming;
+  session.engine().tmf_handles().add(tmf);
+  session.tmfs.push_back(tmf);
+  session.watch_soon();
+  if (is_preempted(session)) {
+    session.commands.for_each([&](Command& other) {
+      if (&other != &command && concerns(tmf, other) && can_be_named(other)) name(tmf, other);
+    });
+  }
+  tell_other_sessions(tmf, is_preempted);
+}
+
 bool run_tmfs(Session& session) {
   bool progress = false;
   session.tmfs.for_each([&](Tmf& tmf) { progress |= advance(tmf); });
@@ -461,6 +515,7 @@ void tmf_give_up(Tmf& tmf) {
   stop_waiting_for_data(tmf);
   tmf.commands_left = 0;
   if (tmf.is_part()) return finish_part(tmf);
+  if (tmf.preempting != nullptr) tmf.incomplete = true;
   if (!tmf.done.load()) answer(tmf, ISCSI_RESPONSE_TMF_FUNCTION_REJECTED);
   tell_parts_to_abort(tmf);
   finish(tmf);

@@ -20,6 +20,8 @@ class TargetSettings;
 
 namespace chiscsi::scsi {
 
+class AccessStates;
+
 // A command and what is known about whom it goes to.
 struct Question {
   Cdb cdb;
@@ -32,6 +34,7 @@ struct Question {
   const SessionParameters* nexus = nullptr;
   // Of the target, for rows that want them; the ports of a device are its portal groups.
   const TargetSettings* settings = nullptr;
+  const AccessStates* access = nullptr;  // Of the target's port groups. Null in tests only.
 };
 
 // SPC-5 section 6.7.
@@ -52,5 +55,9 @@ Sense report_supported_opcodes(const Question& question, Reply& reply);
 Sense report_supported_task_management(const Question& question, Reply& reply);
 // The page of vital product data that the CDB names, with its header (SPC-5 section 7.7).
 Sense vital_product_data(const Question& question, Reply& reply);
+// SPC-5 section 6.37.
+Sense report_target_port_groups(const Question& question, Reply& reply);
+// SPC-5 section 6.15.
+Sense persistent_reserve_in(const Question& question, Reply& reply);
 
 }  // namespace chiscsi::scsi

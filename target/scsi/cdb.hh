@@ -19,6 +19,8 @@ enum class Opcode : uint8_t {
   kWrite6 = 0x0a,
   kInquiry = 0x12,
   kModeSelect6 = 0x15,
+  kReserve6 = 0x16,
+  kRelease6 = 0x17,
   kModeSense6 = 0x1a,
   kStartStopUnit = 0x1b,
   kPreventAllowMediumRemoval = 0x1e,
@@ -33,7 +35,11 @@ enum class Opcode : uint8_t {
   kUnmap = 0x42,
   kSanitize = 0x48,
   kModeSelect10 = 0x55,
+  kReserve10 = 0x56,
+  kRelease10 = 0x57,
   kModeSense10 = 0x5a,
+  kPersistentReserveIn = 0x5e,
+  kPersistentReserveOut = 0x5f,
   kRead16 = 0x88,
   kCompareAndWrite = 0x89,
   kWrite16 = 0x8a,
@@ -47,17 +53,19 @@ enum class Opcode : uint8_t {
   kServiceActionIn16 = 0x9e,
   kReportLuns = 0xa0,
   kMaintenanceIn = 0xa3,
+  kMaintenanceOut = 0xa4,
   kRead12 = 0xa8,
   kWrite12 = 0xaa,
   kWriteAndVerify12 = 0xae,
   kVerify12 = 0xaf,
 };
 
-inline constexpr uint8_t kReadCapacity16 = 0x10;                 // Of kServiceActionIn16.
-inline constexpr uint8_t kGetLbaStatus = 0x12;                   // Of kServiceActionIn16.
-inline constexpr uint8_t kSanitizeOverwrite = 0x01;              // Of kSanitize.
-inline constexpr uint8_t kSanitizeBlockErase = 0x02;             // Of kSanitize.
-inline constexpr uint8_t kReportSupportedOpcodes = 0x0c;         // Of kMaintenanceIn.
+inline constexpr uint8_t kReadCapacity16 = 0x10;          // Of kServiceActionIn16.
+inline constexpr uint8_t kGetLbaStatus = 0x12;            // Of kServiceActionIn16.
+inline constexpr uint8_t kSanitizeOverwrite = 0x01;       // Of kSanitize.
+inline constexpr uint8_t kSanitizeBlockErase = 0x02;      // Of kSanitize.
+inline constexpr uint8_t kReportSupportedOpcodes = 0x0c;  // Of kMaintenanceIn.
+inline constexpr uint8_t kTargetPortGroups = 0x0a;  // REPORT, of kMaintenanceIn; SET, of ...Out.
 inline constexpr uint8_t kReportSupportedTaskManagement = 0x0d;  // Of kMaintenanceIn.
 inline constexpr size_t kCdbSize = 16;
 

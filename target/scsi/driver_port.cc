@@ -208,7 +208,6 @@ void clean_up(Command& command) {
 bool report_unit_attention(Command& command) {
   UnitAttentions& pending = command.session.unit_attentions;
   SenseCode code{};
-  command.session.note_size_changes();
   if (pending.empty()) return false;
   if (command.cdb[0] == kReportLuns) pending.clear(kReportedLunsChanged);
   if (!reports_unit_attention(command.cdb[0])) return false;

@@ -64,4 +64,12 @@ Ending mode_select_10(const Question& question, Bytes parameters, Command& comma
 Ending start_stop_unit(const Question& question, Bytes parameters, Command& command);
 Ending prevent_allow_medium_removal(const Question& question, Bytes parameters, Command& command);
 
+// SPC-5 section 6.16; SPC-2 sections 7.21 to 7.24. Where registrations persist, the end comes when
+// the change has been stored, and after PREEMPT AND ABORT when the commands have ended.
+Ending persistent_reserve_out(const Question& question, Bytes parameters, Command& command);
+Ending reserve_unit(const Question& question, Bytes parameters, Command& command);
+Ending release_unit(const Question& question, Bytes parameters, Command& command);
+// SPC-5 section 6.45.
+Ending set_target_port_groups(const Question& question, Bytes parameters, Command& command);
+
 }  // namespace chiscsi::scsi

@@ -1,15 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The gate that every command of a LUN passes before it runs, whoever runs it: is there a
-// reservation of another nexus that forbids it (SPC-5 section 5.14)? There are none yet.
+// Reservations on their way to commands: the gate that every command of a LUN passes before it
+// runs, whoever runs it, and what is told to other nexuses (SPC-5 section 5.14).
+//
+// The rules are those of reservation_state.hh; the state is that of the unit
+// (unit_reservations.hh). Context: the session's worker.
 #pragma once
 
 #include "target/scsi/command_table.hh"
+#include "target/scsi/nexus.hh"
 
 namespace chiscsi::scsi {
 
+struct ReservationChange;
+
+Nexus nexus_of(const SessionParameters& parameters);
+
 // True: the command ends with RESERVATION CONFLICT. Precondition: question.lun and question.nexus
-// are there. Context: the session's worker.
-inline bool conflicts_with_reservation(const Question&, const CommandInfo&) { return false; }
+// are there.
+bool conflicts_with_reservation(const Question& question, const CommandInfo& info);
+
+// Leaves every other session of the target that the change concerns its unit attention.
+void tell_of_change(Session& own, uint32_t lun, const ReservationChange& change);
+
+// RESERVE gives way to a reset of the unit, to one of all units (kAllUnits), and to the end of its
+// session; persistent reservations do not.
+inline constexpr uint32_t kAllUnits = 0xffffffff;
+void drop_locks_for_reset(Session& session, uint32_t lun);
+void drop_locks_of(Session& session);
 
 }  // namespace chiscsi::scsi

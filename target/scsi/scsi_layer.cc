@@ -27,6 +27,7 @@ Question question_of(Command& command) {
   Question question{scsi::Cdb(command.cdb), command.logical_unit, session.luns(),
                     session.target()->name(), session.parameters.portal_group_tag};
   question.nexus = &session.parameters;
+  question.access = &session.target()->access_states();
   session.unit_attentions.peek(command.scsi.sc_lun, &question.unit_attention);
   return question;
 }
@@ -267,6 +268,9 @@ bool takes(Command& command) {
   const CommandInfo* info = scsi::find_command(question.cdb, question.lun, &sense);
   if (info != nullptr) sense = check(*info, question);
   if (sense.is_good() && !has_known_attribute(command)) sense = kInvalidMessage;
+  if (sense.is_good() && lun != nullptr) {
+    sense = scsi::check_access(question.access->of(question.portal_group_tag), question.cdb);
+  }
   Ref<TargetSettings> settings;
   if (info != nullptr && info->wants_settings) {
     settings = command.session.target()->settings();

@@ -7,6 +7,25 @@ namespace chiscsi::scsi {
 
 namespace {
 
+// One row for each service action.
+constexpr CommandInfo reserve_in(uint8_t action) {
+  return {.opcode = Opcode::kPersistentReserveIn,
+          .service_action = action,
+          .answer = persistent_reserve_in,
+          .allocation = {7, 2},
+          .usage_size = 10,
+          .usage = {0x5e, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff}};
+}
+
+constexpr CommandInfo reserve_out(uint8_t action) {
+  return {.opcode = Opcode::kPersistentReserveOut,
+          .service_action = action,
+          .execute = persistent_reserve_out,
+          .parameters = {5, 4},
+          .usage_size = 10,
+          .usage = {0x5f, 0x1f, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff}};
+}
+
 constexpr CommandInfo kTargetCommands[] = {
     {.opcode = Opcode::kTestUnitReady,
      .answer = test_unit_ready,
@@ -76,6 +95,35 @@ constexpr CommandInfo kTargetCommands[] = {
      .needs_medium = true,
      .usage_size = 16,
      .usage = {0x9e, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}},
+    reserve_in(0),
+    reserve_in(1),
+    reserve_in(2),
+    reserve_in(3),
+    reserve_out(0),
+    reserve_out(1),
+    reserve_out(2),
+    reserve_out(3),
+    reserve_out(4),
+    reserve_out(5),
+    reserve_out(6),
+    reserve_out(7),
+    {.opcode = Opcode::kMaintenanceIn,
+     .service_action = kTargetPortGroups,
+     .answer = report_target_port_groups,
+     .allocation = {6, 4},
+     .wants_settings = true,
+     .usage_size = 12,
+     .usage = {0xa3, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}},
+    {.opcode = Opcode::kMaintenanceOut,
+     .service_action = kTargetPortGroups,
+     .execute = set_target_port_groups,
+     .parameters = {6, 4},
+     .usage_size = 12,
+     .usage = {0xa4, 0x1f, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}},
+    {.opcode = Opcode::kReserve6, .execute = reserve_unit, .usage_size = 6, .usage = {0x16}},
+    {.opcode = Opcode::kRelease6, .execute = release_unit, .usage_size = 6, .usage = {0x17}},
+    {.opcode = Opcode::kReserve10, .execute = reserve_unit, .usage_size = 10, .usage = {0x56}},
+    {.opcode = Opcode::kRelease10, .execute = release_unit, .usage_size = 10, .usage = {0x57}},
     {.opcode = Opcode::kReportLuns,
      .answer = report_luns,
      .allocation = {6, 4},

@@ -23,6 +23,7 @@ void serial_page(const Question& question, Reply& reply) {
 constexpr uint8_t kBinary = 1, kAscii = 2, kUtf8 = 3;
 constexpr uint8_t kLogicalUnit = 0x00, kTargetPort = 0x10, kTargetDevice = 0x20;
 constexpr uint8_t kVendorDesignator = 1, kNaaDesignator = 3, kRelativePort = 4, kNameString = 8;
+constexpr uint8_t kPortGroup = 5;
 constexpr uint8_t kProtocolIscsi = 0x50, kProtocolValid = 0x80;
 
 void descriptor(Reply& reply, uint8_t code_set, uint8_t kind, size_t length) {
@@ -55,6 +56,8 @@ void identification_page(const Question& question, Reply& reply) {
 
   const uint16_t tag = question.portal_group_tag;
   descriptor(reply, kProtocolIscsi | kBinary, kProtocolValid | kTargetPort | kRelativePort, 4);
+  reply.be16(0).be16(tag);
+  descriptor(reply, kProtocolIscsi | kBinary, kProtocolValid | kTargetPort | kPortGroup, 4);
   reply.be16(0).be16(tag);
   port_name(question, tag, reply);
   name_string(reply, kTargetDevice, question.target_name, "");

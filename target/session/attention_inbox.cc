@@ -23,6 +23,12 @@ void AttentionInbox::post(uint32_t lun, SenseCode code) {
   has_posts_.store(true, std::memory_order_release);
 }
 
+void AttentionInbox::post_everywhere(SenseCode code) {
+  SpinGuard guard(lock_);
+  posted_.establish_everywhere(code);
+  has_posts_.store(true, std::memory_order_release);
+}
+
 void AttentionInbox::take_all(UnitAttentions& attentions) {
   SpinGuard guard(lock_);
   attentions.establish_all(posted_);
@@ -30,12 +36,15 @@ void AttentionInbox::take_all(UnitAttentions& attentions) {
   has_posts_.store(false, std::memory_order_relaxed);
 }
 
-void tell_other_nexuses(Session& own, uint32_t lun, SenseCode code) {
-  Target& target = *own.target();
+void tell_nexuses(Target& target, const Session* except, uint32_t lun, SenseCode code) {
   MutexGuard guard(target.mutex());
   target.sessions().for_each([&](SessionEntry& entry) {
-    if (entry.session != &own) entry.session->attention_inbox.post(lun, code);
+    if (entry.session != except) entry.session->attention_inbox.post(lun, code);
   });
+}
+
+void tell_other_nexuses(Session& own, uint32_t lun, SenseCode code) {
+  tell_nexuses(*own.target(), &own, lun, code);
 }
 
 }  // namespace chiscsi

@@ -16,6 +16,7 @@
 namespace chiscsi {
 
 class Session;
+class Target;
 
 class AttentionInbox {
  public:
@@ -27,6 +28,7 @@ class AttentionInbox {
 
   // Context: any.
   void post(uint32_t lun, SenseCode code);
+  void post_everywhere(SenseCode code);
   // Context: the session's worker.
   void take_into(UnitAttentions& attentions) {
     if (has_posts_.load(std::memory_order_acquire)) take_all(attentions);
@@ -40,7 +42,10 @@ class AttentionInbox {
   UnitAttentions posted_;  // Guarded by lock_.
 };
 
-// A unit attention for this LUN of the same target, for every nexus but `own`. Context: process.
+// A unit attention for this LUN of the target, for every nexus but that of `except`, which may be
+// null. Context: process.
+void tell_nexuses(Target& target, const Session* except, uint32_t lun, SenseCode code);
+// The same for the other nexuses of the session's target.
 void tell_other_nexuses(Session& own, uint32_t lun, SenseCode code);
 
 }  // namespace chiscsi

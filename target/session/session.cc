@@ -14,6 +14,7 @@
 #include "target/engine.hh"
 #include "target/rx/rx.hh"
 #include "target/scsi/driver_port.hh"
+#include "target/scsi/reservations.hh"
 #include "target/scsi/scsi_layer.hh"
 #include "target/session/connection.hh"
 #include "target/session/write_data.hh"
@@ -63,10 +64,7 @@ bool same_port(const SessionParameters& a, const SessionParameters& b) {
 }  // namespace
 
 Session::Session(Engine& engine, Worker& worker, Ref<Target> target)
-    : engine_(engine),
-      worker_(worker),
-      target_(std::move(target)),
-      size_change_seen_(Lun::last_size_change()) {
+    : engine_(engine), worker_(worker), target_(std::move(target)) {
   entry.session = this;
   worker_.load.fetch_add(1, std::memory_order_relaxed);
 }
@@ -213,19 +211,6 @@ void Session::leave_lun(Lun& lun) {
   if (lun.leave()) os_event_signal(target_->progress());
 }
 
-void Session::note_size_changes() {
-  const uint32_t last = Lun::last_size_change();
-  if (last == size_change_seen_) return;
-  uint32_t number = 0;
-  for (const Ref<Lun>& lun : luns().list()) {
-    if (lun && Serial(lun->size_change()) > Serial(size_change_seen_)) {
-      unit_attentions.establish(number, kCapacityChanged);
-    }
-    ++number;
-  }
-  size_change_seen_ = last;
-}
-
 Command* Session::new_command() { return pool_.take(); }
 
 void Session::forget_task(Command& command) {
@@ -366,6 +351,7 @@ void Session::finish_end() {
   // From the hook on the handle is dead.
   engine_.session_handles().remove(*this);
   tell_driver_of_end();
+  scsi::drop_locks_of(*this);
   trace::session_removed(*this, text_of(end_reason_));
   leave_target();
   Engine& engine = engine_;

@@ -148,8 +148,6 @@ class Session : public RefCounted<Session> {
   // The same for the first LUN of a class, by the place of the class.
   Lun* enter_lun_of_class(uint32_t class_index);
   void leave_lun(Lun& lun);
-  // Establishes a unit attention for each LUN whose size has changed since the last look.
-  void note_size_changes();
   bool is_discovery() const { return parameters.type == SessionType::kDiscovery; }
   // Its connections as status readers may see them. Context: process.
   Roster& roster() { return *roster_; }
@@ -210,7 +208,6 @@ class Session : public RefCounted<Session> {
   Ref<Roster> roster_;
   Ref<LunMap> luns_;
   uint32_t luns_seen_ = 0;  // Of Target::lun_generation().
-  uint32_t size_change_seen_;
   CommandPool pool_{*this};
   List<Command, &Command::work_node> work_;
   List<Member, &Member::waiter_node> command_waiters_;

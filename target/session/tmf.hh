@@ -33,6 +33,10 @@ enum class TmfStage : uint8_t {
   kEnding,     // The driver has answered: what is left is aborted command by command.
 };
 
+// The function of a PREEMPT AND ABORT, which no request on the wire can ask for: it ends the
+// commands of the nexuses that were preempted.
+inline constexpr uint8_t kTmfPreempt = 0x80;
+
 struct Tmf : RefCounted<Tmf> {
   explicit Tmf(Ref<Session> owner);
   ~Tmf();
@@ -61,13 +65,14 @@ struct Tmf : RefCounted<Tmf> {
   bool tells_driver = false;      // fp_tmf_execute() is to be called in its turn.
   bool asked = false;             // It was called, for the class whose turn it is.
   bool fence_raised = false;
-  bool over = false;            // Of a part: the whole has been told.
-  bool incomplete = false;      // Some session could not be told, for want of memory.
-  Lun* logical_unit = nullptr;  // Entered while its class runs the function.
-  uint32_t classes_told = 0;    // A bit for each LUN class that a target reset went to.
-  uint8_t outcome = 0;          // The first bad answer of these.
-  Command* command = nullptr;   // Of ABORT TASK. Used only while it is named by this function.
-  ListNode part_node;           // In `parts`, which belongs to the worker of the whole.
+  bool over = false;              // Of a part: the whole has been told.
+  bool incomplete = false;        // Some session could not be told, for want of memory.
+  Lun* logical_unit = nullptr;    // Entered while its class runs the function.
+  uint32_t classes_told = 0;      // A bit for each LUN class that a target reset went to.
+  uint8_t outcome = 0;            // The first bad answer of these.
+  Command* command = nullptr;     // Of ABORT TASK. Used only while it is named by this function.
+  Command* preempting = nullptr;  // The PREEMPT AND ABORT that ends with this function.
+  ListNode part_node;             // In `parts`, which belongs to the worker of the whole.
   List<Tmf, &Tmf::part_node> parts;
 
   // Between the workers of whole and parts. Of the whole:

@@ -108,3 +108,14 @@ void host_set_notice_delay(uint32_t milliseconds);
 void host_drain_sockets();
 // Sockets that exist.
 size_t host_open_sockets();
+
+// ---- Files ----
+
+// The n-th step of os/file.h from now on happens half or not at all, and no step after it: the host
+// has lost power. 0: it has not.
+void host_cut_power_at(uint64_t step);
+// Power is back. `lose_names`: names that were not made safe by os_folder_sync() are what they were
+// before; otherwise they have made it.
+void host_restore_power(bool lose_names);
+// Steps taken since the program started.
+uint64_t host_file_steps();

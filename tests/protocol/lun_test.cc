@@ -605,7 +605,13 @@ TEST_F(LunProtocol, ADeviceWithoutGeometryIsNotReady) {
   EXPECT_TRUE(peer->read(read10_cdb(99, 1), kBlock, 1).good());
   HostLogCapture log;
   ASSERT_EQ(disks.resize("b", 50), 0);
-  expect_sense(peer->no_data(test_unit_ready_cdb(), 1), 6, 0x2a);
+  // A login goes over the worker that tells of it.
+  std::unique_ptr<Initiator> later = log_in(2);
+  const Outcome told = peer->no_data(test_unit_ready_cdb(), 1);
+  expect_sense(told, kUnitAttention, 0x2a);
+  EXPECT_EQ(told.sense[13], 9);
+  EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 0).good());
+  EXPECT_TRUE(later->no_data(test_unit_ready_cdb(), 1).good()) << "it knows the new size only";
   expect_sense(peer->read(read10_cdb(99, 1), kBlock, 1), 5, 0x21);
   EXPECT_EQ(disks.resize("b", 0), -EINVAL);
   EXPECT_EQ(chiscsi_lun_set_private(999999, nullptr), -ESTALE);

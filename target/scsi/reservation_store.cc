@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// ReservationStore: the order of the steps. See reservation_store.hh.
+#include "target/scsi/reservation_store.hh"
+
+#include "os/log.h"
+
+namespace chiscsi::scsi {
+
+namespace reservation_store_detail {
+
+constexpr Text kRecordSuffix = ".pr", kFreshSuffix = ".new", kBadSuffix = ".bad";
+// A folder's name that leaves room for the longest file name.
+constexpr size_t kMaxFolderName = OS_PATH_SIZE - 1 - 1 - iscsi::kMaxNameLength - 1 - 16 - 4;
+
+// Letters, digits and the marks that iSCSI names have; anything else would mean something to a
+// shell or a path.
+char safe(char c) {
+  const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '.' || c == ':' || c == '-';
+  return plain ? c : '_';
+}
+
+Text parent_of(Text path) {
+  size_t at = path.size();
+  while (at > 1 && path[at - 1] != '/')
+    --at;
+  return path.first(at > 1 ? at - 1 : 1);
+}
+
+class PathLine {
+ public:
+  void add(Text text) {
+    for (const char c : text)
+      add(c);
+  }
+  void add(char c) {
+    if (size_ < sizeof(line_)) line_[size_++] = c;
+  }
+  Text text() const { return {line_, size_}; }
+
+ private:
+  char line_[OS_PATH_SIZE - 1];
+  size_t size_ = 0;
+};
+
+}  // namespace reservation_store_detail
+
+Status ReservationStore::set_folder(Text folder) {
+  using namespace reservation_store_detail;
+  if (folder.size() > kMaxFolderName || folder.size() < 2 || folder[0] != '/') {
+    return Error::kInvalid;
+  }
+  folder_.assign(folder);
+  return Status();
+}
+
+// Where there is one already, this does nothing; a new one has to be safe like what is in it.
+Status ReservationStore::make_folder() const {
+  using namespace reservation_store_detail;
+  const Text folder = folder_.text(), above = parent_of(folder), top = parent_of(above);
+  Path path, parent;
+  if (above.size() > 1) {
+    path.assign(above);
+    parent.assign(top);
+    static_cast<void>(os_folder_make(path.c_str()));
+    static_cast<void>(os_folder_sync(parent.c_str()));
+  }
+  parent.assign(above);
+  CHISCSI_TRY(Status::from_errno(os_folder_make(folder_.c_str())));
+  return Status::from_errno(os_folder_sync(parent.c_str()));
+}
+
+ReservationStore::Path ReservationStore::path_of(const UnitName& unit, Text suffix) const {
+  using namespace reservation_store_detail;
+  PathLine line;
+  line.add(folder_.text());
+  line.add('/');
+  for (const char c : unit.target.text())
+    line.add(safe(c));
+  line.add('.');
+  for (const uint8_t byte : unit.naa) {
+    line.add("0123456789abcdef"[byte >> 4]);
+    line.add("0123456789abcdef"[byte & 0xf]);
+  }
+  line.add(suffix);
+  Path path;
+  path.assign(line.text());
+  return path;
+}
+
+Status ReservationStore::save(const UnitName& unit, Bytes record) const {
+  using namespace reservation_store_detail;
+  const Path fresh = path_of(unit, kFreshSuffix), path = path_of(unit, kRecordSuffix);
+  int rc = os_file_write(fresh.c_str(), record.data(), record.size());
+  if (rc == -static_cast<int>(Error::kNoEntry) && make_folder().is_ok()) {
+    rc = os_file_write(fresh.c_str(), record.data(), record.size());
+  }
+  if (rc >= 0) rc = os_file_rename(fresh.c_str(), path.c_str());
+  if (rc >= 0) rc = os_folder_sync(folder_.c_str());
+  if (rc < 0) {
+    os_log_limited(OS_LOG_ERROR, "%s: cannot be written, error %d: registrations of %s",
+                   path.c_str(), -rc, unit.target.c_str());
+  }
+  return Status::from_errno(rc);
+}
+
+Status ReservationStore::remove(const UnitName& unit) const {
+  using namespace reservation_store_detail;
+  const Path path = path_of(unit, kRecordSuffix);
+  int rc = os_file_remove(path.c_str());
+  if (rc >= 0 || rc == -static_cast<int>(Error::kNoEntry)) rc = os_folder_sync(folder_.c_str());
+  if (rc == -static_cast<int>(Error::kNoEntry)) rc = 0;  // Not even the folder is there.
+  if (rc < 0) os_log_limited(OS_LOG_ERROR, "%s: cannot be removed, error %d", path.c_str(), -rc);
+  return Status::from_errno(rc);
+}
+
+Status ReservationStore::put_aside(const UnitName& unit, const char* why) const {
+  using namespace reservation_store_detail;
+  const Path path = path_of(unit, kRecordSuffix), bad = path_of(unit, kBadSuffix);
+  os_log(OS_LOG_ERROR, "%s: %s: registrations are lost, the file is kept as %s", path.c_str(), why,
+         bad.c_str());
+  int rc = os_file_rename(path.c_str(), bad.c_str());
+  if (rc >= 0) rc = os_folder_sync(folder_.c_str());
+  if (rc < 0) os_log(OS_LOG_ERROR, "%s: cannot be renamed, error %d", path.c_str(), -rc);
+  return Status::from_errno(rc);
+}
+
+Result<OwnPtr<Reservations>> ReservationStore::load(const UnitName& unit) const {
+  using namespace reservation_store_detail;
+  const Path path = path_of(unit, kRecordSuffix);
+  Buffer memory = Buffer::allocate(kMaxRecordSize + 1);
+  if (!memory) return Error::kNoMemory;
+  const long size = os_file_read(path.c_str(), memory.data(), memory.size());
+  if (size == -static_cast<long>(Error::kNoEntry)) return OwnPtr<Reservations>();
+  constexpr long kTooLong = -27;  // EFBIG.
+  if (size < 0 && size != kTooLong) {
+    os_log(OS_LOG_ERROR, "%s: cannot be read, error %ld", path.c_str(), -size);
+    return Status::from_errno(static_cast<int>(size)).error();
+  }
+  const Bytes record = size < 0 ? Bytes() : Bytes(memory.bytes()).first(static_cast<size_t>(size));
+  Result<OwnPtr<Reservations>> loaded = decode_record(record, unit);
+  if (loaded.is_ok() || loaded.error() == Error::kNoMemory) return loaded;
+  CHISCSI_TRY(put_aside(
+      unit, loaded.error() == Error::kStale ? "is of another logical unit" : "is damaged"));
+  return Error::kInvalid;
+}
+
+}  // namespace chiscsi::scsi
