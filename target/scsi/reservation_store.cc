@@ -28,19 +28,21 @@ Text parent_of(Text path) {
   return path.first(at > 1 ? at - 1 : 1);
 }
 
+// Writes a path in its place.
 class PathLine {
  public:
+  explicit PathLine(FixedText<OS_PATH_SIZE - 1>& path) : path_(path) { path_.clear(); }
   void add(Text text) {
     for (const char c : text)
       add(c);
   }
   void add(char c) {
-    if (size_ < sizeof(line_)) line_[size_++] = c;
+    if (size_ + 1 < OS_PATH_SIZE) path_.mutable_c_str()[size_++] = c;
+    path_.mutable_c_str()[size_] = '\0';
   }
-  Text text() const { return {line_, size_}; }
 
  private:
-  char line_[OS_PATH_SIZE - 1];
+  FixedText<OS_PATH_SIZE - 1>& path_;
   size_t size_ = 0;
 };
 
@@ -56,24 +58,23 @@ Status ReservationStore::set_folder(Text folder) {
 }
 
 // Where there is one already, this does nothing; a new one has to be safe like what is in it.
-Status ReservationStore::make_folder() const {
+Status ReservationStore::make_folder() {
   using namespace reservation_store_detail;
   const Text folder = folder_.text(), above = parent_of(folder), top = parent_of(above);
-  Path path, parent;
   if (above.size() > 1) {
-    path.assign(above);
-    parent.assign(top);
-    static_cast<void>(os_folder_make(path.c_str()));
-    static_cast<void>(os_folder_sync(parent.c_str()));
+    path_.assign(above);
+    static_cast<void>(os_folder_make(path_.c_str()));
+    path_.assign(top);
+    static_cast<void>(os_folder_sync(path_.c_str()));
   }
-  parent.assign(above);
+  path_.assign(above);
   CHISCSI_TRY(Status::from_errno(os_folder_make(folder_.c_str())));
-  return Status::from_errno(os_folder_sync(parent.c_str()));
+  return Status::from_errno(os_folder_sync(path_.c_str()));
 }
 
-ReservationStore::Path ReservationStore::path_of(const UnitName& unit, Text suffix) const {
+void ReservationStore::set_path(Path& path, const UnitName& unit, Text suffix) const {
   using namespace reservation_store_detail;
-  PathLine line;
+  PathLine line(path);
   line.add(folder_.text());
   line.add('/');
   for (const char c : unit.target.text())
@@ -84,18 +85,18 @@ ReservationStore::Path ReservationStore::path_of(const UnitName& unit, Text suff
     line.add("0123456789abcdef"[byte & 0xf]);
   }
   line.add(suffix);
-  Path path;
-  path.assign(line.text());
-  return path;
 }
 
-Status ReservationStore::save(const UnitName& unit, Bytes record) const {
+Status ReservationStore::save(const UnitName& unit, Bytes record) {
   using namespace reservation_store_detail;
-  const Path fresh = path_of(unit, kFreshSuffix), path = path_of(unit, kRecordSuffix);
+  Path& path = path_;
+  Path& fresh = second_path_;
+  set_path(fresh, unit, kFreshSuffix);
   int rc = os_file_write(fresh.c_str(), record.data(), record.size());
   if (rc == -static_cast<int>(Error::kNoEntry) && make_folder().is_ok()) {
     rc = os_file_write(fresh.c_str(), record.data(), record.size());
   }
+  set_path(path, unit, kRecordSuffix);
   if (rc >= 0) rc = os_file_rename(fresh.c_str(), path.c_str());
   if (rc >= 0) rc = os_folder_sync(folder_.c_str());
   if (rc < 0) {
@@ -105,9 +106,10 @@ Status ReservationStore::save(const UnitName& unit, Bytes record) const {
   return Status::from_errno(rc);
 }
 
-Status ReservationStore::remove(const UnitName& unit) const {
+Status ReservationStore::remove(const UnitName& unit) {
   using namespace reservation_store_detail;
-  const Path path = path_of(unit, kRecordSuffix);
+  Path& path = path_;
+  set_path(path, unit, kRecordSuffix);
   int rc = os_file_remove(path.c_str());
   if (rc >= 0 || rc == -static_cast<int>(Error::kNoEntry)) rc = os_folder_sync(folder_.c_str());
   if (rc == -static_cast<int>(Error::kNoEntry)) rc = 0;  // Not even the folder is there.
@@ -115,9 +117,12 @@ Status ReservationStore::remove(const UnitName& unit) const {
   return Status::from_errno(rc);
 }
 
-Status ReservationStore::put_aside(const UnitName& unit, const char* why) const {
+Status ReservationStore::put_aside(const UnitName& unit, const char* why) {
   using namespace reservation_store_detail;
-  const Path path = path_of(unit, kRecordSuffix), bad = path_of(unit, kBadSuffix);
+  Path& path = path_;
+  Path& bad = second_path_;
+  set_path(path, unit, kRecordSuffix);
+  set_path(bad, unit, kBadSuffix);
   os_log(OS_LOG_ERROR, "%s: %s: registrations are lost, the file is kept as %s", path.c_str(), why,
          bad.c_str());
   int rc = os_file_rename(path.c_str(), bad.c_str());
@@ -126,9 +131,10 @@ Status ReservationStore::put_aside(const UnitName& unit, const char* why) const 
   return Status::from_errno(rc);
 }
 
-Result<OwnPtr<Reservations>> ReservationStore::load(const UnitName& unit) const {
+Result<OwnPtr<Reservations>> ReservationStore::load(const UnitName& unit) {
   using namespace reservation_store_detail;
-  const Path path = path_of(unit, kRecordSuffix);
+  Path& path = path_;
+  set_path(path, unit, kRecordSuffix);
   Buffer memory = Buffer::allocate(kMaxRecordSize + 1);
   if (!memory) return Error::kNoMemory;
   const long size = os_file_read(path.c_str(), memory.data(), memory.size());

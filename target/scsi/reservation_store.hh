@@ -21,21 +21,23 @@ class ReservationStore {
   // that is not absolute or too long.
   Status set_folder(Text folder);
 
-  Status save(const UnitName& unit, Bytes record) const;
+  Status save(const UnitName& unit, Bytes record);
   // That there is none is fine.
-  Status remove(const UnitName& unit) const;
+  Status remove(const UnitName& unit);
   // Null: there is none. kInvalid: there was one, and it has been put aside. Other errors leave the
   // file where it is.
-  Result<OwnPtr<Reservations>> load(const UnitName& unit) const;
+  Result<OwnPtr<Reservations>> load(const UnitName& unit);
 
  private:
   using Path = FixedText<OS_PATH_SIZE - 1>;
   // Name of the target with what no file name has made safe, NAA, and what it is.
-  Path path_of(const UnitName& unit, Text suffix) const;
-  Status make_folder() const;
-  Status put_aside(const UnitName& unit, const char* why) const;
+  void set_path(Path& path, const UnitName& unit, Text suffix) const;
+  Status make_folder();
+  Status put_aside(const UnitName& unit, const char* why);
 
   Path folder_;
+  // Too long for the stack of a thread; of the call that is running.
+  Path path_, second_path_;
 };
 
 }  // namespace chiscsi::scsi

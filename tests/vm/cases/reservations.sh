@@ -38,8 +38,8 @@ log_in_both()
 	one=$(sg_of "$(disk_of "$IQN" 0 first)") && two=$(sg_of "$(disk_of "$IQN" 0 second)")
 }
 
-out() { sg_persist --no-inquiry --out "$@"; }
-in() { sg_persist --no-inquiry --in "$@"; }
+reserve_out() { sg_persist --no-inquiry --out "$@"; }
+reserve_in() { sg_persist --no-inquiry --in "$@"; }
 write_to() { sg_raw --send=512 --infile=/run/block "$1" 2a 00 00 00 00 00 00 00 01 00; }
 read_from() { sg_raw --request=512 "$1" 28 00 00 00 00 00 00 00 01 00; }
 
@@ -52,46 +52,46 @@ check 'discovery for both' iscsiadm -m discovery -t sendtargets -p "$PORTAL" -I 
 log_in_both || give_up 'both log in' "$(dmesg | tail -n 20)"
 udevadm settle --timeout="$PATIENCE" >/dev/null 2>&1 || :
 
-check_says 'capabilities' 'Persist Through power Loss Capable.*: 1' in --report-capabilities "$one"
-check_says 'no keys' 'NO registered' in --read-keys "$one"
-check 'the first registers' out --register --param-sark=0xa "$one"
-check 'the second registers' out --register --param-sark=0xb "$two"
-check_says 'both are there' '2 registered' in --read-keys "$two"
-check 'the first reserves' out --reserve --param-rk=0xa --prout-type=1 "$one"
-check_says 'the second sees it' 'Write Exclusive' in --read-reservation "$two"
-check_says 'full status names the port' "$INITIATOR.first" in --read-full-status "$two"
+check_says 'capabilities' 'Persist Through power Loss Capable.*: 1' reserve_in --report-capabilities "$one"
+check_says 'no keys' 'NO registered' reserve_in --read-keys "$one"
+check 'the first registers' reserve_out --register --param-sark=0xa "$one"
+check 'the second registers' reserve_out --register --param-sark=0xb "$two"
+check_says 'both are there' '2 registered' reserve_in --read-keys "$two"
+check 'the first reserves' reserve_out --reserve --param-rk=0xa --prout-type=1 "$one"
+check_says 'the second sees it' 'Write Exclusive' reserve_in --read-reservation "$two"
+check_says 'full status names the port' "$INITIATOR.first" reserve_in --read-full-status "$two"
 check 'the first writes' write_to "$one"
-check_says 'the second may not' 'Reservation Conflict' write_to "$two"
+check_says 'the second may not' '[Rr]eservation [Cc]onflict' write_to "$two"
 check 'the second reads' read_from "$two"
-check_says 'nor reserve' 'Reservation Conflict' out --reserve --param-rk=0xb --prout-type=1 "$two"
+check_says 'nor reserve' '[Rr]eservation [Cc]onflict' reserve_out --reserve --param-rk=0xb --prout-type=1 "$two"
 check_says 'a release of another type' 'Invalid release' \
-	out --release --param-rk=0xa --prout-type=3 "$one"
+	reserve_out --release --param-rk=0xa --prout-type=3 "$one"
 check 'the second preempts and aborts' \
-	out --preempt-abort --param-rk=0xb --param-sark=0xa --prout-type=3 "$two"
+	reserve_out --preempt-abort --param-rk=0xb --param-sark=0xa --prout-type=3 "$two"
 check_says 'the first hears of it' 'Registrations preempted' sg_raw -v "$one" 00 00 00 00 00 00
-check_says 'the first may not read' 'Reservation Conflict' read_from "$one"
+check_says 'the first may not read' '[Rr]eservation [Cc]onflict' read_from "$one"
 check 'the second writes' write_to "$two"
-check 'the second clears' out --clear --param-rk=0xb "$two"
+check 'the second clears' reserve_out --clear --param-rk=0xb "$two"
 check 'the first writes again' write_to "$one"
 
 check 'RESERVE(6)' sg_raw "$one" 16 00 00 00 00 00
-check_says 'keeps the other away' 'Reservation Conflict' sg_raw "$two" 00 00 00 00 00 00
+check_says 'keeps the other away' '[Rr]eservation [Cc]onflict' sg_raw "$two" 00 00 00 00 00 00
 check 'a reset ends it' sg_reset --device --no-escalate "$two"
 sg_raw "$one" 00 00 00 00 00 00 >/dev/null 2>&1 || :
 check 'the other goes on' sg_turs "$two"
 
-check 'registration that persists' out --register-ignore --param-aptpl --param-sark=0xc "$one"
-check 'and reserves' out --reserve --param-rk=0xc --prout-type=3 "$one"
+check 'registration that persists' reserve_out --register-ignore --param-aptpl --param-sark=0xc "$one"
+check 'and reserves' reserve_out --reserve --param-rk=0xc --prout-type=3 "$one"
 check_equal 'one record' "$(find "$records" -name '*.pr' | wc -l)" 1
 check_equal 'for root alone' "$(find "$records" -name '*.pr' -perm 600 | wc -l)" 1
 check 'logout' iscsiadm -m node -u
 check 'unload' sh -c 'rmmod blocks_driver && rmmod chiscsi'
 check 'load again' load_both
 log_in_both || give_up 'both log in again' "$(dmesg | tail -n 20)"
-check_says 'the key is there' '0xc' in --read-keys "$two"
-check_says 'and keeps the second away' 'Reservation Conflict' read_from "$two"
+check_says 'the key is there' '0xc' reserve_in --read-keys "$two"
+check_says 'and keeps the second away' '[Rr]eservation [Cc]onflict' read_from "$two"
 check 'and lets the first in' write_to "$one"
-check 'the record goes with the last key' out --register --param-rk=0xc --param-sark=0 "$one"
+check 'the record goes with the last key' reserve_out --register --param-rk=0xc --param-sark=0 "$one"
 check_equal 'no record' "$(find "$records" -name '*.pr' | wc -l)" 0
 
 check_says 'port groups' 'target port group id : 0x1' sg_rtpg "$one"
@@ -100,7 +100,7 @@ check 'standby' sg_stpg --tp=1 --state=s "$one"
 check_says 'the second hears of it' 'Asymmetric access state changed' \
 	sg_raw -v "$two" 00 00 00 00 00 00
 check_says 'no reading in standby' 'standby' read_from "$two"
-check 'reservations in standby' in --read-keys "$two"
+check 'reservations in standby' reserve_in --read-keys "$two"
 check 'optimized again' sg_stpg --tp=1 --state=ao "$two"
 sg_raw "$one" 00 00 00 00 00 00 >/dev/null 2>&1 || :
 check 'reads again' read_from "$one"
