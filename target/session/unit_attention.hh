@@ -18,7 +18,6 @@ namespace chiscsi {
 inline constexpr SenseCode kResetOccurred{0x06, 0x29, 0x00};
 inline constexpr SenseCode kBusDeviceReset{0x06, 0x29, 0x03};
 inline constexpr SenseCode kNexusLoss{0x06, 0x29, 0x07};
-inline constexpr SenseCode kCapacityChanged{0x06, 0x2a, 0x09};
 inline constexpr SenseCode kMediumMayHaveChanged{0x06, 0x28, 0x00};
 inline constexpr SenseCode kCapacityChanged{0x06, 0x2a, 0x09};
 inline constexpr SenseCode kModeParametersChanged{0x06, 0x2a, 0x01};
