@@ -72,11 +72,13 @@ Status Engine::start_workers() {
   return worker_count_ != 0 ? Status() : Status(Error::kNoDevice);
 }
 
-// In the reverse order of creation:
+// Targets that the administrator started go first; in the kernel they hold the module, so there is
+// none. Then, in the reverse order of creation:
 //   1. connections in the login phase, which end on the login worker;
 //   2. sessions, which end on their workers (targets are gone: only discovery sessions are left);
 //   3. the workers, login worker last.
 Engine::~Engine() {
+  remove_administrators_targets(Text());
   if (login_worker_ && progress_ != nullptr) end_logins();
   if (worker_count_ != 0) end_sessions();
   for (uint32_t i = 0; i < worker_count_; ++i)

@@ -37,10 +37,18 @@ class Engine final : public Acceptor {
   void login_ended(Connection& connection);
 
   // The control plane (engine_control.cc). Context: process.
-  Status add_target(void* driver_private, Text name, Text class_name, Bytes config);
-  Status remove_target(void* driver_private, Text name);
-  Status reconfigure_target(void* driver_private, Text name, Text class_name, Bytes config);
+  // With an error, `why` says what is wrong, if there is more to say than the number does.
+  Status add_target(TargetOwner owner, Text name, Text class_name, Bytes config, ConfigError* why);
+  Status remove_target(TargetOwner owner, Text name, ConfigError* why);
+  Status reconfigure_target(TargetOwner owner, Text name, Text class_name, Bytes config,
+                            ConfigError* why);
+  // Would add_target() or reconfigure_target() take this? Nothing changes, and no hook is called.
+  Status check_target(TargetOwner owner, Text name, Text class_name, Bytes config,
+                      ConfigError* why);
+  // Both first remove the targets of the class that the administrator started: its driver knows
+  // nothing of them.
   Status remove_class(Text name);
+  Status remove_lun_class(Text name, Text target_class_name);
 
   Worker& login_worker() { return *login_worker_; }
   // The worker for a new session: the one with the least to serve.
@@ -72,8 +80,10 @@ class Engine final : public Acceptor {
   static void on_end_logins(WorkerMessage& message);
   void wait_for_sessions(Target& target);
   void wait_for_hooks(Target& target);
-  Status start_target(Target& target, Ref<TargetSettings> settings);
-  Status change_target(Target& target, Ref<TargetSettings> fresh);
+  Status start_target(Target& target, Ref<TargetSettings> settings, ConfigError* why);
+  Status change_target(Target& target, Ref<TargetSettings> fresh, ConfigError* why);
+  Status wait_for_class(Text name);
+  void remove_administrators_targets(Text class_name);
 
   const engine_options options_;
   os_event* progress_ = nullptr;

@@ -2,8 +2,9 @@
 /*
  * What module.c starts and ends of the host's own: the parts of include/os that have state.
  *
- * Order at load: digest. Order at unload, after engine_stop(): sockets, digest, memory. Each end
- * function returns when no code of this module runs or will run on behalf of its part.
+ * Order at load: digest, engine, control device. Order at unload: control device, engine, sockets,
+ * digest, memory. Each end function returns when no code of this module runs or will run on behalf of
+ * its part.
  */
 #ifndef CHISCSI_GLUE_H
 #define CHISCSI_GLUE_H
@@ -12,6 +13,11 @@
 void os_digest_start(void);
 /** os_digest_stop() - gives the hashes back. Context: process. */
 void os_digest_stop(void);
+
+/** control_device_start() - makes /dev/chiscsi. Return: 0 or a negative errno. Context: process. */
+int control_device_start(void);
+/** control_device_stop() - takes it away; nobody has it open, for that holds the module. */
+void control_device_stop(void);
 
 /** os_memory_drain() - waits until all deferred frees are done. Context: process. */
 void os_memory_drain(void);

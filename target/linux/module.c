@@ -14,6 +14,7 @@
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
 
+#include "os/module.h"
 #include "target/engine.h"
 #include "target/linux/glue.h"
 
@@ -63,6 +64,16 @@ MODULE_PARM_DESC(abort_timeout, "seconds a storage driver has to answer an abort
 module_param_cb(max_pending_logins, &number_ops, &max_pending_logins, 0444);
 MODULE_PARM_DESC(max_pending_logins, "connections in the login phase at one time (1024)");
 
+int os_module_hold(void)
+{
+	return try_module_get(THIS_MODULE);
+}
+
+void os_module_release(void)
+{
+	module_put(THIS_MODULE);
+}
+
 static int __init chiscsi_init(void)
 {
 	const struct engine_options options = {
@@ -75,8 +86,12 @@ static int __init chiscsi_init(void)
 
 	os_digest_start();
 	err = engine_start(&options);
-	if (!err)
-		return 0;
+	if (!err) {
+		err = control_device_start();
+		if (!err)
+			return 0;
+		engine_stop();
+	}
 	pr_err("cannot start: error %d\n", err);
 	os_socket_drain();
 	os_digest_stop();
@@ -86,11 +101,13 @@ static int __init chiscsi_init(void)
 
 static void __exit chiscsi_exit(void)
 {
-	/* 1. Nobody makes sockets, commands or memory any more. */
+	/* 1. Nobody asks for anything any more. */
+	control_device_stop();
+	/* 2. Nobody makes sockets, commands or memory any more. */
 	engine_stop();
-	/* 2. The network has let go of what was sent. */
+	/* 3. The network has let go of what was sent. */
 	os_socket_drain();
-	/* 3. What they used. */
+	/* 4. What they used. */
 	os_digest_stop();
 	os_memory_drain();
 }

@@ -26,6 +26,9 @@ struct Question {
 
 // SPC-5 sections 6.7 and 7.7.
 SenseCode inquiry(const Question& question, Reply& reply);
+// What INQUIRY says of the product, and the unit serial number.
+Text product_of(const Lun& lun);
+Text serial_of(const Lun& lun);
 // SPC-5 section 6.33.
 SenseCode report_luns(const Question& question, Reply& reply);
 size_t report_luns_size(const LunMap& luns);

@@ -54,12 +54,6 @@ Names names_of(const Lun* lun) {
   return names;
 }
 
-Text serial_of(const Lun& lun) {
-  const bool from_class =
-      !lun.identity().serial_is_given && lun.has_geometry() && lun.constants().serial[0] != '\0';
-  return from_class ? Text(lun.constants().serial) : lun.identity().serial.text();
-}
-
 void standard(const Question& question, Reply& reply) {
   const Names names = names_of(question.lun);
   reply.u8(peripheral(question)).u8(0).u8(0x06).u8(0x12);  // SPC-4; HISUP, response format 2.
@@ -138,6 +132,14 @@ bool page(const Question& question, Page which, Reply& reply) {
 }
 
 }  // namespace
+
+Text product_of(const Lun& lun) { return names_of(&lun).product; }
+
+Text serial_of(const Lun& lun) {
+  const bool from_class =
+      !lun.identity().serial_is_given && lun.has_geometry() && lun.constants().serial[0] != '\0';
+  return from_class ? Text(lun.constants().serial) : lun.identity().serial.text();
+}
 
 SenseCode inquiry(const Question& question, Reply& reply) {
   const bool vital = question.cdb.bit(1, 0);

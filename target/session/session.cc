@@ -36,6 +36,8 @@ const char* text_of(EndReason reason) {
       return "target removed";
     case EndReason::kDriverRequest:
       return "aborted by storage driver";
+    case EndReason::kAdministrator:
+      return "dropped by the administrator";
     case EndReason::kTargetReset:
       return "target reset";
     case EndReason::kShutdown:
@@ -49,7 +51,8 @@ const char* text_of(EndReason reason) {
 // (RFC 7143 section 6.3.5).
 bool is_announced(EndReason reason) {
   return reason == EndReason::kTargetRemoved || reason == EndReason::kShutdown ||
-         reason == EndReason::kTargetReset || reason == EndReason::kDriverRequest;
+         reason == EndReason::kTargetReset || reason == EndReason::kDriverRequest ||
+         reason == EndReason::kAdministrator;
 }
 
 bool same_port(const SessionParameters& a, const SessionParameters& b) {

@@ -44,6 +44,7 @@ enum class EndReason : uint8_t {
   kReinstated,
   kTargetRemoved,
   kDriverRequest,
+  kAdministrator,
   kTargetReset,
   kShutdown,
 };
