@@ -28,11 +28,13 @@ Status refuse(Error error, const ConfigError& why) {
 }
 
 // What can be written and would have no effect is refused rather than ignored: an administrator
-// must not believe that a mask is in force.
+// must not believe that a mask is in force. Where one LUN class serves every number, only that
+// class knows which LUNs there are, and tells them to everybody.
 Status check_supported(const TargetSettings& settings, ConfigError* why) {
+  if (!settings.devices().empty()) return Status();
   for (const AccessRule& rule : settings.acl()) {
     if (rule.luns.empty() && rule.access == LunAccess::kReadWrite) continue;
-    why->at("ACL").add("lun= is not enforced yet");
+    why->at("ACL").add("lun= needs TargetDevice lines");
     return refuse(Error::kNotSupported, *why);
   }
   return Status();

@@ -242,12 +242,16 @@ bool LoginService::chap_info(const SessionParameters& session, struct chap_info*
   return true;
 }
 
-bool LoginService::acl_allows(const SessionParameters& session, const TargetSettings& settings) {
+AccessSubject LoginService::subject_of(const SessionParameters& session) {
   AccessSubject subject;
   subject.initiator_name = session.initiator_name.text();
   subject.initiator = connection_.conn().peer_address();
   subject.target = connection_.conn().local_address();
-  return settings.may_log_in(subject);
+  return subject;
+}
+
+bool LoginService::acl_allows(const SessionParameters& session, const TargetSettings& settings) {
+  return settings.may_log_in(subject_of(session));
 }
 
 // Whether there is room for the connection is asked when it is admitted, that is authenticated.
@@ -261,7 +265,11 @@ iscsi::LoginStatus LoginService::join(const SessionParameters& session, uint16_t
 }
 
 Status LoginService::make_session(const SessionParameters& parameters) {
-  session_ = CHISCSI_TRY(Session::create(engine_, engine_.pick_worker(), target_, parameters));
+  LunRights rights;
+  const TargetSettings* settings = login_->settings().get();
+  if (settings != nullptr) CHISCSI_TRY(rights.decide(*settings, subject_of(parameters)));
+  session_ = CHISCSI_TRY(
+      Session::create(engine_, engine_.pick_worker(), target_, parameters, std::move(rights)));
   return Status();
 }
 

@@ -98,6 +98,7 @@ class LoginService final : public LoginHost {
   void log_refusal();
   void stop_waiting();
   AdmitResult try_enter();
+  AccessSubject subject_of(const SessionParameters& session);
   Status make_session(const SessionParameters& parameters);
   Status make_member(uint16_t cid);
   bool may_ask_driver() const;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "target/lun/lun_map.hh"
+#include "target/lun/lun_rights.hh"
 #include "target/scsi/cdb.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/scsi/reply.hh"
@@ -21,7 +22,10 @@ struct Question {
   const LunMap& luns;
   Text target_name;
   uint16_t portal_group_tag;
-  SenseCode unit_attention = {};  // That REQUEST SENSE is to report.
+  SenseCode unit_attention = {};      // That REQUEST SENSE is to report.
+  const LunRights* rights = nullptr;  // Of the initiator, by number of the LUN; null: all of them.
+  bool may_write = true;              // To this LUN.
+  bool may_reach(uint32_t number) const { return rights == nullptr || rights->may_reach(number); }
 };
 
 // SPC-5 sections 6.7 and 7.7.

@@ -25,6 +25,7 @@ uint32_t clamped(uint64_t value) {
 // What the two forms of MODE SENSE have in common.
 struct ModeQuestion {
   const Lun& lun;
+  bool may_write;
   PageControl control;
   uint8_t page;
   uint8_t subpage;
@@ -38,6 +39,7 @@ struct ModeQuestion {
 ModeQuestion mode_question(const Question& question, bool long_form) {
   const Cdb& cdb = question.cdb;
   return {*question.lun,
+          question.may_write,
           static_cast<PageControl>(cdb.u8(2) >> 6),
           static_cast<uint8_t>(cdb.u8(2) & 0x3f),
           cdb.u8(3),
@@ -52,8 +54,9 @@ SenseCode check(const ModeQuestion& question) {
   return known && good_subpage ? kNoSense : kInvalidFieldInCdb;
 }
 
-uint8_t device_specific(const Lun& lun) {
-  return static_cast<uint8_t>((lun.is_read_only() ? kWriteProtect : 0) | kDpoFua);
+uint8_t device_specific(const ModeQuestion& question) {
+  const bool is_protected = question.lun.is_read_only() || !question.may_write;
+  return static_cast<uint8_t>((is_protected ? kWriteProtect : 0) | kDpoFua);
 }
 
 size_t block_descriptor_size(const ModeQuestion& question) {
@@ -104,7 +107,7 @@ SenseCode mode_sense_6(const Question& question, Reply& reply) {
   const ModeQuestion mode = mode_question(question, false);
   const SenseCode sense = check(mode);
   if (sense.key != 0) return sense;
-  reply.u8(0).u8(0).u8(device_specific(mode.lun));
+  reply.u8(0).u8(0).u8(device_specific(mode));
   reply.u8(static_cast<uint8_t>(block_descriptor_size(mode)));
   block_descriptor(mode, reply);
   pages(mode, reply);
@@ -116,7 +119,7 @@ SenseCode mode_sense_10(const Question& question, Reply& reply) {
   const ModeQuestion mode = mode_question(question, true);
   const SenseCode sense = check(mode);
   if (sense.key != 0) return sense;
-  reply.be16(0).u8(0).u8(device_specific(mode.lun));
+  reply.be16(0).u8(0).u8(device_specific(mode));
   reply.u8(mode.long_blocks && mode.with_blocks ? 1 : 0).u8(0);
   reply.be16(static_cast<uint16_t>(block_descriptor_size(mode)));
   block_descriptor(mode, reply);

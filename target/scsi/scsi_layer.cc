@@ -108,14 +108,23 @@ bool takes_medium(Command& command, const CommandInfo& info, const Question& que
   return sense.key != 0 || nothing_to_do;
 }
 
+// What a class says of the other LUNs is not for an initiator that may not reach all of them.
+bool asks_for_hidden_luns(const Command& command) {
+  Session& session = command.session;
+  return scsi::Cdb(command.cdb).opcode() == scsi::Opcode::kReportLuns &&
+         session.luns().is_listed() && !session.rights().covers(session.luns());
+}
+
 }  // namespace
 
 bool takes(Command& command) {
   const Lun* lun = command.logical_unit;
-  if (lun != nullptr && lun->passes_all_commands()) return false;
   Session& session = command.session;
+  if (lun != nullptr && lun->passes_all_commands() && !asks_for_hidden_luns(command)) return false;
   Question question{scsi::Cdb(command.cdb), lun, session.luns(), session.target()->name(),
                     session.parameters.portal_group_tag};
+  question.rights = &session.rights();
+  question.may_write = session.rights().may_write(command.scsi.sc_lun);
   session.unit_attentions.peek(command.scsi.sc_lun, &question.unit_attention);
   SenseCode sense;
   const CommandInfo* info = scsi::find_command(question.cdb, &sense);

@@ -75,7 +75,7 @@ Session::~Session() {
 }
 
 Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target> target,
-                                     const SessionParameters& parameters) {
+                                     const SessionParameters& parameters, LunRights rights) {
   auto session =
       Ref<Session>::adopt(make<Session>(Alloc::kMaySleep, engine, worker, std::move(target)));
   if (!session) return Error::kNoMemory;
@@ -83,6 +83,7 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   if (session->driver_lock == nullptr) return Error::kNoMemory;
   session->roster_ = CHISCSI_TRY(Roster::create());
   session->parameters = parameters;
+  session->rights_ = std::move(rights);
   session->window.start(Serial(parameters.initial_cmd_sn), parameters.max_commands);
   // The last Login Response tells the whole window.
   session->note_told(parameters.initial_cmd_sn, session->window.max_cmd_sn().value());
@@ -180,6 +181,7 @@ const LunMap& Session::luns() {
 
 // A LUN that lets nobody in has left the target's map before it was closed.
 Lun* Session::enter_lun(uint32_t number) {
+  if (!rights_.may_reach(number)) return nullptr;
   while (true) {
     Lun* lun = luns().find(number);
     if (lun == nullptr || lun->enter()) return lun;

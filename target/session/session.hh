@@ -17,6 +17,7 @@
 #include "target/handle_table.hh"
 #include "target/info/roster.hh"
 #include "target/login/parameters.hh"
+#include "target/lun/lun_rights.hh"
 #include "target/session/command.hh"
 #include "target/session/command_pool.hh"
 #include "target/session/command_window.hh"
@@ -60,7 +61,7 @@ struct SessionEndWaiter {
 class Session : public RefCounted<Session> {
  public:
   static Result<Ref<Session>> create(Engine& engine, Worker& worker, Ref<Target> target,
-                                     const SessionParameters& parameters);
+                                     const SessionParameters& parameters, LunRights rights = {});
   Session(Engine& engine, Worker& worker, Ref<Target> target);
   ~Session();
 
@@ -138,8 +139,14 @@ class Session : public RefCounted<Session> {
   Target* target() { return target_.get(); }  // Null in a discovery session.
   // The LUNs of the target as they are now; not in a discovery session.
   const LunMap& luns();
+  // What its initiator may do with them. Constant. Context: any.
+  const LunRights& rights() const { return rights_; }
+  // Whether there is a LUN with this number, as far as the initiator is concerned.
+  bool has_lun(uint32_t number) {
+    return rights_.may_reach(number) && luns().find(number) != nullptr;
+  }
   // Enters the LUN with this number for a command or a task management function; null when there is
-  // none. Whoever has entered leaves it again; that may call hooks.
+  // none, or no right to it. Whoever has entered leaves it again; that may call hooks.
   Lun* enter_lun(uint32_t number);
   // The same for the first LUN of a class, by the place of the class.
   Lun* enter_lun_of_class(uint32_t class_index);
@@ -197,6 +204,7 @@ class Session : public RefCounted<Session> {
   Worker& worker_;
   Ref<Target> target_;
   Ref<Roster> roster_;
+  LunRights rights_;
   Ref<LunMap> luns_;
   uint32_t luns_seen_ = 0;  // Of Target::lun_generation().
   CommandPool pool_{*this};
