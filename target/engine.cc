@@ -44,6 +44,7 @@ Result<OwnPtr<Engine>> Engine::create(const engine_options& options) {
   if (!engine) return Error::kNoMemory;
   engine->progress_ = os_event_create();
   if (engine->progress_ == nullptr) return Error::kNoMemory;
+  CHISCSI_TRY(engine->globals_.create(options.login_timeout_s));
   CHISCSI_TRY(engine->registry_.create());
   CHISCSI_TRY(engine->session_handles_.create());
   CHISCSI_TRY(engine->login_handles_.create());

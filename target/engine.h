@@ -21,7 +21,8 @@ extern "C" {
 /**
  * struct engine_options - settings fixed when the module is loaded.
  * @workers: full-feature-phase threads; 0: one per CPU
- * @login_timeout_s: a login not finished after this is dropped; 0: never (Guide: 300)
+ * @login_timeout_s: iscsi_login_complete_time until it is set: a login not finished after this is
+ *	dropped; 0: never; at most 3600 (Guide: 300)
  * @abort_timeout_s: how long a storage driver may take to answer an abort before its command is
  *	orphaned
  * @max_pending_logins: connections in the login phase at one time

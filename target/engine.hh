@@ -9,6 +9,7 @@
 #include <atomic>
 
 #include "target/engine.h"
+#include "target/globals.hh"
 #include "target/handle_table.hh"
 #include "target/login/chap.hh"
 #include "target/login_service.hh"
@@ -61,7 +62,7 @@ class Engine final : public Acceptor {
   HandleTable<Tmf>& tmf_handles() { return tmf_handles_; }
   HandleTable<Lun>& lun_handles() { return lun_handles_; }
   ChallengeRegistry& challenges() { return challenges_; }
-  const AuthSettings& discovery_auth() const { return discovery_auth_; }
+  Globals& globals() { return globals_; }
   // A login or a session has ended: whoever waits in a stop looks again. Context: any.
   void note_progress() { os_event_signal(progress_); }
   // A number for an object that drivers are told of and never name back: a connection, a target.
@@ -69,7 +70,8 @@ class Engine final : public Acceptor {
   unsigned long next_handle() { return last_handle_.fetch_add(1, std::memory_order_relaxed) + 1; }
   TsihPool& tsihs() { return tsihs_; }
 
-  uint64_t login_timeout_ms() const { return options_.login_timeout_s * 1000ull; }
+  // 0: no limit. Context: process.
+  uint64_t login_timeout_ms() const { return globals_.get()->login_complete_time_s() * 1000ull; }
   uint64_t abort_timeout_ms() const { return options_.abort_timeout_s * 1000ull; }
 
  private:
@@ -90,6 +92,7 @@ class Engine final : public Acceptor {
   OwnPtr<Worker> login_worker_;
   OwnPtr<Worker>* workers_ = nullptr;
   uint32_t worker_count_ = 0;
+  Globals globals_;
   Registry registry_;
   Portals portals_;
   HandleTable<Session> session_handles_;
@@ -109,8 +112,6 @@ class Engine final : public Acceptor {
     explicit EndLogins(Handle handler) : WorkerMessage(handler) {}
     Engine* engine = nullptr;
   } end_logins_message_{&Engine::on_end_logins};
-
-  AuthSettings discovery_auth_;
 };
 
 }  // namespace chiscsi

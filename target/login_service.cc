@@ -34,6 +34,8 @@ bool LoginService::start() {
   limits.transport.max_recv_data_segment_length = transport.max_recv_data_segment_length;
   limits.transport.max_send_data_segment_length = transport.max_send_data_segment_length;
   limits.challenges = &engine_.challenges();
+  globals_ = engine_.globals().get();
+  limits.acl_before_login = globals_->auth_order() == AuthOrder::kAcl;
   login_ = Login::create(*this, limits);
   data_ = Buffer::allocate(kMaxLoginData);
   check_ = Ref<LoginCheck>::adopt(make<LoginCheck>(Alloc::kMaySleep));
@@ -205,7 +207,7 @@ iscsi::LoginStatus LoginService::redirect(const SessionParameters& session,
   return status;
 }
 
-const AuthSettings& LoginService::discovery_auth() { return engine_.discovery_auth(); }
+const AuthSettings& LoginService::discovery_auth() { return globals_->discovery_auth(); }
 
 IscsiName& LoginService::name_for_hook(const SessionParameters& session) {
   initiator_for_hook_.assign(session.initiator_name.text());

@@ -10,7 +10,8 @@ namespace chiscsi::control {
 
 namespace {
 
-constexpr uint32_t kKnownFlags = CHISCSI_CONTROL_CHECK | CHISCSI_CONTROL_SECRETS;
+constexpr uint32_t kKnownFlags =
+    CHISCSI_CONTROL_CHECK | CHISCSI_CONTROL_SECRETS | CHISCSI_CONTROL_DEFAULTS;
 
 Status versions(Request& request) {
   CHISCSI_TRY(take_nothing(request));
@@ -33,6 +34,8 @@ constexpr Operation kOperations[] = {
     {CHISCSI_CONTROL_TARGET_STOP, 0, &stop_target},
     {CHISCSI_CONTROL_TARGET_LIST, 0, &list_targets},
     {CHISCSI_CONTROL_TARGET_CONFIG, CHISCSI_CONTROL_SECRETS, &show_target},
+    {CHISCSI_CONTROL_GLOBAL_GET, CHISCSI_CONTROL_SECRETS, &show_globals},
+    {CHISCSI_CONTROL_GLOBAL_SET, CHISCSI_CONTROL_CHECK | CHISCSI_CONTROL_DEFAULTS, &set_globals},
     {CHISCSI_CONTROL_SESSION_LIST, 0, &list_sessions},
     {CHISCSI_CONTROL_SESSION_DROP, 0, &drop_session},
     {CHISCSI_CONTROL_LUN_FLUSH, 0, &flush_luns},

@@ -36,6 +36,8 @@ class Output {
   Output& add_hex(uint64_t value, unsigned digits);
   Output& add_hex_bytes(Bytes bytes);
   void end() { put("\n"); }
+  // Lines that are complete already.
+  void copy(Text lines) { put(lines); }
   // The empty line.
   void end_record() { put("\n"); }
 

@@ -36,6 +36,9 @@ struct Request {
 // For an operation without keys.
 Status take_nothing(Request& request);
 
+// globals.cc
+Status show_globals(Request& request);
+Status set_globals(Request& request);
 // targets.cc
 Status start_target(Request& request);
 Status stop_target(Request& request);

@@ -25,6 +25,7 @@ struct Question {
   SenseCode unit_attention = {};      // That REQUEST SENSE is to report.
   const LunRights* rights = nullptr;  // Of the initiator, by number of the LUN; null: all of them.
   bool may_write = true;              // To this LUN.
+  Text vendor = "CHISCSI";            // iscsi_target_vendor_id, for classes that have none.
   bool may_reach(uint32_t number) const { return rights == nullptr || rights->may_reach(number); }
 };
 

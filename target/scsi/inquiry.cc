@@ -39,13 +39,14 @@ constexpr uint8_t kProtocolIscsi = 0x50, kProtocolValid = 0x80;
 uint8_t peripheral(const Question& question) { return question.lun != nullptr ? kDisk : kNoDevice; }
 
 struct Names {
-  Text vendor = "CHISCSI";
+  Text vendor;
   Text product = "CHISCSI Target";
   Text revision = "0001";
 };
 
-Names names_of(const Lun* lun) {
+Names names_of(const Lun* lun, Text vendor) {
   Names names;
+  names.vendor = vendor;
   if (lun == nullptr || !lun->has_geometry()) return names;
   const chiscsi_lun_geometry& given = lun->constants();
   if (given.vendor_id[0] != '\0') names.vendor = given.vendor_id;
@@ -55,7 +56,7 @@ Names names_of(const Lun* lun) {
 }
 
 void standard(const Question& question, Reply& reply) {
-  const Names names = names_of(question.lun);
+  const Names names = names_of(question.lun, question.vendor);
   reply.u8(peripheral(question)).u8(0).u8(0x06).u8(0x12);  // SPC-4; HISUP, response format 2.
   reply.u8(kStandardSize - 5).u8(0).u8(0).u8(0x02);        // CMDQUE.
   reply.text(names.vendor, kVendorWidth).text(names.product, kProductWidth);
@@ -90,7 +91,7 @@ void identification(const Question& question, Reply& reply) {
   reply.bytes(identity.naa);
   const Text own = identity.vendor_text.text();
   descriptor(reply, kAscii, kLogicalUnit | kVendorDesignator, kVendorWidth + own.size());
-  reply.text(names_of(question.lun).vendor, kVendorWidth).bytes(own.bytes());
+  reply.text(names_of(question.lun, question.vendor).vendor, kVendorWidth).bytes(own.bytes());
 
   const uint16_t tag = question.portal_group_tag;
   descriptor(reply, kProtocolIscsi | kBinary, kProtocolValid | kTargetPort | kRelativePort, 4);
@@ -133,7 +134,7 @@ bool page(const Question& question, Page which, Reply& reply) {
 
 }  // namespace
 
-Text product_of(const Lun& lun) { return names_of(&lun).product; }
+Text product_of(const Lun& lun) { return names_of(&lun, Text()).product; }
 
 Text serial_of(const Lun& lun) {
   const bool from_class =

@@ -3,6 +3,7 @@
 // From a command to an answer of the command table, and from its bytes to the command's data.
 #include "target/scsi/scsi_layer.hh"
 
+#include "target/engine.hh"
 #include "target/scsi/command_table.hh"
 #include "target/session/session.hh"
 
@@ -65,7 +66,12 @@ void take_unit_attention(Command& command) {
   command.session.unit_attentions.take(command.scsi.sc_lun, &reported);
 }
 
-void answer(Command& command, const CommandInfo& info, const Question& question) {
+void answer(Command& command, const CommandInfo& info, Question question) {
+  Ref<GlobalSettings> globals;
+  if (info.opcode == scsi::Opcode::kInquiry) {
+    globals = command.session.engine().globals().get();
+    question.vendor = globals->vendor_id();
+  }
   const size_t longest =
       info.opcode == scsi::Opcode::kReportLuns ? scsi::report_luns_size(question.luns) : kMaxAnswer;
   const size_t wanted = info.allocation_length(question.cdb);

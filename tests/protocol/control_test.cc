@@ -333,7 +333,7 @@ TEST(ControlEnvelope, IsCheckedWhole) {
   EXPECT_EQ(with([](chiscsi_control& c) { ++c.version; }), -EINVAL);
   EXPECT_EQ(with([](chiscsi_control& c) { c.op = CHISCSI_CONTROL_OPS; }), -EOPNOTSUPP);
   EXPECT_EQ(with([](chiscsi_control& c) { c.op = ~0u; }), -EOPNOTSUPP);
-  EXPECT_EQ(with([](chiscsi_control& c) { c.flags = 4; }), -EINVAL);
+  EXPECT_EQ(with([](chiscsi_control& c) { c.flags = 8; }), -EINVAL);
   EXPECT_EQ(with([](chiscsi_control& c) { c.reserved = 1; }), -EINVAL);
   EXPECT_EQ(with([](chiscsi_control& c) { ++c.in_size; }), -E2BIG);
 }
