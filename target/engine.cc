@@ -68,7 +68,9 @@ Status Engine::start_workers() {
     if (!os_cpu_online(cpu)) continue;
     char name[20];
     name_worker(name, sizeof(name), i);
-    workers_[worker_count_++] = CHISCSI_TRY(Worker::create(name, static_cast<int>(cpu)));
+    workers_[worker_count_] = CHISCSI_TRY(Worker::create(name, static_cast<int>(cpu)));
+    workers_[worker_count_]->index = worker_count_;
+    ++worker_count_;
   }
   return worker_count_ != 0 ? Status() : Status(Error::kNoDevice);
 }

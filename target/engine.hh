@@ -54,6 +54,8 @@ class Engine final : public Acceptor {
   Worker& login_worker() { return *login_worker_; }
   // The worker for a new session: the one with the least to serve.
   Worker& pick_worker();
+  // Those that serve sessions.
+  uint32_t worker_count() const { return worker_count_; }
 
   Registry& registry() { return registry_; }
   Portals& portals() { return portals_; }

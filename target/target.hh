@@ -17,6 +17,7 @@
 #include "common/chiscsi.h"
 #include "os/thread.h"
 #include "target/config/target_settings.hh"
+#include "target/info/command_counters.hh"
 #include "target/lun/lun_map.hh"
 #include "target/target_class.hh"
 
@@ -86,6 +87,8 @@ class Target : public RefCounted<Target> {
   os_mutex* mutex() const { return mutex_; }
   // In full feature phase or on their way out of it. Guarded by mutex().
   SessionList& sessions() { return sessions_; }
+  // What the sessions that have left the list have done. Guarded by mutex().
+  CommandCounters::Sum ended_sessions;
   // Signalled when a session has left the list, or the last command a LUN that is leaving. Whoever
   // is in control waits for it.
   os_event* progress() const { return progress_; }

@@ -39,6 +39,7 @@ constexpr Operation kOperations[] = {
     {CHISCSI_CONTROL_SESSION_LIST, 0, &list_sessions},
     {CHISCSI_CONTROL_SESSION_DROP, 0, &drop_session},
     {CHISCSI_CONTROL_LUN_FLUSH, 0, &flush_luns},
+    {CHISCSI_CONTROL_STATISTICS, 0, &show_statistics},
 };
 
 const Operation* find_operation(uint32_t op) {
@@ -130,7 +131,7 @@ int engine_control(struct engine_control_call* call) {
       call->out_room < CHISCSI_CONTROL_MAX_OUTPUT ? call->out_room : CHISCSI_CONTROL_MAX_OUTPUT;
   control::Request request(Engine::instance(), call->flags, in, room);
   const Status status = control::run(*operation, request);
-  if (status.is_ok()) return control::hand_over(request, call);
+  if (status.is_ok() || !request.out.fits()) return control::hand_over(request, call);
   return control::refuse(call->error, status.error(), request.why.text());
 }
 

@@ -17,6 +17,7 @@ Status show_globals(Request& request) {
 }
 
 Status set_globals(Request& request) {
+  CHISCSI_TRY(request.out.reserve(kResultSize));
   CHISCSI_TRY(check_end(request.in, &request.why));
   Globals& globals = request.engine.globals();
   CHISCSI_TRY(globals.set(request.in, request.has(CHISCSI_CONTROL_DEFAULTS),
@@ -24,6 +25,7 @@ Status set_globals(Request& request) {
   const Ref<GlobalSettings> now = globals.get();
   if (now->offload_mode() == OffloadMode::kToe) {
     request.out.pair("warning", "iscsi_offload_mode: TOE means the same as AUTO");
+    request.out.end_record();
   }
   return Status();
 }

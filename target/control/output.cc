@@ -44,6 +44,14 @@ bool Output::grow(size_t wanted) {
   return true;
 }
 
+Status Output::reserve(size_t size) {
+  if (size > room_) {
+    size_ = size;
+    return Error::kNoSpace;
+  }
+  return grow(size) ? Status() : Status(Error::kNoMemory);
+}
+
 void Output::put(Text text) {
   const size_t end = size_ + text.size();
   if (end <= room_ && grow(end) && !text.empty()) {

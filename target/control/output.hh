@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "base/error.hh"
 #include "base/own_ptr.hh"
 #include "base/text.hh"
 
@@ -21,6 +22,10 @@ class Output {
   ~Output();
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
+
+  // Makes sure that `size` bytes can be written, for an answer that must not fail once what it
+  // tells of has happened. Errors: kNoSpace, kNoMemory.
+  Status reserve(size_t size);
 
   // One line.
   void pair(Text key, Text value) { begin(key).add(value).end(); }

@@ -21,6 +21,9 @@ class Engine;
 
 namespace chiscsi::control {
 
+// More than any operation says that changes something.
+inline constexpr size_t kResultSize = 256;
+
 struct Request {
   Request(Engine& owner, uint32_t request_flags, Bytes input, size_t room)
       : engine(owner), flags(request_flags), in(input), out(room) {}
@@ -44,6 +47,8 @@ Status start_target(Request& request);
 Status stop_target(Request& request);
 Status list_targets(Request& request);
 Status flush_luns(Request& request);
+// statistics.cc
+Status show_statistics(Request& request);
 // target_keys.cc
 Status show_target(Request& request);
 // sessions.cc

@@ -164,6 +164,7 @@ Status flush_numbered(Target& target, const LunMap& luns, Text text, ConfigError
 Status start_target(Request& request) {
   Engine& engine = request.engine;
   Outline outline;
+  CHISCSI_TRY(request.out.reserve(kResultSize));
   CHISCSI_TRY(read_outline(request.in, &outline, &request.why));
   Ref<TargetClass> target_class =
       engine.registry().find_class_with(outline.device.lun_class, kOwnClass);

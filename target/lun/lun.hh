@@ -17,6 +17,7 @@
 #include "os/thread.h"
 #include "target/config/target_device.hh"
 #include "target/handle_table.hh"
+#include "target/info/lun_counters.hh"
 #include "target/lun/lun_identity.hh"
 #include "target/target_class.hh"
 
@@ -88,7 +89,8 @@ class Lun : public RefCounted<Lun> {
   bool is_read_only() const { return device_.read_only || has_flag(CHISCSI_LUN_READ_ONLY); }
   bool has_write_cache() const { return has_flag(CHISCSI_LUN_WRITE_CACHE); }
 
-  Handle handle;  // 0 for a Lun that serves all numbers.
+  LunCounters counters;  // Of the commands that have left it.
+  Handle handle;         // 0 for a Lun that serves all numbers.
 
  private:
   static constexpr uint32_t kRetired = 1u << 31;

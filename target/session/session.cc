@@ -210,7 +210,19 @@ void Session::forget_task(Command& command) {
   if (std::exchange(command.immediate, false)) --immediate_commands;
 }
 
+// One that never had its turn is no command to anybody.
+void Session::count(const Command& command) {
+  if (command.started_us == 0) return;
+  const CommandResult result = command.result();
+  counters_.count(result);
+  if (command.logical_unit == nullptr) return;
+  CommandCounters* of_lun =
+      command.logical_unit->counters.of_worker(worker_.index, engine_.worker_count());
+  if (of_lun != nullptr) of_lun->count(result);
+}
+
 void Session::free_command(Command& command) {
+  count(command);
   forget_task(command);
   window.remove(command.sequenced);
   command.work_node.unlink();
@@ -324,6 +336,7 @@ void Session::leave_target() {
   engine_.tsihs().give_back(parameters.tsih);
   if (!target_) return;
   MutexGuard guard(target_->mutex());
+  if (entry.node.is_linked()) counters_.add_to(&target_->ended_sessions);
   entry.node.unlink();
   while (SessionEndWaiter* waiter = end_waiters.pop_front())
     waiter->worker->post(*waiter->message);

@@ -154,6 +154,8 @@ class Session : public RefCounted<Session> {
   bool is_discovery() const { return parameters.type == SessionType::kDiscovery; }
   // Its connections as status readers may see them. Context: process.
   Roster& roster() { return *roster_; }
+  // Of its commands that are over. Context: any.
+  const CommandCounters& counters() const { return counters_; }
 
   // Immutable.
   SessionParameters parameters;
@@ -187,6 +189,7 @@ class Session : public RefCounted<Session> {
   void publish();
   void start_full_feature(Connection& connection);
   void run_command(Command& command);
+  void count(const Command& command);
   void consider(Member& member);
   void consider_waiting();
   void refuse(Member& member, iscsi::LoginStatus status);
@@ -207,6 +210,7 @@ class Session : public RefCounted<Session> {
   LunRights rights_;
   Ref<LunMap> luns_;
   uint32_t luns_seen_ = 0;  // Of Target::lun_generation().
+  CommandCounters counters_;
   CommandPool pool_{*this};
   List<Command, &Command::work_node> work_;
   List<Member, &Member::waiter_node> command_waiters_;
