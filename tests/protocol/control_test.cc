@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <thread>
 
@@ -232,6 +233,18 @@ TEST_F(ControlProtocol, SaysHowMuchRoomTheOutputTakes) {
       0);
 }
 
+// What has happened is told: without room for that nothing happens.
+TEST_F(ControlProtocol, StartsNothingThatItCouldNotTell) {
+  start_engine();
+  const ControlAnswer small = control(CHISCSI_CONTROL_TARGET_START, keys(), 0, 8);
+  EXPECT_EQ(small.error, -ENOSPC);
+  EXPECT_GT(small.used, 8u);
+  EXPECT_EQ(control(CHISCSI_CONTROL_TARGET_LIST).text, "");
+  EXPECT_EQ(control(CHISCSI_CONTROL_GLOBAL_SET, {"iscsi_HA_mode=Yes"}, 0, 8).error, -ENOSPC);
+  EXPECT_EQ(control(CHISCSI_CONTROL_GLOBAL_GET).first().value("iscsi_HA_mode"), "No");
+  EXPECT_EQ(control(CHISCSI_CONTROL_TARGET_START, keys(), 0, small.used).error, 0);
+}
+
 // ---- Sessions ----
 
 TEST_F(ControlProtocol, ListsSessionsAndDropsOne) {
@@ -336,6 +349,87 @@ TEST(ControlEnvelope, IsCheckedWhole) {
   EXPECT_EQ(with([](chiscsi_control& c) { c.flags = 8; }), -EINVAL);
   EXPECT_EQ(with([](chiscsi_control& c) { c.reserved = 1; }), -EINVAL);
   EXPECT_EQ(with([](chiscsi_control& c) { ++c.in_size; }), -E2BIG);
+}
+
+// ---- Statistics ----
+
+uint64_t latencies(const ControlRecord& record) {
+  uint64_t sum = 0;
+  const std::string text = record.value("latency_us");
+  for (size_t at = text.find(':'); at != std::string::npos; at = text.find(':', at + 1))
+    sum += std::stoull(text.substr(at + 1));
+  return sum;
+}
+
+// What the workers have counted when the last command's end has been noticed.
+ControlRecord settled_statistics(const std::string& key, const std::string& value,
+                                 uint64_t commands) {
+  for (int round = 0; round < 6000; ++round) {
+    const ControlAnswer answer =
+        control(CHISCSI_CONTROL_STATISTICS, {std::string("target=") + kTargetName});
+    EXPECT_EQ(answer.error, 0);
+    const ControlRecord record = answer.record(key, value);
+    if (record.number("commands") >= commands) return record;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return {};
+}
+
+TEST_F(ControlProtocol, CountsCommandsWhereTheyBelong) {
+  start();
+  peer = log_in(1);
+  auto other = log_in(2);
+  ASSERT_TRUE(peer->write(write10_cdb(0, 8), pattern(4096), {}, 1).good());
+  ASSERT_TRUE(peer->read(read10_cdb(0, 16), 8192, 1).good());
+  ASSERT_TRUE(other->read(read10_cdb(0, 8), 4096, 0).good());
+  EXPECT_FALSE(other->no_data(test_unit_ready_cdb(), 7).good());
+
+  const ControlRecord target = settled_statistics("target", kTargetName, 4);
+  EXPECT_EQ(target.number("commands"), 4u);
+  EXPECT_EQ(target.number("reads"), 2u);
+  EXPECT_EQ(target.number("writes"), 1u);
+  EXPECT_EQ(target.number("read_bytes"), 12288u);
+  EXPECT_EQ(target.number("write_bytes"), 4096u);
+  EXPECT_EQ(target.number("errors"), 1u);
+  EXPECT_EQ(target.number("aborts"), 0u);
+  EXPECT_EQ(latencies(target), 4u);
+  const ControlRecord lun = settled_statistics("lun", "1", 2);
+  EXPECT_EQ(lun.value("device"), "b");
+  EXPECT_EQ(lun.number("commands"), 2u);
+  EXPECT_EQ(lun.number("write_bytes"), 4096u);
+  EXPECT_EQ(settled_statistics("lun", "0", 1).number("commands"), 1u);
+
+  const ControlAnswer all = control(CHISCSI_CONTROL_STATISTICS);
+  const ControlRecord portal = all.record("portal", ip() + ":" + std::to_string(port));
+  EXPECT_EQ(portal.number("connections"), 2u);
+  EXPECT_EQ(portal.number("reads"), 2u);
+  uint64_t of_sessions = 0;
+  for (const ControlRecord& record : all.records()) {
+    if (record.lines[0].first == "session") of_sessions += record.number("commands");
+  }
+  EXPECT_EQ(of_sessions, 4u);
+
+  // What an ended session has done stays in its target's sum.
+  EXPECT_TRUE(other->logout().has_value());
+  EXPECT_TRUE(other->closed_by_target());
+  other.reset();
+  ASSERT_TRUE(peer->read(read10_cdb(0, 8), 4096, 1).good());
+  EXPECT_EQ(settled_statistics("target", kTargetName, 5).number("commands"), 5u);
+}
+
+TEST_F(ControlProtocol, CountsAborts) {
+  start();
+  peer = log_in();
+  disks.hold("b");
+  const Pdu command = peer->make_command(read10_cdb(0, 8), 4096, 0xc0, 1);
+  ASSERT_TRUE(peer->send(command));
+  ASSERT_TRUE(disks.wait_for("cdb 28 b"));
+  EXPECT_EQ(peer->task_management(1, command.task_tag(), 1), 0);
+  disks.release("b");
+  const ControlRecord lun = settled_statistics("lun", "1", 1);
+  EXPECT_EQ(lun.number("aborts"), 1u);
+  EXPECT_EQ(lun.number("reads"), 0u);
+  EXPECT_EQ(lun.value("latency_us"), "");
 }
 
 // ---- Several at once ----
