@@ -57,7 +57,7 @@ Status Globals::set(Bytes buffer, bool defaults, bool only_check, ConfigError* w
 
 void Globals::apply_locked() {
   const uint32_t messages = settings_->message_mask();
-  os_log_select(messages);
+  os_select_log(messages);
   os_trace_log((messages & kLogDebug) != 0 ? settings_->debug_mask() & kDebugSteps : 0);
   if (settings_->offload_mode() == OffloadMode::kToe) {
     os_log(OS_LOG_WARNING, "iscsi_offload_mode: TOE means the same as AUTO");

@@ -19,7 +19,7 @@ static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 20);
 #define DEFAULT_MASK (OS_LOG_BIT_ERROR | OS_LOG_BIT_WARNING | OS_LOG_BIT_INFO)
 static u32 selected = DEFAULT_MASK;
 
-void os_log_select(u32 mask)
+void os_select_log(u32 mask)
 {
 	WRITE_ONCE(selected, mask);
 }

@@ -71,7 +71,7 @@ void log_line(int level, const char* format, va_list arguments) {
 
 }  // namespace
 
-void os_log_select(uint32_t mask) { selected = mask; }
+void os_select_log(uint32_t mask) { selected = mask; }
 
 void host_set_log_level(int level) { log_level() = level; }
 

@@ -122,6 +122,7 @@ check 'stop' control_client stop "target=$IQN"
 check_says 'stop once more' 'no such target' control_client stop "target=$IQN"
 
 # Several tools at once: each succeeds or is told why not.
+tools=
 for tool in 1 2 3; do
 	(
 		for round in 1 2 3 4 5 6 7 8 9 10; do
@@ -130,8 +131,10 @@ for tool in 1 2 3; do
 			control_client list || :
 		done
 	) >"/run/tool.$tool" 2>&1 &
+	tools="$tools $!"
 done
-check 'several tools' wait
+# shellcheck disable=SC2086 # One word each.
+check 'several tools' wait $tools
 check_equal 'only two kinds of refusal' \
 	"$(cat /run/tool.[123] | grep -vcE '^(result|target|id|class|owner|sessions|luns)=|^$|^Device or resource busy|^No such file or directory|somebody else|no such target' || :)" 0
 control_client stop "target=$IQN" >/dev/null 2>&1 || :
