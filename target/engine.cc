@@ -81,7 +81,7 @@ Status Engine::start_workers() {
 //   2. sessions, which end on their workers (targets are gone: only discovery sessions are left);
 //   3. the workers, login worker last.
 Engine::~Engine() {
-  remove_administrators_targets(Text());
+  if (worker_count_ != 0) remove_administrators_targets(Text());
   if (login_worker_ && progress_ != nullptr) end_logins();
   if (worker_count_ != 0) end_sessions();
   for (uint32_t i = 0; i < worker_count_; ++i)

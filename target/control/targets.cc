@@ -72,6 +72,15 @@ Status run_start(const Start& start, bool only_check, ConfigError* why) {
   return engine.add_target(owner, name, class_name, start.config, why);
 }
 
+// What is allowed and not good, for the log and for who has asked. The target may be gone again.
+void warn(Request& request, Text name) {
+  const Ref<Target> target = request.engine.registry().find_target(name);
+  if (!target || !target->settings()->auth().has_short_secret()) return;
+  constexpr char kWarning[] = "Auth_CHAP_*: a secret is shorter than 12 bytes";
+  os_log(OS_LOG_WARNING, "%s: %s", target->name_c_str(), kWarning);
+  request.out.pair("warning", kWarning);
+}
+
 // Two that start or stop the same target at once: the second one is told so.
 Status explain_race(Status status, ConfigError* why) {
   if (status.error() == Error::kExists) {
@@ -174,6 +183,7 @@ Status start_target(Request& request) {
   const Status status = run_start(start, request.has(CHISCSI_CONTROL_CHECK), &request.why);
   if (!status.is_ok()) return explain_race(status, &request.why);
   request.out.pair("result", is_active ? "reloaded" : "started");
+  if (!request.has(CHISCSI_CONTROL_CHECK)) warn(request, outline.name);
   request.out.end_record();
   return Status();
 }

@@ -114,6 +114,16 @@ TEST_F(ControlProtocol, ReloadsUnderASession) {
   EXPECT_EQ(refused.why, "ACL_Enable: cannot change while the target is active");
 }
 
+TEST_F(ControlProtocol, WarnsOfAShortSecret) {
+  start_engine();
+  EXPECT_EQ(start_target(keys({"Auth_CHAP_Initiator=\"inituser\":\"shortone\""}))
+                .first()
+                .value("warning"),
+            "Auth_CHAP_*: a secret is shorter than 12 bytes");
+  EXPECT_EQ(start_target(keys({"Auth_CHAP_Initiator=\"inituser\":\"initsecret123\""})).text,
+            "result=reloaded\n\n");
+}
+
 // ---- Whose target it is ----
 
 TEST_F(ControlProtocol, LeavesTheTargetsOfADriverAlone) {
