@@ -85,13 +85,19 @@ endif
 
 # Storage drivers that exist for a test in the machine alone; never installed.
 .PHONY: test-modules
-test-modules: modules
+test-modules: modules $(top)/tests/vm/modules/control_client
 ifneq ($(out),$(top))
 	@mkdir -p $(out)/tests/vm/modules
 	@echo 'include $(top)/tests/vm/modules/Kbuild' > $(out)/tests/vm/modules/Kbuild
 	@ln -sf $(top)/tests/vm/modules/*.c $(out)/tests/vm/modules/
 endif
 	+@$(kbuild) M=$(out)/tests/vm/modules KBUILD_EXTRA_SYMBOLS=$(out)/Module.symvers modules
+
+# A program of the test machine, which has no libraries to speak of.
+$(top)/tests/vm/modules/control_client: $(top)/tests/vm/modules/control_client.c \
+		$(top)/include/common/chiscsi_control.h
+	@echo "  CC      $@"
+	@$(CC) -O2 -Wall -Wextra -static -pthread -o $@ $<
 
 # ---- programs --------------------------------------------------------------
 .PHONY: tools

@@ -45,6 +45,7 @@ Result<OwnPtr<Engine>> Engine::create(const engine_options& options) {
   if (!engine) return Error::kNoMemory;
   engine->progress_ = os_event_create();
   if (engine->progress_ == nullptr) return Error::kNoMemory;
+  CHISCSI_TRY(engine->globals_.create(options.login_timeout_s));
   CHISCSI_TRY(engine->registry_.create());
   CHISCSI_TRY(engine->session_handles_.create());
   CHISCSI_TRY(engine->login_handles_.create());
@@ -69,16 +70,20 @@ Status Engine::start_workers() {
     if (!os_cpu_online(cpu)) continue;
     char name[20];
     name_worker(name, sizeof(name), i);
-    workers_[worker_count_++] = CHISCSI_TRY(Worker::create(name, static_cast<int>(cpu)));
+    workers_[worker_count_] = CHISCSI_TRY(Worker::create(name, static_cast<int>(cpu)));
+    workers_[worker_count_]->index = worker_count_;
+    ++worker_count_;
   }
   return worker_count_ != 0 ? Status() : Status(Error::kNoDevice);
 }
 
-// In the reverse order of creation:
+// Targets that the administrator started go first; in the kernel they hold the module, so there is
+// none. Then, in the reverse order of creation:
 //   1. connections in the login phase, which end on the login worker;
 //   2. sessions, which end on their workers (targets are gone: only discovery sessions are left);
 //   3. the workers, login worker last.
 Engine::~Engine() {
+  if (worker_count_ != 0) remove_administrators_targets(Text());
   if (login_worker_ && progress_ != nullptr) end_logins();
   if (worker_count_ != 0) end_sessions();
   reservation_keeper_.reset();

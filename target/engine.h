@@ -12,6 +12,7 @@
 #include "os/types.h"
 
 #include "common/chiscsi.h"
+#include "common/chiscsi_control.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,7 +21,8 @@ extern "C" {
 /**
  * struct engine_options - settings fixed when the module is loaded.
  * @workers: full-feature-phase threads; 0: one per CPU
- * @login_timeout_s: a login not finished after this is dropped; 0: never (Guide: 300)
+ * @login_timeout_s: iscsi_login_complete_time until it is set: a login not finished after this is
+ *	dropped; 0: never; at most 3600 (Guide: 300)
  * @abort_timeout_s: how long a storage driver may take to answer an abort before its command is
  *	orphaned
  * @max_pending_logins: connections in the login phase at one time
@@ -91,6 +93,43 @@ int engine_get_connection_info(unsigned long sess_hdl, int conn_idx,
 			       struct chiscsi_connection_info *conninfo);
 int engine_get_perf_info(int ipv6, const unsigned int *ip_addr, unsigned int port,
 			 struct chiscsi_perf_info *pdata);
+
+/**
+ * struct engine_control_call - a request of the control device, its texts in memory of the caller.
+ * @op: enum chiscsi_control_op
+ * @flags: CHISCSI_CONTROL_*
+ * @in: ``key=value`` strings, each ended by a NUL; constant during the call
+ * @in_size: its bytes
+ * @out_room: bytes of output that the caller has a use for
+ * @out: filled in: the output, or NULL; engine_control_release() frees it
+ * @out_used: filled in: bytes of the whole output. More than @out_room: -ENOSPC, and not all of
+ *	them are at @out
+ * @error: filled in: what is wrong, NUL-terminated
+ */
+struct engine_control_call {
+	uint32_t op;
+	uint32_t flags;
+	const void *in;
+	uint32_t in_size;
+	uint32_t out_room;
+	void *out;
+	uint32_t out_used;
+	char error[sizeof(((struct chiscsi_control *)0)->error)];
+};
+
+/**
+ * engine_control_check() - looks at an envelope as user space has filled it in.
+ * Return: 0, or a negative errno with the reason in @control->error. Context: any.
+ */
+int engine_control_check(struct chiscsi_control *control);
+/**
+ * engine_control() - runs a request. The caller has the right to make it.
+ * Return: 0 or a negative errno. Several may run at once. Context: process, without a lock; stopping
+ * a target waits for its sessions, docs/control.md says for how long.
+ */
+int engine_control(struct engine_control_call *call);
+/** engine_control_release() - frees and wipes the output of a call. Context: process. */
+void engine_control_release(struct engine_control_call *call);
 
 #ifdef __cplusplus
 }

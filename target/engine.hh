@@ -9,6 +9,7 @@
 #include <atomic>
 
 #include "target/engine.h"
+#include "target/globals.hh"
 #include "target/handle_table.hh"
 #include "target/login/chap.hh"
 #include "target/login_service.hh"
@@ -39,16 +40,26 @@ class Engine final : public Acceptor {
   void login_ended(Connection& connection);
 
   // The control plane (engine_control.cc). Context: process.
-  Status add_target(void* driver_private, Text name, Text class_name, Bytes config);
-  Status remove_target(void* driver_private, Text name);
-  Status reconfigure_target(void* driver_private, Text name, Text class_name, Bytes config);
+  // With an error, `why` says what is wrong, if there is more to say than the number does.
+  Status add_target(TargetOwner owner, Text name, Text class_name, Bytes config, ConfigError* why);
+  Status remove_target(TargetOwner owner, Text name, ConfigError* why);
+  Status reconfigure_target(TargetOwner owner, Text name, Text class_name, Bytes config,
+                            ConfigError* why);
+  // Would add_target() or reconfigure_target() take this? Nothing changes, and no hook is called.
+  Status check_target(TargetOwner owner, Text name, Text class_name, Bytes config,
+                      ConfigError* why);
+  // Both first remove the targets of the class that the administrator started: its driver knows
+  // nothing of them.
   Status remove_class(Text name);
   // Registrations that persist are stored in this folder. Before the first target.
   Status keep_reservations(Text folder);
+  Status remove_lun_class(Text name, Text target_class_name);
 
   Worker& login_worker() { return *login_worker_; }
   // The worker for a new session: the one with the least to serve.
   Worker& pick_worker();
+  // Those that serve sessions.
+  uint32_t worker_count() const { return worker_count_; }
 
   Registry& registry() { return registry_; }
   Portals& portals() { return portals_; }
@@ -57,7 +68,7 @@ class Engine final : public Acceptor {
   HandleTable<Tmf>& tmf_handles() { return tmf_handles_; }
   HandleTable<Lun>& lun_handles() { return lun_handles_; }
   ChallengeRegistry& challenges() { return challenges_; }
-  const AuthSettings& discovery_auth() const { return discovery_auth_; }
+  Globals& globals() { return globals_; }
   // A login or a session has ended: whoever waits in a stop looks again. Context: any.
   void note_progress() { os_event_signal(progress_); }
   // A number for an object that drivers are told of and never name back: a connection, a target.
@@ -66,7 +77,8 @@ class Engine final : public Acceptor {
   TsihPool& tsihs() { return tsihs_; }
   DiscoverySessions& discovery_sessions() { return discovery_sessions_; }
 
-  uint64_t login_timeout_ms() const { return options_.login_timeout_s * 1000ull; }
+  // 0: no limit. Context: process.
+  uint64_t login_timeout_ms() const { return globals_.get()->login_complete_time_s() * 1000ull; }
   uint64_t abort_timeout_ms() const { return options_.abort_timeout_s * 1000ull; }
 
  private:
@@ -77,15 +89,18 @@ class Engine final : public Acceptor {
   static void on_end_logins(WorkerMessage& message);
   void wait_for_sessions(Target& target);
   void wait_for_hooks(Target& target);
-  Status start_target(Target& target, Ref<TargetSettings> settings);
-  Status change_target(Target& target, Ref<TargetSettings> fresh);
+  Status start_target(Target& target, Ref<TargetSettings> settings, ConfigError* why);
+  Status change_target(Target& target, Ref<TargetSettings> fresh, ConfigError* why);
   Status restore_reservations(const Target& target, const LunMap& luns);
+  Status wait_for_class(Text name);
+  void remove_administrators_targets(Text class_name);
 
   const engine_options options_;
   os_event* progress_ = nullptr;
   OwnPtr<Worker> login_worker_;
   OwnPtr<Worker>* workers_ = nullptr;
   uint32_t worker_count_ = 0;
+  Globals globals_;
   Registry registry_;
   Portals portals_;
   HandleTable<Session> session_handles_;
@@ -107,8 +122,6 @@ class Engine final : public Acceptor {
     explicit EndLogins(Handle handler) : WorkerMessage(handler) {}
     Engine* engine = nullptr;
   } end_logins_message_{&Engine::on_end_logins};
-
-  AuthSettings discovery_auth_;
 };
 
 }  // namespace chiscsi

@@ -7,6 +7,7 @@
 // bounded time, whatever the storage driver does. All of it runs in the caller's process context.
 #include "base/lock.hh"
 #include "os/log.h"
+#include "os/module.h"
 #include "target/config/address.hh"
 #include "target/engine.hh"
 #include "target/lun/lun_change.hh"
@@ -21,32 +22,51 @@ constexpr uint32_t kClassWaitMs = 30'000;
 
 bool ends_with_nul(Bytes config) { return config.empty() || config[config.size() - 1] == '\0'; }
 
+Status refuse(Error error, const ConfigError& why) {
+  os_log(OS_LOG_ERROR, "%s", why.c_str());
+  return error;
+}
+
 // What can be written and would have no effect is refused rather than ignored: an administrator
-// must not believe that a mask is in force.
-Status check_supported(const TargetSettings& settings) {
+// must not believe that a mask is in force. Where one LUN class serves every number, only that
+// class knows which LUNs there are, and tells them to everybody.
+Status check_supported(const TargetSettings& settings, ConfigError* why) {
+  if (!settings.devices().empty()) return Status();
   for (const AccessRule& rule : settings.acl()) {
     if (rule.luns.empty() && rule.access == LunAccess::kReadWrite) continue;
-    os_log(OS_LOG_ERROR, "%s: ACL: lun= is not enforced yet", settings.name_c_str());
-    return Error::kNotSupported;
+    why->at("ACL").add("lun= needs TargetDevice lines");
+    return refuse(Error::kNotSupported, *why);
   }
   return Status();
 }
 
-Result<Ref<TargetSettings>> parse_settings(Text name, const TargetClass& target_class,
-                                           Bytes config) {
+// A target of the administrator is whole or it is not there: nobody else knows its LUNs.
+Status check_whole(const TargetSettings& settings, ConfigError* why) {
+  const char* missing = settings.devices().empty()         ? "TargetDevice"
+                        : settings.portal_groups().empty() ? "PortalGroup"
+                                                           : nullptr;
+  if (missing == nullptr) return Status();
+  why->at(missing).add("is missing");
+  return refuse(Error::kInvalid, *why);
+}
+
+Result<Ref<TargetSettings>> parse_settings(const TargetOwner& owner, Text name,
+                                           const TargetClass& target_class, Bytes config,
+                                           ConfigError* why) {
   if (!ends_with_nul(config)) {
-    os_log(OS_LOG_ERROR, "target configuration: the buffer does not end with a NUL");
-    return Error::kInvalid;
+    why->at("target configuration").add("the buffer does not end with a NUL");
+    return refuse(Error::kInvalid, *why).error();
   }
   TargetParseOptions options;
   options.has_chap_hook = target_class.hooks->fp_chap_info_get != nullptr;
-  ConfigError error;
-  Result<Ref<TargetSettings>> settings = TargetSettings::parse(name, config, options, &error);
+  if (owner.is_administrator) options.default_max_commands = kDefaultSessionCommandsFile;
+  Result<Ref<TargetSettings>> settings = TargetSettings::parse(name, config, options, why);
   if (!settings.is_ok()) {
-    os_log(OS_LOG_ERROR, "target configuration: %s", error.c_str());
+    os_log(OS_LOG_ERROR, "target configuration: %s", why->c_str());
     return settings;
   }
-  CHISCSI_TRY(check_supported(*settings.value()));
+  if (owner.is_administrator) CHISCSI_TRY(check_whole(*settings.value(), why));
+  CHISCSI_TRY(check_supported(*settings.value(), why));
   return settings;
 }
 
@@ -73,38 +93,78 @@ void tell_sessions_of_reload(Target& target, const TargetSettings& before,
   });
 }
 
-Status open_portals(Portals& portals, const TargetSettings& settings) {
+Status open_portals(Portals& portals, const TargetSettings& settings, ConfigError* why) {
   os_address failed;
   const Status opened = portals.open(settings, &failed);
-  if (!opened.is_ok()) {
-    os_log(OS_LOG_ERROR, "portal %s: cannot listen, error %d", format_ip_and_port(failed).c_str(),
-           static_cast<int>(opened.error()));
+  if (opened.is_ok()) return opened;
+  why->clear();
+  why->add("portal ").add(format_ip_and_port(failed).text()).add(": cannot listen, error ");
+  why->add_number(static_cast<uint64_t>(opened.error()));
+  return refuse(opened.error(), *why);
+}
+
+Status refuse_busy(ConfigError* why) {
+  why->clear();
+  why->add("the target is being started, changed or stopped by somebody else");
+  return Error::kBusy;
+}
+
+Status refuse_unknown(ConfigError* why) {
+  why->clear();
+  why->add("no such target");
+  return Error::kNoEntry;
+}
+
+// Nobody but who started a target may touch it.
+Status check_owner(const Target& target, const TargetOwner& owner, ConfigError* why) {
+  if (target.owner() == owner) return Status();
+  why->clear();
+  why->add("the target belongs to ");
+  if (target.owner().is_administrator) {
+    why->add("the administrator");
+  } else {
+    why->add("a storage driver, class ").add(target.target_class().name.text());
   }
-  return opened;
+  return Error::kNotPermitted;
+}
+
+// The hold of an administrator's target on the module; none for a driver, which has its own.
+bool hold_for(const TargetOwner& owner) { return !owner.is_administrator || os_module_hold() != 0; }
+void release_for(const TargetOwner& owner) {
+  if (owner.is_administrator) os_module_release();
 }
 
 }  // namespace
 
-Status Engine::add_target(void* driver_private, Text name, Text class_name, Bytes config) {
+Status Engine::add_target(TargetOwner owner, Text name, Text class_name, Bytes config,
+                          ConfigError* why) {
   Ref<TargetClass> target_class = CHISCSI_TRY(registry_.hold_class(class_name));
   const Status status = [&]() -> Status {
-    Ref<TargetSettings> settings = CHISCSI_TRY(parse_settings(name, *target_class, config));
+    Ref<TargetSettings> settings =
+        CHISCSI_TRY(parse_settings(owner, name, *target_class, config, why));
     if (registry_.find_target(settings->name())) return Error::kExists;
-    Ref<Target> target = CHISCSI_TRY(
-        Target::create(settings->name(), driver_private, target_class, Ref<TargetSettings>()));
+    Ref<Target> target =
+        CHISCSI_TRY(Target::create(settings->name(), owner, target_class, Ref<TargetSettings>()));
     target->handle = next_handle();
-    return start_target(*target, std::move(settings));
+    if (!hold_for(owner)) return Error::kShutdown;
+    const Status started = start_target(*target, std::move(settings), why);
+    if (!started.is_ok()) release_for(owner);
+    return started;
   }();
   if (!status.is_ok()) registry_.release_class(*target_class);
   return status;
 }
 
 // In this order: its devices, its portals, and then the name that a login can find.
-Status Engine::start_target(Target& target, Ref<TargetSettings> settings) {
+Status Engine::start_target(Target& target, Ref<TargetSettings> settings, ConfigError* why) {
   LunChange change(target, lun_handles_);
-  CHISCSI_TRY(change.prepare(*settings));
+  const Status prepared = change.prepare(*settings);
+  if (!prepared.is_ok()) {
+    *why = change.reason();
+    return prepared;
+  }
   CHISCSI_TRY(restore_reservations(target, change.prepared()));
-  CHISCSI_TRY(open_portals(portals_, *settings));
+  CHISCSI_TRY(open_portals(portals_, *settings, why));
   change.commit(settings);
   const Status added = registry_.add_target(target);
   if (!added.is_ok()) {
@@ -119,11 +179,11 @@ Status Engine::start_target(Target& target, Ref<TargetSettings> settings) {
 // In this order: no new login finds it, its portals close, its sessions end, the hooks that logins
 // and discoveries are in return, its devices close, its name is free. Afterwards its storage driver
 // may be unloaded.
-Status Engine::remove_target(void* driver_private, Text name) {
+Status Engine::remove_target(TargetOwner owner, Text name, ConfigError* why) {
   Ref<Target> target = registry_.find_target(name);
-  if (!target) return Error::kNoEntry;
-  if (target->driver_private() != driver_private) return Error::kNotPermitted;
-  if (!target->begin_control()) return Error::kBusy;
+  if (!target) return refuse_unknown(why);
+  CHISCSI_TRY(check_owner(*target, owner, why));
+  if (!target->begin_control()) return refuse_busy(why);
   target->mark_removed();
   portals_.close(*target->settings());
   wait_for_sessions(*target);
@@ -132,6 +192,7 @@ Status Engine::remove_target(void* driver_private, Text name) {
   registry_.remove_target(*target);
   registry_.release_class(target->target_class());
   os_log(OS_LOG_INFO, "%s: target removed", target->name_c_str());
+  release_for(owner);
   return Status();
 }
 
@@ -148,31 +209,55 @@ void Engine::wait_for_sessions(Target& target) {
   }
 }
 
-Status Engine::reconfigure_target(void* driver_private, Text name, Text class_name, Bytes config) {
+Status Engine::reconfigure_target(TargetOwner owner, Text name, Text class_name, Bytes config,
+                                  ConfigError* why) {
   Ref<Target> target = registry_.find_target(name);
-  if (!target) return Error::kNoEntry;
-  if (target->driver_private() != driver_private) return Error::kNotPermitted;
-  if (!(target->target_class().name.text() == class_name)) return Error::kInvalid;
-  Ref<TargetSettings> fresh = CHISCSI_TRY(parse_settings(name, target->target_class(), config));
-  if (!target->begin_control()) return Error::kBusy;
-  const Status changed = change_target(*target, std::move(fresh));
+  if (!target) return refuse_unknown(why);
+  CHISCSI_TRY(check_owner(*target, owner, why));
+  if (!(target->target_class().name.text() == class_name)) {
+    why->at("TargetDevice").add("the target has another class, ");
+    why->add(target->target_class().name.text());
+    return Error::kInvalid;
+  }
+  Ref<TargetSettings> fresh =
+      CHISCSI_TRY(parse_settings(owner, name, target->target_class(), config, why));
+  if (!target->begin_control()) return refuse_busy(why);
+  const Status changed = change_target(*target, std::move(fresh), why);
   target->end_control();
   return changed;
 }
 
+Status Engine::check_target(TargetOwner owner, Text name, Text class_name, Bytes config,
+                            ConfigError* why) {
+  Ref<TargetClass> target_class = CHISCSI_TRY(registry_.hold_class(class_name));
+  const Status status = [&]() -> Status {
+    Ref<TargetSettings> settings =
+        CHISCSI_TRY(parse_settings(owner, name, *target_class, config, why));
+    Ref<Target> target = registry_.find_target(settings->name());
+    if (!target) return Status();
+    CHISCSI_TRY(check_owner(*target, owner, why));
+    return target->settings()->check_reload(*settings, why);
+  }();
+  registry_.release_class(*target_class);
+  return status;
+}
+
 // All that can fail comes first; until commit() nothing has changed for anybody.
-Status Engine::change_target(Target& target, Ref<TargetSettings> fresh) {
+Status Engine::change_target(Target& target, Ref<TargetSettings> fresh, ConfigError* why) {
   Ref<TargetSettings> current = target.settings();
-  ConfigError error;
-  const Status allowed = current->check_reload(*fresh, &error);
+  const Status allowed = current->check_reload(*fresh, why);
   if (!allowed.is_ok()) {
-    os_log(OS_LOG_ERROR, "%s: %s", target.name_c_str(), error.c_str());
+    os_log(OS_LOG_ERROR, "%s: %s", target.name_c_str(), why->c_str());
     return allowed;
   }
   LunChange change(target, lun_handles_);
-  CHISCSI_TRY(change.prepare(*fresh));
+  const Status prepared = change.prepare(*fresh);
+  if (!prepared.is_ok()) {
+    *why = change.reason();
+    return prepared;
+  }
   CHISCSI_TRY(restore_reservations(target, change.prepared()));
-  CHISCSI_TRY(open_portals(portals_, *fresh));
+  CHISCSI_TRY(open_portals(portals_, *fresh, why));
   change.commit(fresh);
   tell_sessions_of_reload(target, *current, *fresh);
   portals_.close(*current);
@@ -215,7 +300,38 @@ Status Engine::restore_reservations(const Target& target, const LunMap& luns) {
   return Status();
 }
 
+// One that somebody else is busy with is waited for: a class cannot go before its last target.
+void Engine::remove_administrators_targets(Text class_name) {
+  Ref<Target> target = registry_.find_administrators(class_name);
+  if (!target) return;
+  os_event* pause = os_event_create();
+  for (; target; target = registry_.find_administrators(class_name)) {
+    ConfigError why;
+    const Status removed = remove_target(TargetOwner::administrator(), target->name(), &why);
+    if (removed.error() != Error::kBusy) continue;
+    if (pause != nullptr) os_event_wait(pause, kRemoveStepMs);
+    os_relax();
+  }
+  if (pause != nullptr) os_event_destroy(pause);
+}
+
 Status Engine::remove_class(Text name) {
+  registry_.close_class(name);
+  remove_administrators_targets(name);
+  const Status status = wait_for_class(name);
+  if (!status.is_ok()) registry_.open_class(name);
+  return status;
+}
+
+Status Engine::remove_lun_class(Text name, Text target_class_name) {
+  registry_.close_class(target_class_name);
+  remove_administrators_targets(target_class_name);
+  const Status status = registry_.remove_lun_class(name, target_class_name);
+  registry_.open_class(target_class_name);
+  return status;
+}
+
+Status Engine::wait_for_class(Text name) {
   for (uint32_t waited = 0;; waited += kRemoveStepMs) {
     Ref<TargetClass> target_class = registry_.find_class(name);
     if (!target_class) return Error::kNoEntry;
@@ -269,31 +385,32 @@ int engine_target_lun_class_register(chiscsi_target_lun_class* lun_class,
 
 int engine_target_lun_class_deregister(const char* lun_class_name, const char* target_class_name) {
   if (!are_names(lun_class_name, target_class_name)) return kBadArgument;
-  return Engine::instance()
-      .registry()
-      .remove_lun_class(lun_class_name, target_class_name)
-      .to_errno();
+  return Engine::instance().remove_lun_class(lun_class_name, target_class_name).to_errno();
 }
 
 int engine_target_add(void* sdev_priv, const char* target_name, const char* target_class_name,
                       const char* config_buffer, int buflen) {
   if (!are_names(target_name, target_class_name)) return kBadArgument;
+  ConfigError why;  // Is in the log.
   return Engine::instance()
-      .add_target(sdev_priv, target_name, target_class_name, config_bytes(config_buffer, buflen))
+      .add_target(sdev_priv, target_name, target_class_name, config_bytes(config_buffer, buflen),
+                  &why)
       .to_errno();
 }
 
 int engine_target_remove(void* sdev_priv, const char* target_name) {
   if (target_name == nullptr) return kBadArgument;
-  return Engine::instance().remove_target(sdev_priv, target_name).to_errno();
+  ConfigError why;
+  return Engine::instance().remove_target(sdev_priv, target_name, &why).to_errno();
 }
 
 int engine_target_reconfig(void* sdev_priv, const char* target_name, const char* target_class_name,
                            const char* config_buffer, int buflen) {
   if (!are_names(target_name, target_class_name)) return kBadArgument;
+  ConfigError why;
   return Engine::instance()
       .reconfigure_target(sdev_priv, target_name, target_class_name,
-                          config_bytes(config_buffer, buflen))
+                          config_bytes(config_buffer, buflen), &why)
       .to_errno();
 }
 

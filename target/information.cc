@@ -66,8 +66,8 @@ void describe(const TargetSettings& settings, chiscsi_target_info* info) {
   info->config_keys.isns_register = settings.registers_isns();
   info->config_keys.shadow_mode = settings.shadow_mode();
   info->config_keys.sess_max_cmds = settings.max_commands();
-  info->auth_order =
-      LoginLimits().acl_before_login ? CHISCSI_AUTH_ORDER_ACL : CHISCSI_AUTH_ORDER_CHAP;
+  const bool acl_first = Engine::instance().globals().get()->auth_order() == AuthOrder::kAcl;
+  info->auth_order = acl_first ? CHISCSI_AUTH_ORDER_ACL : CHISCSI_AUTH_ORDER_CHAP;
 }
 
 void describe(Session& session, const Roster::Summary& summary, chiscsi_session_info* info) {

@@ -34,6 +34,8 @@ bool LoginService::start() {
   limits.transport.max_recv_data_segment_length = transport.max_recv_data_segment_length;
   limits.transport.max_send_data_segment_length = transport.max_send_data_segment_length;
   limits.challenges = &engine_.challenges();
+  globals_ = engine_.globals().get();
+  limits.acl_before_login = globals_->auth_order() == AuthOrder::kAcl;
   login_ = Login::create(*this, limits);
   data_ = Buffer::allocate(kMaxLoginData);
   check_ = Ref<LoginCheck>::adopt(make<LoginCheck>(Alloc::kMaySleep));
@@ -205,7 +207,7 @@ iscsi::LoginStatus LoginService::redirect(const SessionParameters& session,
   return status;
 }
 
-const AuthSettings& LoginService::discovery_auth() { return engine_.discovery_auth(); }
+const AuthSettings& LoginService::discovery_auth() { return globals_->discovery_auth(); }
 
 IscsiName& LoginService::name_for_hook(const SessionParameters& session) {
   initiator_for_hook_.assign(session.initiator_name.text());
@@ -242,12 +244,16 @@ bool LoginService::chap_info(const SessionParameters& session, struct chap_info*
   return true;
 }
 
-bool LoginService::acl_allows(const SessionParameters& session, const TargetSettings& settings) {
+AccessSubject LoginService::subject_of(const SessionParameters& session) {
   AccessSubject subject;
   subject.initiator_name = session.initiator_name.text();
   subject.initiator = connection_.conn().peer_address();
   subject.target = connection_.conn().local_address();
-  return settings.may_log_in(subject);
+  return subject;
+}
+
+bool LoginService::acl_allows(const SessionParameters& session, const TargetSettings& settings) {
+  return settings.may_log_in(subject_of(session));
 }
 
 // Whether there is room for the connection is asked when it is admitted, that is authenticated.
@@ -261,8 +267,11 @@ iscsi::LoginStatus LoginService::join(const SessionParameters& session, uint16_t
 }
 
 Status LoginService::make_session(const SessionParameters& parameters) {
+  LunRights rights;
+  const TargetSettings* settings = login_->settings().get();
+  if (settings != nullptr) CHISCSI_TRY(rights.decide(*settings, subject_of(parameters)));
   session_ = CHISCSI_TRY(Session::create(engine_, engine_.pick_worker(), target_, parameters,
-                                         connection_.conn().local_address()));
+                                         connection_.conn().local_address(), std::move(rights)));
   return Status();
 }
 

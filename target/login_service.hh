@@ -12,6 +12,7 @@
 
 #include "base/ref.hh"
 #include "common/chiscsi.h"
+#include "target/config/global_settings.hh"
 #include "target/handle_table.hh"
 #include "target/login/login.hh"
 #include "target/session/session.hh"
@@ -98,6 +99,7 @@ class LoginService final : public LoginHost {
   void log_refusal();
   void stop_waiting();
   AdmitResult try_enter();
+  AccessSubject subject_of(const SessionParameters& session);
   Status make_session(const SessionParameters& parameters);
   Status make_member(uint16_t cid);
   bool may_ask_driver() const;
@@ -107,6 +109,7 @@ class LoginService final : public LoginHost {
   Connection& connection_;
   OwnPtr<Login> login_;
   Ref<LoginCheck> check_;
+  Ref<GlobalSettings> globals_;  // As they were when the connection came.
   Ref<Target> target_;
   Ref<Session> session_;  // From admission, or from the lookup of the one to join, to the move.
   Ref<Member> member_;    // From admission to the move.

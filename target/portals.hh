@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/list.hh"
+#include "base/lock.hh"
 #include "target/info/roster.hh"
 #include "target/target.hh"
 #include "transport/listener.hh"
@@ -29,6 +30,12 @@ class Portals {
   // is none of its own; empty when nothing listens there. It counts from the opening of the portal,
   // and for its connections also beyond the closing.
   Ref<Roster> roster_at(const os_address& address);
+  // Calls `see` with the address and the roster of every open portal, under a mutex.
+  template <typename See>
+  void visit(See see) {
+    MutexGuard guard(list_mutex_);
+    portals_.for_each([&](Portal& portal) { see(portal.address, *portal.roster); });
+  }
 
   // The calls of include/common/chiscsi_transport.h, with their errors.
   Status add_transport(const chiscsi_transport* functions);

@@ -111,6 +111,24 @@ Status Registry::remove_lun_class(Text name, Text target_class_name) {
   return Status();
 }
 
+void Registry::close_class(Text name) {
+  MutexGuard guard(mutex_);
+  if (TargetClass* found = class_locked(name)) found->is_closed = true;
+}
+
+void Registry::open_class(Text name) {
+  MutexGuard guard(mutex_);
+  if (TargetClass* found = class_locked(name)) found->is_closed = false;
+}
+
+Ref<Target> Registry::find_administrators(Text class_name) {
+  MutexGuard guard(mutex_);
+  return Ref<Target>::share(targets_.find([&](const Target& target) {
+    const bool of_class = class_name.empty() || target.target_class().name.text() == class_name;
+    return of_class && target.owner().is_administrator;
+  }));
+}
+
 bool Registry::has_targets(Text class_name) {
   MutexGuard guard(mutex_);
   const TargetClass* found = class_locked(class_name);
@@ -121,6 +139,7 @@ Result<Ref<TargetClass>> Registry::hold_class(Text class_name) {
   MutexGuard guard(mutex_);
   TargetClass* found = class_locked(class_name);
   if (found == nullptr) return Error::kNoEntry;
+  if (found->is_closed) return Error::kShutdown;
   if (found->lun_class_count == 0) return Error::kInvalid;
   ++found->target_count;
   return Ref<TargetClass>::share(found);
@@ -136,9 +155,28 @@ Ref<TargetClass> Registry::find_class(Text name) {
   return Ref<TargetClass>::share(class_locked(name));
 }
 
+Ref<TargetClass> Registry::find_class_with(Text lun_class_name, Text first_choice) {
+  MutexGuard guard(mutex_);
+  TargetClass* preferred = class_locked(first_choice);
+  if (preferred != nullptr && preferred->has_lun_class(lun_class_name)) {
+    return Ref<TargetClass>::share(preferred);
+  }
+  return Ref<TargetClass>::share(
+      classes_.find([&](const TargetClass& other) { return other.has_lun_class(lun_class_name); }));
+}
+
+// The smallest that no target has.
+uint32_t Registry::free_id_locked() {
+  uint32_t id = 1;
+  while (targets_.find([&](const Target& other) { return other.id == id; }) != nullptr)
+    ++id;
+  return id;
+}
+
 Status Registry::add_target(Target& target) {
   MutexGuard guard(mutex_);
   if (target_locked(target.name()) != nullptr) return Error::kExists;
+  target.id = free_id_locked();
   target.ref();
   targets_.push_back(target);
   return Status();

@@ -23,16 +23,26 @@ class Registry {
   // Error::kInvalid without a name or a mandatory hook.
   Status add_lun_class(chiscsi_target_lun_class* hooks, Text target_class_name);
   Status remove_lun_class(Text name, Text target_class_name);
+  // No target of the class can be made from here on, until it is opened again: its driver is about
+  // to go. Both do nothing without the class.
+  void close_class(Text name);
+  void open_class(Text name);
+  // A target of the class, or of any for an empty name, that the administrator started; or empty.
+  Ref<Target> find_administrators(Text class_name);
   // Whether a target of the class exists. False without the class.
   bool has_targets(Text class_name);
   // Keeps the class and its LUN classes from going: for a target that is made, until it is gone.
-  // Errors: kNoEntry, kInvalid for a class without LUN classes.
+  // Errors: kNoEntry, kInvalid for a class without LUN classes, kShutdown for a closed one.
   Result<Ref<TargetClass>> hold_class(Text class_name);
   void release_class(TargetClass& target_class);
   // Empty when there is no such class.
   Ref<TargetClass> find_class(Text name);
+  // The class whose LUN class of this name serves a TargetDevice line: `first_choice` if it has
+  // one, else the oldest that has. Empty when there is none.
+  Ref<TargetClass> find_class_with(Text lun_class_name, Text first_choice);
 
-  // Error::kExists when the name is taken. Precondition: the class of the target is held.
+  // Gives the target its id. Error::kExists when the name is taken. Precondition: the class of the
+  // target is held.
   Status add_target(Target& target);
   void remove_target(Target& target);
   Ref<Target> find_target(Text name);
@@ -42,6 +52,7 @@ class Registry {
 
  private:
   TargetClass* class_locked(Text name);
+  uint32_t free_id_locked();
   Target* target_locked(Text name);
 
   os_mutex* mutex_ = nullptr;

@@ -7,20 +7,18 @@
 
 namespace chiscsi {
 
-Target::Target(Ref<TargetClass> target_class, Ref<TargetSettings> settings, void* driver_private)
-    : class_(std::move(target_class)),
-      driver_private_(driver_private),
-      settings_(std::move(settings)) {}
+Target::Target(Ref<TargetClass> target_class, Ref<TargetSettings> settings, TargetOwner owner)
+    : class_(std::move(target_class)), owner_(owner), settings_(std::move(settings)) {}
 
 Target::~Target() {
   if (progress_ != nullptr) os_event_destroy(progress_);
   if (mutex_ != nullptr) os_mutex_destroy(mutex_);
 }
 
-Result<Ref<Target>> Target::create(Text name, void* driver_private, Ref<TargetClass> target_class,
+Result<Ref<Target>> Target::create(Text name, TargetOwner owner, Ref<TargetClass> target_class,
                                    Ref<TargetSettings> settings) {
   auto target = Ref<Target>::adopt(
-      make<Target>(Alloc::kMaySleep, std::move(target_class), std::move(settings), driver_private));
+      make<Target>(Alloc::kMaySleep, std::move(target_class), std::move(settings), owner));
   if (!target) return Error::kNoMemory;
   if (!target->name_.assign(name)) return Error::kNameTooLong;
   target->mutex_ = os_mutex_create();

@@ -17,11 +17,29 @@
 #include "common/chiscsi.h"
 #include "os/thread.h"
 #include "target/config/target_settings.hh"
+#include "target/info/command_counters.hh"
 #include "target/lun/lun_map.hh"
 #include "target/scsi/alua.hh"
 #include "target/target_class.hh"
 
 namespace chiscsi {
+
+// Who has started a target; nobody else may change or remove it.
+struct TargetOwner {
+  // A storage driver, by what it gave chiscsi_target_add(). Implicit: that is all it is.
+  TargetOwner(void* driver_private) : driver_private(driver_private) {}
+  // Whoever has the control device.
+  static TargetOwner administrator() {
+    TargetOwner owner(nullptr);
+    owner.is_administrator = true;
+    return owner;
+  }
+  bool operator==(const TargetOwner& other) const {
+    return driver_private == other.driver_private && is_administrator == other.is_administrator;
+  }
+  void* driver_private;
+  bool is_administrator = false;
+};
 
 // One place in a target's list of sessions; a member of Session. The list knows sessions by what
 // identifies the initiator port, so that reinstatement finds its predecessor (RFC 7143 6.3.5).
@@ -33,9 +51,9 @@ using SessionList = List<SessionEntry, &SessionEntry::node>;
 
 class Target : public RefCounted<Target> {
  public:
-  static Result<Ref<Target>> create(Text name, void* driver_private, Ref<TargetClass> target_class,
+  static Result<Ref<Target>> create(Text name, TargetOwner owner, Ref<TargetClass> target_class,
                                     Ref<TargetSettings> settings);
-  Target(Ref<TargetClass> target_class, Ref<TargetSettings> settings, void* driver_private);
+  Target(Ref<TargetClass> target_class, Ref<TargetSettings> settings, TargetOwner owner);
   ~Target();
 
   Text name() const { return name_.text(); }
@@ -44,7 +62,7 @@ class Target : public RefCounted<Target> {
   char* name_for_hook() { return name_.mutable_c_str(); }
   TargetClass& target_class() const { return *class_; }
   const chiscsi_target_class& hooks() const { return *class_->hooks; }
-  void* driver_private() const { return driver_private_; }
+  const TargetOwner& owner() const { return owner_; }
 
   Ref<TargetSettings> settings() const;
   // Both at once.
@@ -75,6 +93,8 @@ class Target : public RefCounted<Target> {
   const TargetSettings& settings_locked() const { return *settings_; }
   // In full feature phase or on their way out of it. Guarded by mutex().
   SessionList& sessions() { return sessions_; }
+  // What the sessions that have left the list have done. Guarded by mutex().
+  CommandCounters::Sum ended_sessions;
   // Signalled when a session has left the list, or the last command a LUN that is leaving. Whoever
   // is in control waits for it.
   os_event* progress() const { return progress_; }
@@ -82,6 +102,8 @@ class Target : public RefCounted<Target> {
   unsigned long handle = 0;  // Its name towards storage drivers; set before it can be found.
   // Turns for redirection to several portals.
   std::atomic<uint32_t> redirect_turn{0};
+  // Its small number for administrators, from Registry::add_target() on; free again after removal.
+  uint32_t id = 0;
   ListNode registry_node;  // Guarded by the registry's mutex.
 
  private:
@@ -89,7 +111,7 @@ class Target : public RefCounted<Target> {
 
   FixedText<iscsi::kMaxNameLength> name_;
   Ref<TargetClass> class_;
-  void* driver_private_;
+  TargetOwner owner_;
   os_mutex* mutex_ = nullptr;
   os_event* progress_ = nullptr;
   Ref<TargetSettings> settings_;

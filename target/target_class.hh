@@ -27,11 +27,18 @@ struct TargetClass : RefCounted<TargetClass> {
   chiscsi_target_lun_class* lun_classes[kMaxLunClasses] = {};
   uint32_t lun_class_count = 0;
   uint32_t target_count = 0;
+  bool is_closed = false;  // No more targets.
   ListNode registry_node;
 
   // The class that serves the LUNs of targets without TargetDevice lines; or nullptr.
   chiscsi_target_lun_class* default_lun_class() const {
     return lun_class_count != 0 ? lun_classes[0] : nullptr;
+  }
+  bool has_lun_class(Text wanted) const {
+    for (uint32_t i = 0; i < lun_class_count; ++i) {
+      if (Text(lun_classes[i]->class_name) == wanted) return true;
+    }
+    return false;
   }
   bool is_in_use() const {
     return target_count != 0 || commands_held.load() != 0 || luns_open.load() != 0;

@@ -50,6 +50,8 @@ class Worker {
   os_fragment* scratch_fragments() { return scratch_; }
   BouncePool& bounce_pool() { return bounce_pool_; }
 
+  // Its place among the workers that serve sessions. Constant once it has work.
+  uint32_t index = 0;
   // How many connections this worker serves; read by whoever places a new session.
   std::atomic<uint32_t> load{0};
 

@@ -21,6 +21,7 @@ enum class Error : int {
   kNotPermitted = 1,
   kNoEntry = 2,
   kIo = 5,
+  kTooBig = 7,
   kAgain = 11,
   kNoMemory = 12,
   kAccess = 13,

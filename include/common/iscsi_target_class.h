@@ -230,7 +230,8 @@ enum lun_class_property_bits {
  * @fp_attach and @fp_detach at least. They are called by whoever calls
  * chiscsi_target_add(), chiscsi_target_reconfig() or chiscsi_target_remove(),
  * one at a time for a target; @fp_flush and @fp_detach also by a thread of the
- * target, when a command has outlived the limit of such a call. The life of a
+ * target, when a command has outlived the limit of such a call, and @fp_flush by
+ * the administrator, at any time while the handle has the device. The life of a
  * handle:
  *
  * * @fp_config_parse_options, then @fp_attach, or @fp_reattach with the handle
@@ -238,7 +239,7 @@ enum lun_class_property_bits {
  *   if a later one fails.
  * * Commands of the LUN come between a successful attach or reattach and
  *   @fp_detach, and only then.
- * * @fp_flush, if the handle has the device (it was not reattached to another
+ * * In the end @fp_flush, if the handle has the device (it was not reattached to another
  *   handle), and right after it @fp_detach, exactly once. Nothing comes after
  *   that; the number is never used again.
  *

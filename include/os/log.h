@@ -25,6 +25,17 @@ void os_log(int level, const char *format, ...) __attribute__((format(printf, 2,
 /** os_log_limited() - like os_log(), but dropped (and counted) when there are too many. */
 void os_log_limited(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Bits of os_select_log(). */
+#define OS_LOG_BIT_ERROR 0x1u
+#define OS_LOG_BIT_WARNING 0x2u
+#define OS_LOG_BIT_INFO 0x4u
+#define OS_LOG_BIT_DEBUG 0x8u
+/**
+ * os_select_log() - which lines are printed at all, from now on; debug lines are off otherwise.
+ * @mask: OS_LOG_BIT_*. At the start all but debug lines. Context: any.
+ */
+void os_select_log(uint32_t mask);
+
 /** os_random() - fills @buffer from the kernel's cryptographic generator. Context: any. */
 void os_random(void *buffer, size_t size);
 

@@ -70,6 +70,9 @@ void os_spinlock_unlock(struct os_spinlock *lock, unsigned long flags);
 /** os_now_ms() - milliseconds of a clock that never goes back. Context: any. */
 uint64_t os_now_ms(void);
 
+/** os_now_us() - microseconds of a clock that never goes back, for measuring. Context: any. */
+uint64_t os_now_us(void);
+
 /** os_relax() - lets other threads run; for long loops in process context. */
 void os_relax(void);
 

@@ -26,6 +26,17 @@ static inline int os_trace_wanted(void)
 	return __builtin_expect(__atomic_load_n(&os_trace_listeners, __ATOMIC_RELAXED) != 0, 0);
 }
 
+/* Bits of os_trace_log(): the steps of commands, by theme. */
+#define OS_TRACE_LOG_COMMANDS 0x002000u /* They arrive, end, and are answered. */
+#define OS_TRACE_LOG_DATA 0x080000u     /* Their data moves. */
+#define OS_TRACE_LOG_DRIVER 0x400000u   /* What passes between target and storage driver. */
+#define OS_TRACE_LOG_STATES 0x800000u   /* Every change of state. */
+/**
+ * os_trace_log() - puts these steps into the host's log from now on, besides what listeners see.
+ * @mask: OS_TRACE_LOG_*; other bits mean nothing. Context: process.
+ */
+void os_trace_log(uint32_t mask);
+
 /**
  * os_trace_command_received() - a command PDU's header was accepted.
  * @session: the handle of its session, as in every function below

@@ -93,6 +93,8 @@ class TargetSettings : public RefCounted<TargetSettings> {
 
   bool acl_enabled() const { return acl_enabled_; }
   Span<const AccessRule> acl() const { return acl_.span(); }
+  // The values of the ACL lines as they were written.
+  Span<const Text> acl_lines() const { return acl_lines_.span(); }
   // True when the ACL is off or a rule applies to `subject`.
   bool may_log_in(const AccessSubject& subject) const;
   // What `subject` may do with `lun`; everything when the ACL is off.

@@ -12,6 +12,7 @@
 
 #include "base/alloc.hh"
 #include "base/list.hh"
+#include "base/lock.hh"
 #include "base/ref.hh"
 #include "os/thread.h"
 #include "target/info/traffic.hh"
@@ -36,6 +37,7 @@ struct ConnectionStatus {
   Published<uint32_t> stat_sn;
   Published<uint32_t> exp_stat_sn;
   Published<uint32_t> max_xmit_data_segment;
+  Published<uint32_t> is_leaving;  // Not 0: nothing is received any more.
   Traffic traffic;
 
   RosterEntry in_session{*this};
@@ -58,6 +60,12 @@ class Roster : public RefCounted<Roster> {
     chiscsi_perf_info traffic{};  // Of those that are here and of those that have left.
   };
   Summary summary();
+  // Calls `see` for each connection, under the roster's mutex.
+  template <typename See>
+  void visit(See see) {
+    MutexGuard guard(mutex_);
+    entries_.for_each([&](RosterEntry& entry) { see(entry.status); });
+  }
   // The connection with this index, in the order of arrival. False when there is none.
   bool read_connection(uint32_t index, chiscsi_connection_info* info);
 

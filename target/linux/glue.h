@@ -2,9 +2,9 @@
 /*
  * What module.c starts and ends of the host's own: the parts of include/os that have state.
  *
- * Order at load: digest, storage. Order at unload, after engine_stop(): sockets, storage, digest,
- * memory. Each end
- * function returns when no code of this module runs or will run on behalf of its part.
+ * Order at load: digest, storage, engine, control device. Order at unload: control device, engine,
+ * sockets, storage, digest, memory. Each end function returns when no code of this module runs or
+ * will run on behalf of its part.
  */
 #ifndef CHISCSI_GLUE_H
 #define CHISCSI_GLUE_H
@@ -18,6 +18,11 @@ void os_digest_stop(void);
 int os_storage_start(void);
 /** os_storage_stop() - gives them back; no storage is open any more. Context: process. */
 void os_storage_stop(void);
+
+/** control_device_start() - makes /dev/chiscsi. Return: 0 or a negative errno. Context: process. */
+int control_device_start(void);
+/** control_device_stop() - takes it away; nobody has it open, for that holds the module. */
+void control_device_stop(void);
 
 /** os_memory_drain() - waits until all deferred frees are done. Context: process. */
 void os_memory_drain(void);

@@ -16,8 +16,38 @@
 /* Shared by all lines that somebody else can cause: a noisy peer cannot flood the log. */
 static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 20);
 
+#define DEFAULT_MASK (OS_LOG_BIT_ERROR | OS_LOG_BIT_WARNING | OS_LOG_BIT_INFO)
+static u32 selected = DEFAULT_MASK;
+
+void os_select_log(u32 mask)
+{
+	WRITE_ONCE(selected, mask);
+}
+
+static u32 bit_of(int level)
+{
+	switch (level) {
+	case OS_LOG_ERROR:
+		return OS_LOG_BIT_ERROR;
+	case OS_LOG_WARNING:
+		return OS_LOG_BIT_WARNING;
+	case OS_LOG_INFO:
+		return OS_LOG_BIT_INFO;
+	default:
+		return OS_LOG_BIT_DEBUG;
+	}
+}
+
 static void print_line(int level, struct va_format *line)
 {
+	const bool wanted = READ_ONCE(selected) & bit_of(level);
+
+	if (!wanted && level != OS_LOG_DEBUG)
+		return;
+	if (wanted && level == OS_LOG_DEBUG) {
+		printk(KERN_DEBUG pr_fmt("%pV\n"), line);
+		return;
+	}
 	switch (level) {
 	case OS_LOG_ERROR:
 		pr_err("%pV\n", line);

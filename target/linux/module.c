@@ -14,6 +14,7 @@
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
 
+#include "os/module.h"
 #include "target/engine.h"
 #include "target/linux/glue.h"
 
@@ -50,14 +51,14 @@ static int number_get(char *text, const struct kernel_param *parameter)
 static const struct kernel_param_ops number_ops = { .set = number_set, .get = number_get };
 
 static struct number workers = { .value = 0, .min = 0, .max = 1024 };
-static struct number login_timeout = { .value = 300, .min = 0, .max = 86400 };
+static struct number login_timeout = { .value = 300, .min = 0, .max = 3600 };
 static struct number abort_timeout = { .value = 30, .min = 1, .max = 3600 };
 static struct number max_pending_logins = { .value = 1024, .min = 1, .max = 65536 };
 
 module_param_cb(workers, &number_ops, &workers, 0444);
 MODULE_PARM_DESC(workers, "threads that serve sessions; 0 (default): one per CPU");
 module_param_cb(login_timeout, &number_ops, &login_timeout, 0444);
-MODULE_PARM_DESC(login_timeout, "seconds until an unfinished login is dropped; 0: never (300)");
+MODULE_PARM_DESC(login_timeout, "iscsi_login_complete_time at the start: seconds, 0: no limit (300)");
 module_param_cb(abort_timeout, &number_ops, &abort_timeout, 0444);
 MODULE_PARM_DESC(abort_timeout, "seconds a storage driver has to answer an abort (30)");
 module_param_cb(max_pending_logins, &number_ops, &max_pending_logins, 0444);
@@ -72,14 +73,28 @@ static int start(const struct engine_options *options)
 {
 	int err = engine_start(options);
 
-	if (err || !*pr_dir)
+	if (err)
 		return err;
-	err = engine_keep_reservations(pr_dir);
-	if (err) {
-		pr_err("pr_dir: an absolute path of at most 260 characters is wanted\n");
-		engine_stop();
+	if (*pr_dir) {
+		err = engine_keep_reservations(pr_dir);
+		if (err)
+			pr_err("pr_dir: an absolute path of at most 260 characters is wanted\n");
 	}
+	if (!err)
+		err = control_device_start();
+	if (err)
+		engine_stop();
 	return err;
+}
+
+int os_module_hold(void)
+{
+	return try_module_get(THIS_MODULE);
+}
+
+void os_module_release(void)
+{
+	module_put(THIS_MODULE);
 }
 
 static int __init chiscsi_init(void)
@@ -109,11 +124,13 @@ static int __init chiscsi_init(void)
 
 static void __exit chiscsi_exit(void)
 {
-	/* 1. Nobody makes sockets, commands or memory any more. */
+	/* 1. Nobody asks for anything any more. */
+	control_device_stop();
+	/* 2. Nobody makes sockets, commands or memory any more. */
 	engine_stop();
-	/* 2. The network has let go of what was sent. */
+	/* 3. The network has let go of what was sent. */
 	os_socket_drain();
-	/* 3. What they used. */
+	/* 4. What they used. */
 	os_storage_stop();
 	os_digest_stop();
 	os_memory_drain();

@@ -278,6 +278,11 @@ u64 os_now_ms(void)
 	return ktime_get_coarse_ns() / NSEC_PER_MSEC;
 }
 
+u64 os_now_us(void)
+{
+	return ktime_get_ns() / NSEC_PER_USEC;
+}
+
 void os_relax(void)
 {
 	cond_resched();

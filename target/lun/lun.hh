@@ -17,6 +17,7 @@
 #include "os/thread.h"
 #include "target/config/target_device.hh"
 #include "target/handle_table.hh"
+#include "target/info/lun_counters.hh"
 #include "target/lun/lun_identity.hh"
 #include "target/lun/unit_state.hh"
 #include "target/target_class.hh"
@@ -113,7 +114,8 @@ class Lun : public RefCounted<Lun> {
     return command == 0 || (has_geometry() && (geometry_.commands & command) == command);
   }
 
-  Handle handle;  // 0 for a Lun that serves all numbers.
+  LunCounters counters;  // Of the commands that have left it.
+  Handle handle;         // 0 for a Lun that serves all numbers.
 
  private:
   static constexpr uint32_t kRetired = 1u << 31;

@@ -22,13 +22,6 @@ uint32_t find_class(const TargetClass& target_class, const TargetDeviceSettings&
   return device.names_class || target_class.lun_class_count == 0 ? kNoClass : 0;
 }
 
-Status log_bad_line(const Target& target, const TargetDeviceSettings& device, const char* why) {
-  ConfigError line;
-  line.at("TargetDevice").add_quoted(device.line).add(": ").add(why);
-  os_log(OS_LOG_ERROR, "%s: %s", target.name_c_str(), line.c_str());
-  return Error::kInvalid;
-}
-
 // A class serves TargetDevice lines if it can open and close what they name.
 const char* why_not_served(const chiscsi_target_lun_class& hooks,
                            const TargetDeviceSettings& device) {
@@ -47,12 +40,23 @@ LunChange::~LunChange() {
   if (!committed_) undo();
 }
 
+Status LunChange::refuse_line(const TargetDeviceSettings& device, const char* why) {
+  reason_.at("TargetDevice").add_quoted(device.line).add(": ").add(why);
+  os_log(OS_LOG_ERROR, "%s: %s", target_.name_c_str(), reason_.c_str());
+  return Error::kInvalid;
+}
+
+Status LunChange::refuse_all(const char* why) {
+  reason_.at("TargetDevice").add(why);
+  os_log(OS_LOG_ERROR, "%s: %s", target_.name_c_str(), reason_.c_str());
+  return Error::kInvalid;
+}
+
 Status LunChange::prepare(const TargetSettings& settings) {
   CHISCSI_TRY(list_before());
   if (settings.devices().size() > LunMap::kMaxLuns) {
-    os_log(OS_LOG_ERROR, "%s: more than %u TargetDevice lines", target_.name_c_str(),
-           LunMap::kMaxLuns);
-    return Error::kInvalid;
+    static_assert(LunMap::kMaxLuns == 16384);
+    return refuse_all("more than 16384 lines");
   }
   for (const TargetDeviceSettings& device : settings.devices()) {
     CHISCSI_TRY(add_place(device));
@@ -74,10 +78,10 @@ Status LunChange::add_place(const TargetDeviceSettings& device) {
   const TargetClass& target_class = target_.target_class();
   const uint32_t class_index = find_class(target_class, device);
   if (class_index == kNoClass) {
-    return log_bad_line(target_, device, "no LUN class of the target has this name");
+    return refuse_line(device, "no LUN class of the target has this name");
   }
   const chiscsi_target_lun_class& hooks = *target_class.lun_classes[class_index];
-  if (const char* why = why_not_served(hooks, device)) return log_bad_line(target_, device, why);
+  if (const char* why = why_not_served(hooks, device)) return refuse_line(device, why);
   CHISCSI_TRY(places_.append(Place()));
   Place& place = places_.back();
   place.before = take_before(device, hooks);
@@ -107,12 +111,11 @@ Lun* LunChange::take_before(const TargetDeviceSettings& device,
   return nullptr;
 }
 
-Status LunChange::refuse(const Lun& lun, Status why, const LunRefusal& refusal) const {
-  ConfigError line;
-  line.at("TargetDevice").add_quoted(lun.device().line);
-  os_log(OS_LOG_ERROR, "%s: %s: %s by LUN class %s, error %d: %s", target_.name_c_str(),
-         line.c_str(), refusal.step, lun.hooks().class_name, static_cast<int>(why.error()),
-         refusal.text.c_str());
+Status LunChange::refuse(const Lun& lun, Status why, const LunRefusal& refusal) {
+  reason_.at("TargetDevice").add_quoted(lun.device().line).add(": ").add(refusal.step);
+  reason_.add(" by LUN class ").add(lun.hooks().class_name).add(", error ");
+  reason_.add_number(static_cast<uint64_t>(why.error())).add(": ").add(refusal.text.text());
+  os_log(OS_LOG_ERROR, "%s: %s", target_.name_c_str(), reason_.c_str());
   return why;
 }
 
@@ -143,9 +146,7 @@ Status LunChange::make_map() {
   if (places_.empty()) {
     const chiscsi_target_lun_class* all = target_.target_class().default_lun_class();
     if (all != nullptr && (all->property & (1u << LUN_CLASS_SCSI_PASS_THRU_BIT)) == 0) {
-      os_log(OS_LOG_ERROR, "%s: without TargetDevice lines LUN class %s has to take all commands",
-             target_.name_c_str(), all->class_name);
-      return Error::kInvalid;
+      return refuse_all("without such lines the LUN class has to take all commands");
     }
     after_ = CHISCSI_TRY(LunMap::create_for_all(target_.any_lun()));
     return Status();

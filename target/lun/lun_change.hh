@@ -24,10 +24,12 @@ class LunChange {
   LunChange& operator=(const LunChange&) = delete;
 
   // Errors: kInvalid for a line that no class can serve, kNoMemory, or what a hook returned; the
-  // reason is in the log.
+  // reason is in the log, and in reason().
   Status prepare(const TargetSettings& settings);
   // The LUNs that commit() will publish. Precondition: prepare() was good.
   const LunMap& prepared() const { return *after_; }
+  // Why prepare() has refused; may be empty.
+  const ConfigError& reason() const { return reason_; }
   // The target has these settings and the LUNs for them from here on.
   void commit(Ref<TargetSettings> settings);
   // Closes the LUNs that have left, each when its last command is over; after `limit_ms` the last
@@ -57,7 +59,9 @@ class LunChange {
   Status make_map();
   Status list_before();
   Lun* take_before(const TargetDeviceSettings& device, const chiscsi_target_lun_class& hooks);
-  Status refuse(const Lun& lun, Status why, const LunRefusal& refusal) const;
+  Status refuse_line(const TargetDeviceSettings& device, const char* why);
+  Status refuse(const Lun& lun, Status why, const LunRefusal& refusal);
+  Status refuse_all(const char* why);
   void undo();
   static void release(const Target& target, Lun& lun);
 
@@ -67,6 +71,7 @@ class LunChange {
   Ref<LunMap> before_;
   GrowableArray<Fate> fates_;  // Of the LUNs of before_.
   Ref<LunMap> after_;
+  ConfigError reason_;
   bool committed_ = false;
 };
 

@@ -5,6 +5,7 @@
 // A command is refused by a Reject only where it cannot become a task; where the task exists but
 // its data is wrong, it becomes a command that ends with CHECK CONDITION. AHS that contradict
 // themselves end the session.
+#include "os/thread.h"
 #include "target/rx/ahs.hh"
 #include "target/rx/rx.hh"
 #include "target/scsi/conclusion.hh"
@@ -232,6 +233,7 @@ RxAction complete_scsi_command(Connection& connection, RxPdu& pdu) {
 
 void execute_scsi_command(Command& command) {
   command.set_state(CommandState::kReady);
+  command.started_us = os_now_us();
   if (command.connection != nullptr) count_command(command, command.connection->status.traffic);
   command.session.add_work(command);
 }

@@ -24,6 +24,14 @@ void respond(Connection& connection, const Request& request, uint8_t response) {
   send_tmf_response(connection, request.initiator_task_tag.get(), response, nullptr);
 }
 
+// A reset of the target is not for those who may not reach all of it (RFC 7143 section 11.5.1).
+constexpr uint8_t kTmfAuthorizationFailed = 6;
+
+bool resets_target(uint8_t function) {
+  return function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||
+         function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET;
+}
+
 bool addresses_lun(uint8_t function) {
   switch (function) {
     case ISCSI_TMF_FUNCTION_ABORT_TASK_SET:
@@ -242,8 +250,11 @@ void execute_task_management(Connection& connection, const Request& request, boo
     return respond(connection, request, ISCSI_RESPONSE_TMF_NOT_SUPPORTED);
   }
   const uint32_t lun = driver_port::decode_lun(request.lun);
-  if (addresses_lun(function) && (lun == kNoLun || session.luns().find(lun) == nullptr)) {
+  if (addresses_lun(function) && (lun == kNoLun || !session.has_lun(lun))) {
     return respond(connection, request, ISCSI_RESPONSE_TMF_INVALID_LUN);
+  }
+  if (resets_target(function) && !session.rights().covers(session.luns())) {
+    return respond(connection, request, kTmfAuthorizationFailed);
   }
   execute_function(connection, request, function, immediate);
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "target/lun/lun_map.hh"
+#include "target/lun/lun_rights.hh"
 #include "target/scsi/cdb.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/scsi/reply.hh"
@@ -35,10 +36,17 @@ struct Question {
   // Of the target, for rows that want them; the ports of a device are its portal groups.
   const TargetSettings* settings = nullptr;
   const AccessStates* access = nullptr;  // Of the target's port groups. Null in tests only.
+  const LunRights* rights = nullptr;     // Of the initiator, by number of the LUN; null: all.
+  bool may_write = true;                 // To this LUN.
+  Text vendor = "CHISCSI";               // iscsi_target_vendor_id, for classes that have none.
+  bool may_reach(uint32_t number) const { return rights == nullptr || rights->may_reach(number); }
 };
 
 // SPC-5 section 6.7.
 Sense inquiry(const Question& question, Reply& reply);
+// What INQUIRY says of the product, and the unit serial number.
+Text product_of(const Lun& lun);
+Text serial_of(const Lun& lun);
 // SPC-5 section 6.33.
 Sense report_luns(const Question& question, Reply& reply);
 // SPC-5 section 6.39: a pending unit attention, or that a LUN is not there.

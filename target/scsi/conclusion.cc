@@ -82,6 +82,7 @@ void compute_residual(Command& command) {
 // A status that fails the command before all its data was promised.
 void queue_response(Command& command) {
   command.conclusion_known = true;
+  command.concluded_us = os_now_us();
   compute_residual(command);
   trace::status(command, OS_TRACE_ENDED);
   if (command.state != CommandState::kResponding) command.set_state(CommandState::kResponding);

@@ -9,6 +9,7 @@
 #include "target/lun/lun.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/scsi/scsi_layer.hh"
+#include "target/scsi/write_commands.hh"
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
 #include "target/session/write_data.hh"
@@ -216,6 +217,13 @@ bool report_unit_attention(Command& command) {
   return true;
 }
 
+// The ACL lets the initiator read this LUN and no more.
+bool is_forbidden_write(const Command& command) {
+  return command.logical_unit != nullptr &&
+         !command.session.rights().may_write(command.scsi.sc_lun) &&
+         scsi::changes_medium(command.whole_cdb());
+}
+
 }  // namespace
 
 // The single-level forms of SAM-5 section 4.7: peripheral, flat and extended flat addressing.
@@ -240,6 +248,7 @@ void deliver(Command& command) {
   command.scsi.sc_lun = decode_lun(command.lun);
   command.logical_unit = session.enter_lun(command.scsi.sc_lun);
   if (command.logical_unit != nullptr && report_unit_attention(command)) return;
+  if (is_forbidden_write(command)) return conclude_with_sense(command, kWriteProtected);
   if (!scsi_layer::takes(command)) hand_over(command);
 }
 

@@ -21,7 +21,7 @@ constexpr uint16_t kSbc3 = 0x04c0;
 
 void standard(const Question& question, Reply& reply) {
   const Lun* lun = question.lun;
-  const DeviceNames names = names_of(lun);
+  const DeviceNames names = names_of(lun, question.vendor);
   reply.u8(peripheral_of(question)).u8(lun != nullptr && lun->is_removable() ? kRemovable : 0);
   reply.u8(kVersionSpc4).u8(kHisupFormat2).u8(kStandardSize - 5).u8(kTpgs).u8(0).u8(kCmdque);
   reply.text(names.vendor, kVendorWidth).text(names.product, kProductWidth);
@@ -32,14 +32,23 @@ void standard(const Question& question, Reply& reply) {
 
 }  // namespace
 
-DeviceNames names_of(const Lun* lun) {
+DeviceNames names_of(const Lun* lun, Text vendor) {
   DeviceNames names;
+  names.vendor = vendor;
   if (lun == nullptr || !lun->has_geometry()) return names;
   const chiscsi_lun_geometry& given = lun->constants();
   if (given.vendor_id[0] != '\0') names.vendor = given.vendor_id;
   if (given.product_id[0] != '\0') names.product = given.product_id;
   if (given.product_rev[0] != '\0') names.revision = given.product_rev;
   return names;
+}
+
+Text product_of(const Lun& lun) { return names_of(&lun, Text()).product; }
+
+Text serial_of(const Lun& lun) {
+  const bool from_class =
+      !lun.identity().serial_is_given && lun.has_geometry() && lun.constants().serial[0] != '\0';
+  return from_class ? Text(lun.constants().serial) : lun.identity().serial.text();
 }
 
 Sense inquiry(const Question& question, Reply& reply) {

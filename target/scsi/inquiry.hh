@@ -12,12 +12,12 @@ inline constexpr size_t kProductWidth = 16;
 inline constexpr size_t kRevisionWidth = 4;
 
 struct DeviceNames {
-  Text vendor = "CHISCSI";
+  Text vendor;
   Text product = "CHISCSI Target";
   Text revision = "0001";
 };
-// As the class has said, or those of the target. `lun` may be null.
-DeviceNames names_of(const Lun* lun);
+// As the class has said, or those of the target, whose vendor is `vendor`. `lun` may be null.
+DeviceNames names_of(const Lun* lun, Text vendor);
 
 // Peripheral qualifier and device type: a disk, or nothing that could be there.
 inline uint8_t peripheral_of(const Question& question) {

@@ -16,6 +16,7 @@ enum PageControl { kCurrent, kChangeable, kDefault, kSaved };
 // What the two forms have in common.
 struct ModeQuestion {
   const Lun& lun;
+  bool may_write;
   PageControl control;
   uint8_t page;
   uint8_t subpage;
@@ -31,6 +32,7 @@ struct ModeQuestion {
 ModeQuestion mode_question(const Question& question, bool long_form) {
   const Cdb& cdb = question.cdb;
   return {*question.lun,
+          question.may_write,
           static_cast<PageControl>(cdb.u8(2) >> 6),
           static_cast<uint8_t>(cdb.u8(2) & 0x3f),
           cdb.u8(3),
@@ -48,8 +50,9 @@ Sense check(const ModeQuestion& question) {
   return known_code ? wrong_cdb_field(3, 7) : wrong_cdb_field(2, 5);
 }
 
-uint8_t device_specific(const Lun& lun) {
-  return static_cast<uint8_t>((lun.is_write_protected() ? kWriteProtectBit : 0) | kDpoFua);
+uint8_t device_specific(const ModeQuestion& question) {
+  const bool is_protected = question.lun.is_write_protected() || !question.may_write;
+  return static_cast<uint8_t>((is_protected ? kWriteProtectBit : 0) | kDpoFua);
 }
 
 size_t block_descriptor_size(const ModeQuestion& question) {
@@ -89,7 +92,7 @@ Sense mode_sense_6(const Question& question, Reply& reply) {
   const ModeQuestion mode = mode_question(question, false);
   const Sense sense = check(mode);
   if (!sense.is_good()) return sense;
-  reply.u8(0).u8(0).u8(device_specific(mode.lun));
+  reply.u8(0).u8(0).u8(device_specific(mode));
   reply.u8(static_cast<uint8_t>(block_descriptor_size(mode)));
   block_descriptor(mode, reply);
   pages(mode, reply);
@@ -101,7 +104,7 @@ Sense mode_sense_10(const Question& question, Reply& reply) {
   const ModeQuestion mode = mode_question(question, true);
   const Sense sense = check(mode);
   if (!sense.is_good()) return sense;
-  reply.be16(0).u8(0).u8(device_specific(mode.lun));
+  reply.be16(0).u8(0).u8(device_specific(mode));
   reply.u8(mode.long_blocks && mode.with_blocks ? 1 : 0).u8(0);
   reply.be16(static_cast<uint16_t>(block_descriptor_size(mode)));
   block_descriptor(mode, reply);

@@ -19,11 +19,13 @@ Sense report_luns(const Question& question, Reply& reply) {
   if (select > 2) return wrong_cdb_field(2);
   // 1 asks for well known logical units, of which there is none.
   const auto count = static_cast<uint32_t>(select == 1 ? 0 : question.luns.list().size());
-  reply.be32(count * kLunSize).be32(0);
+  reply.be32(0).be32(0);
   for (uint32_t number = 0; number < count; ++number) {
+    if (!question.may_reach(number)) continue;
     const bool flat = number >= kPeripheralNumbers;
     reply.be16(static_cast<uint16_t>(flat ? kFlatAddressing | number : number)).zeros(6);
   }
+  reply.patch32(0, static_cast<uint32_t>(reply.size() - kLunSize));
   return kNoSense;
 }
 

@@ -4,6 +4,7 @@
 // data, to an execution that gets the command's data, or on to the class of the LUN.
 #include "target/scsi/scsi_layer.hh"
 
+#include "target/engine.hh"
 #include "target/scsi/command_table.hh"
 #include "target/scsi/driver_port.hh"
 #include "target/scsi/reservations.hh"
@@ -28,6 +29,8 @@ Question question_of(Command& command) {
                     session.target()->name(), session.parameters.portal_group_tag};
   question.nexus = &session.parameters;
   question.access = &session.target()->access_states();
+  question.rights = &session.rights();
+  question.may_write = session.rights().may_write(command.scsi.sc_lun);
   session.unit_attentions.peek(command.scsi.sc_lun, &question.unit_attention);
   return question;
 }
@@ -258,12 +261,24 @@ bool takes_medium(Command& command, const CommandInfo& info, const Question& que
   return !sense.is_good() || nothing_to_do;
 }
 
+// What a class says of the other LUNs is not for an initiator that may not reach all of them.
+bool asks_for_hidden_luns(const Command& command) {
+  Session& session = command.session;
+  return scsi::Cdb(command.cdb).opcode() == scsi::Opcode::kReportLuns &&
+         session.luns().is_listed() && !session.rights().covers(session.luns());
+}
+
 }  // namespace
 
 bool takes(Command& command) {
   const Lun* lun = command.logical_unit;
-  if (lun != nullptr && lun->passes_all_commands()) return false;
+  if (lun != nullptr && lun->passes_all_commands() && !asks_for_hidden_luns(command)) return false;
   Question question = question_of(command);
+  Ref<GlobalSettings> globals;
+  if (question.cdb.opcode() == scsi::Opcode::kInquiry) {
+    globals = command.session.engine().globals().get();
+    question.vendor = globals->vendor_id();
+  }
   Sense sense;
   const CommandInfo* info = scsi::find_command(question.cdb, question.lun, &sense);
   if (info != nullptr) sense = check(*info, question);

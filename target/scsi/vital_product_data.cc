@@ -11,11 +11,7 @@ namespace {
 // ---- 80h: unit serial number ----
 
 void serial_page(const Question& question, Reply& reply) {
-  const Lun& lun = *question.lun;
-  const bool from_class =
-      !lun.identity().serial_is_given && lun.has_geometry() && lun.constants().serial[0] != '\0';
-  const Text serial = from_class ? Text(lun.constants().serial) : lun.identity().serial.text();
-  reply.bytes(serial.bytes());
+  reply.bytes(serial_of(*question.lun).bytes());
 }
 
 // ---- 83h: device identification, 88h: SCSI ports ----
@@ -52,7 +48,7 @@ void identification_page(const Question& question, Reply& reply) {
   reply.bytes(identity.naa);
   const Text own = identity.vendor_text.text();
   descriptor(reply, kAscii, kLogicalUnit | kVendorDesignator, kVendorWidth + own.size());
-  reply.text(names_of(question.lun).vendor, kVendorWidth).bytes(own.bytes());
+  reply.text(names_of(question.lun, question.vendor).vendor, kVendorWidth).bytes(own.bytes());
 
   const uint16_t tag = question.portal_group_tag;
   descriptor(reply, kProtocolIscsi | kBinary, kProtocolValid | kTargetPort | kRelativePort, 4);

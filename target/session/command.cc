@@ -68,6 +68,7 @@ bool Command::is_live_pointer(const chiscsi_scsi_command* scsi) {
 void Command::reset() {
   connection = nullptr;
   member = nullptr;
+  started_us = concluded_us = 0;
   flags = priority = 0;
   bidi_read_length = 0;
   long_cdb.reset();
@@ -111,6 +112,17 @@ bool Command::has_tx_work() {
     if (phases.find(unsent) != nullptr) return true;
   }
   return conclusion_known;
+}
+
+CommandResult Command::result() const {
+  CommandResult result;
+  result.read = is_read();
+  result.write = is_write();
+  result.aborted = silent || concluded_us == 0;
+  result.status = scsi_status;
+  result.bytes = data_total;
+  if (!result.aborted) result.microseconds = concluded_us - started_us;
+  return result;
 }
 
 namespace {

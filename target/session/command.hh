@@ -15,6 +15,7 @@
 #include "common/chiscsi_scsi_command.h"
 #include "iscsi/bhs.hh"
 #include "os/socket.h"
+#include "target/info/command_counters.hh"
 #include "target/scsi/sense_code.hh"
 #include "target/session/command_window.hh"
 #include "target/session/tx_item.hh"
@@ -95,6 +96,8 @@ struct Command : TxItem {
   bool buffers_busy();
   // True when there is a PDU of this command to be pulled.
   bool has_tx_work();
+  // What statistics are to know of it when it is over.
+  CommandResult result() const;
 
   chiscsi_scsi_command scsi;
   Session& session;
@@ -103,6 +106,8 @@ struct Command : TxItem {
   CommandState state = CommandState::kFree;
   Connection* connection = nullptr;  // It came by; null when that is gone.
   Member* member = nullptr;          // The place of that connection, which stays.
+  uint64_t started_us = 0;           // Its turn has come; 0: not yet.
+  uint64_t concluded_us = 0;         // Its status is known; 0: it is not.
   Lun* logical_unit = nullptr;       // Entered from delivery to the end.
   uint32_t initiator_task_tag = iscsi::kReservedTag;
   uint32_t expected_length = 0;  // Expected Data Transfer Length.

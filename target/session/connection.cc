@@ -145,6 +145,7 @@ void Connection::close_after_flush() {
   if (ending_) return;
   ending_ = true;
   if (phase_ == ConnectionPhase::kFullFeature) phase_ = ConnectionPhase::kLeaving;
+  status.is_leaving.set(1);
   conn_->close(CloseReason::kLocal, true);
 }
 

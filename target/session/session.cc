@@ -37,6 +37,8 @@ const char* text_of(EndReason reason) {
       return "target removed";
     case EndReason::kDriverRequest:
       return "aborted by storage driver";
+    case EndReason::kAdministrator:
+      return "dropped by the administrator";
     case EndReason::kTargetReset:
       return "target reset";
     case EndReason::kFormatError:
@@ -52,7 +54,8 @@ const char* text_of(EndReason reason) {
 // (RFC 7143 section 6.3.5).
 bool is_announced(EndReason reason) {
   return reason == EndReason::kTargetRemoved || reason == EndReason::kShutdown ||
-         reason == EndReason::kTargetReset || reason == EndReason::kDriverRequest;
+         reason == EndReason::kTargetReset || reason == EndReason::kDriverRequest ||
+         reason == EndReason::kAdministrator;
 }
 
 bool same_port(const SessionParameters& a, const SessionParameters& b) {
@@ -75,8 +78,8 @@ Session::~Session() {
 }
 
 Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target> target,
-                                     const SessionParameters& parameters,
-                                     const os_address& portal) {
+                                     const SessionParameters& parameters, const os_address& portal,
+                                     LunRights rights) {
   auto session =
       Ref<Session>::adopt(make<Session>(Alloc::kMaySleep, engine, worker, std::move(target)));
   if (!session) return Error::kNoMemory;
@@ -86,6 +89,7 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   session->roster_ = CHISCSI_TRY(Roster::create());
   session->parameters = parameters;
   session->portal = portal;
+  session->rights_ = std::move(rights);
   session->window.start(Serial(parameters.initial_cmd_sn), parameters.max_commands);
   // The last Login Response tells the whole window.
   session->note_told(parameters.initial_cmd_sn, session->window.max_cmd_sn().value());
@@ -192,6 +196,7 @@ const LunMap& Session::luns() {
 
 // A LUN that lets nobody in has left the target's map before it was closed.
 Lun* Session::enter_lun(uint32_t number) {
+  if (!rights_.may_reach(number)) return nullptr;
   while (true) {
     Lun* lun = luns().find(number);
     if (lun == nullptr || lun->enter()) return lun;
@@ -220,7 +225,19 @@ void Session::forget_task(Command& command) {
   if (std::exchange(command.immediate, false)) --immediate_commands;
 }
 
+// One that never had its turn is no command to anybody.
+void Session::count(const Command& command) {
+  if (command.started_us == 0) return;
+  const CommandResult result = command.result();
+  counters_.count(result);
+  if (command.logical_unit == nullptr) return;
+  CommandCounters* of_lun =
+      command.logical_unit->counters.of_worker(worker_.index, engine_.worker_count());
+  if (of_lun != nullptr) of_lun->count(result);
+}
+
 void Session::free_command(Command& command) {
+  count(command);
   forget_task(command);
   window.remove(command.sequenced);
   command.work_node.unlink();
@@ -335,6 +352,7 @@ void Session::leave_target() {
   engine_.session_handles().remove(*this);
   engine_.tsihs().give_back(parameters.tsih);
   MutexGuard guard(list_mutex());
+  if (target_ && entry.node.is_linked()) counters_.add_to(&target_->ended_sessions);
   entry.node.unlink();
   while (SessionEndWaiter* waiter = end_waiters.pop_front())
     waiter->worker->post(*waiter->message);

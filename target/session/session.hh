@@ -17,6 +17,7 @@
 #include "target/handle_table.hh"
 #include "target/info/roster.hh"
 #include "target/login/parameters.hh"
+#include "target/lun/lun_rights.hh"
 #include "target/session/attention_inbox.hh"
 #include "target/session/command.hh"
 #include "target/session/command_pool.hh"
@@ -46,6 +47,7 @@ enum class EndReason : uint8_t {
   kReinstated,
   kTargetRemoved,
   kDriverRequest,
+  kAdministrator,
   kTargetReset,
   kFormatError,
   kShutdown,
@@ -63,7 +65,8 @@ class Session : public RefCounted<Session> {
  public:
   // `portal` is the address at which the leading connection arrived.
   static Result<Ref<Session>> create(Engine& engine, Worker& worker, Ref<Target> target,
-                                     const SessionParameters& parameters, const os_address& portal);
+                                     const SessionParameters& parameters, const os_address& portal,
+                                     LunRights rights = {});
   Session(Engine& engine, Worker& worker, Ref<Target> target);
   ~Session();
 
@@ -142,8 +145,14 @@ class Session : public RefCounted<Session> {
   Target* target() { return target_.get(); }  // Null in a discovery session.
   // The LUNs of the target as they are now; not in a discovery session.
   const LunMap& luns();
+  // What its initiator may do with them. Constant. Context: any.
+  const LunRights& rights() const { return rights_; }
+  // Whether there is a LUN with this number, as far as the initiator is concerned.
+  bool has_lun(uint32_t number) {
+    return rights_.may_reach(number) && luns().find(number) != nullptr;
+  }
   // Enters the LUN with this number for a command or a task management function; null when there is
-  // none. Whoever has entered leaves it again; that may call hooks.
+  // none, or no right to it. Whoever has entered leaves it again; that may call hooks.
   Lun* enter_lun(uint32_t number);
   // The same for the first LUN of a class, by the place of the class.
   Lun* enter_lun_of_class(uint32_t class_index);
@@ -151,6 +160,8 @@ class Session : public RefCounted<Session> {
   bool is_discovery() const { return parameters.type == SessionType::kDiscovery; }
   // Its connections as status readers may see them. Context: process.
   Roster& roster() { return *roster_; }
+  // Of its commands that are over. Context: any.
+  const CommandCounters& counters() const { return counters_; }
 
   // Immutable.
   SessionParameters parameters;
@@ -188,6 +199,7 @@ class Session : public RefCounted<Session> {
   bool same_portal(const Session& other) const;
   void start_full_feature(Connection& connection);
   void run_command(Command& command);
+  void count(const Command& command);
   void consider(Member& member);
   void consider_waiting();
   void refuse(Member& member, iscsi::LoginStatus status);
@@ -206,8 +218,10 @@ class Session : public RefCounted<Session> {
   Worker& worker_;
   Ref<Target> target_;
   Ref<Roster> roster_;
+  LunRights rights_;
   Ref<LunMap> luns_;
   uint32_t luns_seen_ = 0;  // Of Target::lun_generation().
+  CommandCounters counters_;
   CommandPool pool_{*this};
   List<Command, &Command::work_node> work_;
   List<Member, &Member::waiter_node> command_waiters_;

@@ -6,7 +6,7 @@
 
 add_library(chiscsi_protocol STATIC EXCLUDE_FROM_ALL
   host/initiator.cc host/stream.cc host/memory_transport.cc host/fake_driver.cc
-  host/fake_driver_commands.cc host/fake_disks.cc host/protocol_fixture.cc)
+  host/control_call.cc host/fake_driver_commands.cc host/fake_disks.cc host/protocol_fixture.cc)
 target_link_libraries(chiscsi_protocol
   PUBLIC chiscsi_target GTest::gtest PRIVATE chiscsi_warnings)
 

@@ -24,6 +24,11 @@ uint64_t host_allocation_count();
 uint64_t host_live_allocations();
 uint64_t host_live_bytes();
 
+// ---- Module ----
+
+// Holds of os_module_hold() that were not given back.
+int host_module_holds();
+
 // ---- Context ----
 
 // While one lives, this thread counts as softirq context: what may sleep is refused.

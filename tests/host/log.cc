@@ -44,7 +44,20 @@ Captured& captured() {
   return *instance;
 }
 
+constexpr uint32_t kSelectedAtFirst = OS_LOG_BIT_ERROR | OS_LOG_BIT_WARNING | OS_LOG_BIT_INFO;
+std::atomic<uint32_t> selected{kSelectedAtFirst};
+
+// Debug lines come here in any case: CHISCSI_LOG decides on them.
+bool is_selected(int level) {
+  const uint32_t bit = level == OS_LOG_ERROR     ? OS_LOG_BIT_ERROR
+                       : level == OS_LOG_WARNING ? OS_LOG_BIT_WARNING
+                       : level == OS_LOG_INFO    ? OS_LOG_BIT_INFO
+                                                 : ~0u;
+  return (selected & bit) != 0 || bit == ~0u;
+}
+
 void log_line(int level, const char* format, va_list arguments) {
+  if (!is_selected(level)) return;
   char line[1024];
   vsnprintf(line, sizeof(line), format, arguments);
   Captured& capture = captured();
@@ -57,6 +70,8 @@ void log_line(int level, const char* format, va_list arguments) {
 }
 
 }  // namespace
+
+void os_select_log(uint32_t mask) { selected = mask; }
 
 void host_set_log_level(int level) { log_level() = level; }
 

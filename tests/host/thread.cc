@@ -260,6 +260,12 @@ void os_spinlock_unlock(os_spinlock* lock, unsigned long) {
 
 uint64_t os_now_ms() { return real_now_ms() + clock_ahead_ms; }
 
+uint64_t os_now_us() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto real = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  return static_cast<uint64_t>(real) + clock_ahead_ms * 1000;
+}
+
 void host_advance_clock(uint64_t milliseconds) {
   clock_ahead_ms += milliseconds;
   std::lock_guard guard(events().lock);

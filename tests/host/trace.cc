@@ -5,12 +5,14 @@
 // which is innermost everywhere and so may be taken under a spinlock of the port, too.
 #include "os/trace.h"
 
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <deque>
 #include <mutex>
 
 #include "host.hh"
+#include "os/log.h"
 
 unsigned int os_trace_listeners = 0;
 
@@ -28,6 +30,20 @@ Ring& ring() {
   return *instance;
 }
 
+std::atomic<uint32_t> logged{0};
+
+// The theme of an event in the host's log; 0: it has none there.
+uint32_t theme_of(const std::string& name) {
+  if (name == "cmd_received" || name == "cmd_ended" || name == "cmd_response") {
+    return OS_TRACE_LOG_COMMANDS;
+  }
+  if (name == "cmd_r2t" || name == "cmd_data_complete") return OS_TRACE_LOG_DATA;
+  if (name == "cmd_state") return OS_TRACE_LOG_STATES;
+  const bool is_driver = name == "cmd_delivered" || name.find("cmd_abort") == 0 ||
+                         name == "cmd_orphaned" || name == "cmd_cleanup";
+  return is_driver ? OS_TRACE_LOG_DRIVER : 0;
+}
+
 void record(const char* name, unsigned long session, uint32_t itt, const char* format, ...)
     __attribute__((format(printf, 4, 5)));
 void record(const char* name, unsigned long session, uint32_t itt, const char* format, ...) {
@@ -36,12 +52,21 @@ void record(const char* name, unsigned long session, uint32_t itt, const char* f
   va_start(arguments, format);
   vsnprintf(text, sizeof(text), format, arguments);
   va_end(arguments);
+  if ((logged & theme_of(name)) != 0) {
+    os_log(OS_LOG_DEBUG, "session %lu, itt 0x%x: %s %s", session, itt, name, text);
+  }
   std::lock_guard guard(ring().lock);
   if (ring().events.size() == kRingSize) ring().events.pop_front();
   ring().events.push_back({name, session, itt, text});
 }
 
 }  // namespace
+
+void os_trace_log(uint32_t mask) {
+  const uint32_t before = logged.exchange(mask);
+  const int change = (mask != 0 ? 1 : 0) - (before != 0 ? 1 : 0);
+  __atomic_fetch_add(&os_trace_listeners, static_cast<unsigned>(change), __ATOMIC_RELAXED);
+}
 
 HostTrace::HostTrace() {
   {

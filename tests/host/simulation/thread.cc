@@ -240,6 +240,7 @@ void os_spinlock_unlock(os_spinlock* lock, unsigned long) {
 }
 
 uint64_t os_now_ms() { return clock_ms; }
+uint64_t os_now_us() { return clock_ms * 1000; }
 
 void os_relax() {
   host_might_sleep("os_relax()");

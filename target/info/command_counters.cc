@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// See command_counters.hh.
+#include "target/info/command_counters.hh"
+
+namespace chiscsi {
+
+uint32_t CommandCounters::bucket_of(uint64_t microseconds) {
+  uint32_t bucket = 0;
+  while (bucket + 1 < kBuckets && microseconds >> bucket != 0)
+    ++bucket;
+  return bucket;
+}
+
+void CommandCounters::count(const CommandResult& result) {
+  commands_.add(1);
+  if (result.aborted) return aborts_.add(1);
+  if (result.status != 0) errors_.add(1);
+  if (result.read) {
+    reads_.add(1);
+    read_bytes_.add(result.bytes);
+  } else if (result.write) {
+    writes_.add(1);
+    write_bytes_.add(result.bytes);
+  }
+  latency_[bucket_of(result.microseconds)].add(1);
+}
+
+void CommandCounters::add_to(Sum* sum) const {
+  sum->commands += commands_.get();
+  sum->reads += reads_.get();
+  sum->writes += writes_.get();
+  sum->read_bytes += read_bytes_.get();
+  sum->write_bytes += write_bytes_.get();
+  sum->errors += errors_.get();
+  sum->aborts += aborts_.get();
+  for (uint32_t i = 0; i < kBuckets; ++i)
+    sum->latency[i] += latency_[i].get();
+}
+
+void CommandCounters::Sum::add(const Sum& other) {
+  commands += other.commands;
+  reads += other.reads;
+  writes += other.writes;
+  read_bytes += other.read_bytes;
+  write_bytes += other.write_bytes;
+  errors += other.errors;
+  aborts += other.aborts;
+  for (uint32_t i = 0; i < kBuckets; ++i)
+    latency[i] += other.latency[i];
+}
+
+}  // namespace chiscsi
