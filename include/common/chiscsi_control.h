@@ -29,7 +29,9 @@
  *	complete with PROD=, SN=, ID= and WWN=. Secrets are ``***`` unless
  *	CHISCSI_CONTROL_SECRETS is given
  * @CHISCSI_CONTROL_GLOBAL_GET: out: one record of the globals in force
- * @CHISCSI_CONTROL_GLOBAL_SET: in: globals. All or none of them change
+ * @CHISCSI_CONTROL_GLOBAL_SET: in: globals. All or none of them change. Globals that are not named
+ *	stay; with CHISCSI_CONTROL_DEFAULTS they take their defaults, as after reading a file. An
+ *	empty value takes away the accounts of a ``DISC_Auth_CHAP_`` key, isns_server and isns_id
  * @CHISCSI_CONTROL_SESSION_LIST: in: ``target=``, may have ``initiator=``. out: a record
  *	per session, followed by one per connection of it (``connection=`` is its
  *	first key, ``session=`` that of a session)
@@ -58,15 +60,17 @@ enum chiscsi_control_op {
 };
 
 /* chiscsi_control.flags. */
-#define CHISCSI_CONTROL_CHECK 0x1   /* look, change nothing */
-#define CHISCSI_CONTROL_SECRETS 0x2 /* print secrets: for a file of mode 0600 */
+#define CHISCSI_CONTROL_CHECK 0x1    /* look, change nothing */
+#define CHISCSI_CONTROL_SECRETS 0x2  /* print secrets: for a file of mode 0600 */
+#define CHISCSI_CONTROL_DEFAULTS 0x4 /* what is not named takes its default */
 
 /**
  * struct chiscsi_control - One request and its answer.
  * @size: sizeof(struct chiscsi_control)
  * @version: CHISCSI_CONTROL_VERSION
  * @op: enum chiscsi_control_op
- * @flags: CHISCSI_CONTROL_CHECK, CHISCSI_CONTROL_SECRETS; others are refused
+ * @flags: CHISCSI_CONTROL_CHECK, CHISCSI_CONTROL_SECRETS, CHISCSI_CONTROL_DEFAULTS; others are
+ *	refused
  * @in: address of the input: ``key=value`` strings, each ended by a NUL
  * @in_size: its bytes, the last NUL counted; at most CHISCSI_CONTROL_MAX_INPUT
  * @out_size: bytes at @out

@@ -4,6 +4,7 @@
 #include "target/config/auth_settings.hh"
 
 #include "base/span.hh"
+#include "target/config/word_list.hh"
 
 namespace chiscsi {
 
@@ -39,20 +40,42 @@ bool AuthSettings::has_short_secret() const {
   return has_target_account() && target.secret.size() < kGoodSecretLength;
 }
 
-Status AuthSettings::check(bool has_chap_hook, ConfigError* error) const {
+Status AuthSettings::check(bool has_chap_hook, ConfigError* error, Text prefix) const {
+  const auto refuse = [&](Text key, Text what, Text other = Text()) {
+    error->clear();
+    error->add(prefix).add(key).add(": ").add(what);
+    if (!other.empty()) error->add(prefix).add(other);
+    return Status(Error::kInvalid);
+  };
   const bool chap_only =
       methods.contains(AuthMethod::kChap) && !methods.contains(AuthMethod::kNone);
   if (chap_only && initiators.empty() && !has_chap_hook) {
-    error->at("AuthMethod").add("CHAP alone needs at least one Auth_CHAP_Initiator");
-    return Error::kInvalid;
+    return refuse("AuthMethod", "CHAP alone needs at least one ", "Auth_CHAP_Initiator");
   }
   if (policy == ChapPolicy::kMutual && !has_target_account() && !has_chap_hook) {
-    error->at("Auth_CHAP_Policy").add("Mutual needs an Auth_CHAP_Target");
-    return Error::kInvalid;
+    return refuse("Auth_CHAP_Policy", prefix.empty() ? "Mutual needs an " : "Mutual needs ",
+                  "Auth_CHAP_Target");
   }
   if (has_target_account() && auth_settings_detail::is_secret_shared(*this)) {
-    error->at("Auth_CHAP_Target").add("its secret is also that of an Auth_CHAP_Initiator");
-    return Error::kInvalid;
+    return refuse(
+        "Auth_CHAP_Target",
+        prefix.empty() ? "its secret is also that of an " : "its secret is also that of a ",
+        "Auth_CHAP_Initiator");
+  }
+  return {};
+}
+
+Status AuthSettings::add_initiators(Text key, Text value, ConfigError* error) {
+  WordList words(value);
+  for (Text word; words.next(&word);) {
+    ChapAccount account;
+    CHISCSI_TRY(parse_chap_account(key, word, &account, error));
+    for (const ChapAccount& other : initiators) {
+      if (other.name != account.name) continue;
+      error->at(key).add("two accounts for ").add_quoted(account.name);
+      return Error::kInvalid;
+    }
+    CHISCSI_TRY(initiators.append(account));
   }
   return {};
 }
@@ -77,6 +100,11 @@ Status parse_chap_account(Text key, Text value, ChapAccount* account, ConfigErro
   }
   *account = parsed;
   return {};
+}
+
+void print_chap_account(const ChapAccount& account, bool with_secret, TextBuilder* out) {
+  out->add('"').add(account.name).add("\":\"");
+  out->add(with_secret ? account.secret : Text("***")).add('"');
 }
 
 }  // namespace chiscsi

@@ -13,6 +13,7 @@
 #include "target/config/growable_array.hh"
 #include "target/config/key_table.hh"
 #include "target/config/message_line.hh"
+#include "target/config/text_builder.hh"
 
 namespace chiscsi {
 
@@ -42,11 +43,17 @@ struct AuthSettings {
   bool has_short_secret() const;
   // Checks what spans several keys: Mutual needs our account, CHAP alone needs somebody who may log
   // in, no secret serves both directions. `has_chap_hook`: the class looks accounts up itself.
-  // Errors: kInvalid with a line in `error`.
-  Status check(bool has_chap_hook, ConfigError* error) const;
+  // `prefix` stands before the names of the keys. Errors: kInvalid with a line in `error`.
+  Status check(bool has_chap_hook, ConfigError* error, Text prefix = Text()) const;
+  // Adds a list of accounts to the initiators; no name may come twice. Errors: kInvalid with a line
+  // about `key`, kNoMemory.
+  Status add_initiators(Text key, Text value, ConfigError* error);
 };
 
 // Parses `"id":"secret"`. Errors: kInvalid with a line about `key` that does not show the secret.
 Status parse_chap_account(Text key, Text value, ChapAccount* account, ConfigError* error);
+
+// Adds `"id":"secret"`, or `"id":"***"`.
+void print_chap_account(const ChapAccount& account, bool with_secret, TextBuilder* out);
 
 }  // namespace chiscsi

@@ -17,14 +17,13 @@ MessageLine& MessageLine::add(Text text) {
 
 MessageLine& MessageLine::add_number(uint64_t number) { return add(DecimalText(number).text()); }
 
-MessageLine& MessageLine::add_quoted(Text text) {
+MessageLine& MessageLine::add_foreign(Text text) {
   constexpr size_t kShown = 40;
-  add("\"");
   for (const char c : text.first(kShown)) {
     const char shown = c >= ' ' && c <= '~' ? c : '?';
     add({&shown, 1});
   }
-  return add(text.size() > kShown ? "...\"" : "\"");
+  return add(text.size() > kShown ? "..." : "");
 }
 
 MessageLine& MessageLine::at(Text key) {

@@ -3,7 +3,7 @@
 // MessageLine: why a configuration or a login was refused, as one bounded line for the log.
 //
 // The line reads "<Key>: <what is wrong>" and never holds a secret. Text that is not ours is
-// quoted after unprintable characters were replaced, and cut when it is long.
+// added after unprintable characters were replaced, and cut when it is long.
 #pragma once
 
 #include "base/error.hh"
@@ -16,8 +16,10 @@ class MessageLine {
   // Each adds to the line; what does not fit is cut.
   MessageLine& add(Text text);
   MessageLine& add_number(uint64_t number);
-  // In double quotes, at most 40 characters of it.
-  MessageLine& add_quoted(Text text);
+  // At most 40 characters of it.
+  MessageLine& add_foreign(Text text);
+  // The same in double quotes.
+  MessageLine& add_quoted(Text text) { return add("\"").add_foreign(text).add("\""); }
 
   // Starts a new line with "<key>: " and returns this, for add() calls to follow.
   MessageLine& at(Text key);

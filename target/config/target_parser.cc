@@ -272,18 +272,7 @@ Status TargetParser::take_auth_methods(const char* key, Text value) {
 }
 
 Status TargetParser::take_initiator_accounts(const char* key, Text value) {
-  WordList words(value);
-  for (Text word; words.next(&word);) {
-    ChapAccount account;
-    CHISCSI_TRY(parse_chap_account(key, word, &account, &error_));
-    for (const ChapAccount& other : settings_.auth_.initiators) {
-      if (other.name != account.name) continue;
-      error_.at(key).add("two accounts for ").add_quoted(account.name);
-      return Error::kInvalid;
-    }
-    CHISCSI_TRY(settings_.auth_.initiators.append(account));
-  }
-  return {};
+  return settings_.auth_.add_initiators(key, value, &error_);
 }
 
 Status TargetParser::take_target_account(const char* key, Text value) {
