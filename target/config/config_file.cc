@@ -289,8 +289,11 @@ uint32_t ConfigFileParser::line_of(Text key) const {
 void ConfigFileParser::sort_problems() {
   const Span<ConfigProblem> all = file_.problems_.span();
   for (size_t i = 1; i < all.size(); ++i) {
-    for (size_t j = i; j != 0 && all[j].line < all[j - 1].line; --j)
-      std::swap(all[j], all[j - 1]);
+    const ConfigProblem problem = all[i];
+    size_t j = i;
+    for (; j != 0 && problem.line < all[j - 1].line; --j)
+      all[j] = all[j - 1];
+    all[j] = problem;
   }
 }
 
