@@ -4,9 +4,10 @@
 #include "commands.hh"
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "common/chiscsi_control.h"
 #include "common/chiscsi_version.h"
@@ -21,7 +22,7 @@ int Context::refuse(std::string_view line) const {
 int Context::refuse(std::string_view subject, const Reply& reply) const {
   std::string line(subject);
   if (!subject.empty()) line += ": ";
-  if (reply.error == ENOENT) {
+  if (reply.error == ENOENT && reply.why.empty()) {
     line += "is not found";
     return refuse(line);
   }
@@ -32,6 +33,17 @@ int Context::refuse(std::string_view subject, const Reply& reply) const {
   }
   line += reply.why.empty() ? strerror(reply.error) : reply.why;
   return refuse(line);
+}
+
+Reply change_target(Context& context, unsigned op, std::string_view buffer) {
+  constexpr unsigned kStepMs = 20;  // The module has nothing to wait for.
+  Reply reply = context.door.ask_raw(op, buffer, 0);
+  for (unsigned waited = 0; reply.error == EBUSY && waited < context.patience_ms;
+       waited += kStepMs) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(kStepMs));
+    reply = context.door.ask_raw(op, buffer, 0);
+  }
+  return reply;
 }
 
 bool can_ask(Context& context, bool absent_is_fine, int* status) {
@@ -81,25 +93,21 @@ int none_is_found(const Options& options, Context& context) {
   return kRefused;
 }
 
-int for_each_target(const Options& options, Context& context, unsigned op, const Keys& more,
-                    bool absent_is_fine) {
+// `ask` does something to the target of a name.
+template <typename Ask>
+int for_each_target(const Options& options, Context& context, Ask ask) {
   std::vector<std::string> names;
   if (!wanted_targets(options, context, &names)) return kRefused;
   if (names.empty()) context.out << "no active target\n";
   int status = kDone;
   for (const std::string& name : names) {
-    Keys keys = {"target=" + name};
-    keys.insert(keys.end(), more.begin(), more.end());
-    const Reply reply = context.door.ask(op, keys);
+    const Reply reply = ask(name);
     if (reply.is_ok()) continue;
     // Of all targets, one that somebody else has just stopped is not missed.
     const bool is_listed = options.all_targets || options.targets.empty();
-    if (reply.error == ENOENT && more.empty() && (absent_is_fine || is_listed)) continue;
-    if (reply.error == ENOENT && more.empty()) {
-      status = context.refuse(name + " is not found");
-    } else {
-      status = context.refuse(name, reply);
-    }
+    const bool is_absent = reply.error == ENOENT && !options.key;
+    if (is_absent && (options.if_exists || is_listed)) continue;
+    status = is_absent ? context.refuse(name + " is not found") : context.refuse(name, reply);
   }
   return status;
 }
@@ -110,22 +118,28 @@ int stop_targets(const Options& options, Context& context) {
   if (const int status = none_is_found(options, context)) return status;
   int status = kDone;
   if (!can_ask(context, true, &status)) return status;
-  return for_each_target(options, context, CHISCSI_CONTROL_TARGET_STOP, {}, options.if_exists);
+  return for_each_target(options, context, [&](const std::string& name) {
+    const std::string buffer = "target=" + name + '\0';
+    return change_target(context, CHISCSI_CONTROL_TARGET_STOP, buffer);
+  });
 }
 
 int flush_targets(const Options& options, Context& context) {
   if (const int status = none_is_found(options, context)) return status;
   int status = kDone;
   if (!can_ask(context, true, &status)) return status;
-  Keys more;
-  if (options.key) more.push_back("lun=" + *options.key_value);
-  return for_each_target(options, context, CHISCSI_CONTROL_LUN_FLUSH, more, false);
+  return for_each_target(options, context, [&](const std::string& name) {
+    Keys keys = {"target=" + name};
+    if (options.key) keys.push_back("lun=" + *options.key_value);
+    return context.door.ask(CHISCSI_CONTROL_LUN_FLUSH, keys);
+  });
 }
 
 int drop_session(const Options& options, Context& context) {
   int status = kDone;
   if (!can_ask(context, false, &status)) return status;
   const Reply reply = context.door.ask(CHISCSI_CONTROL_SESSION_DROP, {"session=" + options.handle});
+  if (reply.error == ENOENT) return context.refuse("session " + options.handle + " is not found");
   return reply.is_ok() ? kDone : context.refuse("session " + options.handle, reply);
 }
 

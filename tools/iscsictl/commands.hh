@@ -27,6 +27,8 @@ struct Context {
   std::vector<std::string> default_files = {"/etc/chiscsi/chiscsi.conf",
                                             "/etc/chelsio-iscsi/chiscsi.conf"};
   bool is_terminal = false;  // `out` is one.
+  // How long to wait for somebody else who is starting, changing or stopping the same target.
+  unsigned patience_ms = 60000;
 
   // "iscsictl: LINE" to err; returns kRefused.
   int refuse(std::string_view line) const;
@@ -51,6 +53,10 @@ int set_globals(const Options& options, Context& context);    // -G
 int drop_session(const Options& options, Context& context);   // -D
 int write_file(const Options& options, Context& context);     // -W
 int check_file(const Options& options, Context& context);     // --check
+
+// Starts or stops a target by a buffer of keys. One target is changed by one at a time: who comes
+// second is told so by EBUSY, waits, and meets what the first one has left.
+Reply change_target(Context& context, unsigned op, std::string_view buffer);
 
 // What most commands begin with: says so and sets `status` when the module cannot be asked. With
 // `absent_is_fine` a module that is not loaded is no failure.

@@ -46,6 +46,7 @@ class Commands : public testing::Test {
     std::istringstream in(in_);
     std::ostringstream out, err;
     Context context{door_, in, out, err, {conf_, folder_ + "/fallback.conf"}};
+    context.patience_ms = patience_ms_;
     const int status = iscsictl::run(static_cast<int>(words.size()), argv.data(), context);
     out_ = out.str();
     err_ = err.str();
@@ -64,6 +65,7 @@ class Commands : public testing::Test {
   static bool has(const string& text, const string& part) { return text.find(part) != text.npos; }
 
   FakeDoor door_;
+  unsigned patience_ms_ = 10000;
   string folder_, conf_, in_, out_, err_;
 };
 
@@ -303,6 +305,22 @@ TEST_F(Commands, StopGoesOnAfterOneThatIsAbsent) {
   EXPECT_FALSE(is_active(kDisk1));
 }
 
+TEST_F(Commands, OfTwoThatStopATargetTheSecondWaitsAndFindsNothing) {
+  door_.targets[kDisk0];
+  door_.busy = 3;
+  EXPECT_EQ(run({"-s", string("target=") + kDisk0}), kRefused);
+  EXPECT_EQ(err_, string("iscsictl: ") + kDisk0 + " is not found\n");
+  door_.busy = 3;
+  put(target_block(kDisk0));
+  EXPECT_EQ(run({"-S", "target=ALL"}), kDone);
+  EXPECT_TRUE(is_active(kDisk0));
+  // Not for ever.
+  door_.busy = ~0u;
+  patience_ms_ = 50;
+  EXPECT_EQ(run({"-s", string("target=") + kDisk0}), kRefused);
+  EXPECT_EQ(err_, string("iscsictl: ") + kDisk0 + ": somebody else is at it\n");
+}
+
 // --- Showing ---
 
 TEST_F(Commands, ShowHasTheFormThatOtherSoftwareReads) {
@@ -440,7 +458,7 @@ TEST_F(Commands, SessionsAreShownWithTheirConnections) {
   EXPECT_EQ(out_, "iqn.x:absent NOT found\n");
   EXPECT_EQ(run({"-D", "0x3"}), kDone);
   EXPECT_EQ(run({"-D", "0x4"}), kRefused);
-  EXPECT_EQ(err_, "iscsictl: session 0x4: is not found\n");
+  EXPECT_EQ(err_, "iscsictl: session 0x4 is not found\n");
 }
 
 TEST_F(Commands, FlushTakesTargetsAndALun) {

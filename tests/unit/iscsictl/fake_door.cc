@@ -42,6 +42,11 @@ std::string masked(const std::string& pair) {
 Reply FakeDoor::ask_raw(unsigned op, std::string_view buffer, unsigned flags) {
   asked.push_back(op);
   const std::string name = value_of(buffer, "target");
+  const bool changes = op == CHISCSI_CONTROL_TARGET_START || op == CHISCSI_CONTROL_TARGET_STOP;
+  if (changes && busy != 0) {
+    if (--busy == 0) targets.clear();
+    return failure(EBUSY, "somebody else is at it");
+  }
   switch (op) {
     case CHISCSI_CONTROL_VERSIONS:
       return {0, {}, {{{{"module", "1.2.3"}, {"api", "66817"}, {"control", "1"}}}}};

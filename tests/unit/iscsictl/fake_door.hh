@@ -47,6 +47,7 @@ class FakeDoor : public Door {
   State current = State::kOpen;
   bool can_load = true;
   unsigned loads = 0;
+  unsigned busy = 0;  // So many starts and stops meet somebody else, who then stops the target.
   std::vector<unsigned> asked;  // The operations, in order.
   std::map<std::string, FakeTarget> targets;
   chiscsi::Ref<chiscsi::GlobalSettings> globals;

@@ -16,15 +16,15 @@ need_chiscsi
 command -v iscsictl >/dev/null || skip_case 'there is no iscsictl'
 klog_mark iscsictl
 
-name=iqn.2026-11.org.example:disk
+iqn=iqn.2026-11.org.example:disk
 conf=/run/chiscsi.conf
 
 is_loaded() { [ -d /sys/module/chiscsi ]; }
 
 check_says 'without the module: no active target' '^no active target$' iscsictl -c
-check_says 'a named target is not found' 'NOT found' sh -c "iscsictl -c target=$name; [ \$? -eq 1 ]"
-check_says 'nor can it be stopped' 'is not found' sh -c "iscsictl -s target=$name 2>&1; [ \$? -eq 1 ]"
-check 'unless that is all right' iscsictl -s "target=$name" --if-exists
+check_says 'a named target is not found' 'NOT found' sh -c "iscsictl -c target=$iqn; [ \$? -eq 1 ]"
+check_says 'nor can it be stopped' 'is not found' sh -c "iscsictl -s target=$iqn 2>&1; [ \$? -eq 1 ]"
+check 'unless that is all right' iscsictl -s "target=$iqn" --if-exists
 check_fails 'no globals' iscsictl -g
 check_says 'status says so' 'not loaded' sh -c 'iscsictl status; [ $? -eq 3 ]'
 check_fails 'nothing of that has loaded the module' is_loaded
@@ -34,14 +34,14 @@ cat >$conf <<-CONF
 	global:
 	    iscsi_login_complete_time=60
 	target:
-	    TargetName=$name
+	    TargetName=$iqn
 	    TargetAlias=from the file
 	    TargetDevice=ram,MEM,size=16MB
 	    TargetDevice=/run/disk.img,FILE
 	    PortalGroup=1@0.0.0.0:3260
 	    Auth_CHAP_Initiator="host":"hush-hush-hush"
 	target:
-	    TargetName=$name-b
+	    TargetName=$iqn-b
 	    TargetDevice=ram,MEM,size=8MB
 	    PortalGroup=1@0.0.0.0:3261
 CONF
@@ -54,19 +54,24 @@ check_says 'and the bad size in the same go' '^/run/bad.conf:12: TargetDevice: '
 	sh -c '! iscsictl --check -f /run/bad.conf 2>&1'
 check_fails 'still nothing is loaded' is_loaded
 
-engine_load
-check 'all targets start' iscsictl -S target=ALL -f $conf
+# Where modprobe finds it, as after an installation; depmod is the same program as modprobe.
+modules=/lib/modules/$(uname -r)
+mkdir -p "$modules/updates"
+cp /modules/chiscsi.ko "$modules/updates/"
+(exec -a depmod "$(readlink -f "$(command -v modprobe)")") || give_up 'depmod' 'it failed'
+check 'all targets start, and the module is loaded' iscsictl -S target=ALL -f $conf
+check 'there it is' is_loaded
 check 'the first one listens' wait_for_port
 check 'the second one, too' wait_for "$PATIENCE" port_open 127.0.0.1 3261
-check_says 'the listing' "^TARGET: $name, id=[0-9]+, login_ip=0\$" iscsictl -c
+check_says 'the listing' "^TARGET: $iqn, id=[0-9]+, login_ip=0\$" iscsictl -c
 check_says 'a device with its identity' ',MEM,.*PROD=.+,SN=.+,ID=.+,WWN=' iscsictl -c
-check_says 'all keys of a named one' '^        TargetAlias=from the file$' iscsictl -c "target=$name"
-check_says 'accounts without their secrets' 'Auth_CHAP_Initiator="host":"\*\*\*"' iscsictl -c "target=$name"
-check_says 'one key alone' '^        MaxBurstLength=262144$' iscsictl -c "target=$name" -k MaxBurstLength
+check_says 'all keys of a named one' '^        TargetAlias=from the file$' iscsictl -c "target=$iqn"
+check_says 'accounts without their secrets' 'Auth_CHAP_Initiator="host":"\*\*\*"' iscsictl -c "target=$iqn"
+check_says 'one key alone' '^        MaxBurstLength=262144$' iscsictl -c "target=$iqn" -k MaxBurstLength
 check_says 'globals of the file' '^iscsi_login_complete_time=60$' iscsictl -g
 check_says 'status' '2 active targets, 0 sessions' iscsictl status
 
-IQN=$name
+IQN=$iqn
 start_initiator || give_up 'iscsid starts' "$(cat /run/iscsid.log)"
 discover_quietly || give_up 'discovery' "$(cat /run/discover.out)"
 login >/run/login.out 2>&1 || give_up 'login' "$(cat /run/login.out)"
@@ -76,21 +81,21 @@ dd if=/dev/urandom of=/run/pattern bs=1M count=4 status=none
 check 'write' dd if=/run/pattern of="$disk" bs=1M oflag=direct status=none
 check 'read back' cmp -n 4194304 /run/pattern "$disk"
 
-check_says 'the session is listed' '^SESSION: handle=.*initiator=iqn' iscsictl -r "target=$name"
-check_says 'and its connection' '^        CONNECTION: cid=' iscsictl -r "target=$name"
-check_says 'as JSON' '"connections": \[' iscsictl -r "target=$name" --json
-check_says 'not for another initiator' '^no session$' iscsictl -r "target=$name" -k initiator=iqn.x:nobody
-check_says 'top sees it' "$name" iscsictl top --count 1 --interval 1
-check 'flush' iscsictl -F "target=$name"
-check 'flush of one LUN' iscsictl -F "target=$name" -k lun=1
-check_fails 'flush of a LUN that is not there' iscsictl -F "target=$name" -k lun=9
+check_says 'the session is listed' '^SESSION: handle=.*initiator=iqn' iscsictl -r "target=$iqn"
+check_says 'and its connection' '^        CONNECTION: cid=' iscsictl -r "target=$iqn"
+check_says 'as JSON' '"connections": \[' iscsictl -r "target=$iqn" --json
+check_says 'not for another initiator' '^no session$' iscsictl -r "target=$iqn" -k initiator=iqn.x:nobody
+check_says 'top sees it' "$iqn" iscsictl top --count 1 --interval 1
+check 'flush' iscsictl -F "target=$iqn"
+check 'flush of one LUN' iscsictl -F "target=$iqn" -k lun=1
+check_fails 'flush of a LUN that is not there' iscsictl -F "target=$iqn" -k lun=9
 
-handle=$(iscsictl -r "target=$name" | sed -n 's/^SESSION: handle=\([^,]*\),.*/\1/p')
+handle=$(iscsictl -r "target=$iqn" | sed -n 's/^SESSION: handle=\([^,]*\),.*/\1/p')
 check 'the session is dropped' iscsictl -D "$handle"
 other_handle()
 {
 	local now
-	now=$(iscsictl -r "target=$name" | sed -n 's/^SESSION: handle=\([^,]*\),.*/\1/p')
+	now=$(iscsictl -r "target=$iqn" | sed -n 's/^SESSION: handle=\([^,]*\),.*/\1/p')
 	[ -n "$now" ] && [ "$now" != "$handle" ]
 }
 check 'the initiator comes back with another one' wait_for "$PATIENCE" other_handle
@@ -104,21 +109,23 @@ check_says 'the good one beside it is not' '^isns_query=30$' iscsictl -g
 check 'back' iscsictl -G iscsi_target_vendor_id=CHISCSI isns_query=60
 
 logout >/dev/null
-check 'the second target stops' iscsictl -s "target=$name-b"
+check 'the second target stops' iscsictl -s "target=$iqn-b"
 cp $conf /run/written.conf
 check 'what is active is written' iscsictl -W -f /run/written.conf
 check 'the old text is kept' cmp $conf /run/written.conf.bak
 check_equal 'mode of the file' "$(stat -c %a /run/written.conf)" 600
-check_fails 'without the stopped target' grep -q "$name-b" /run/written.conf
+check_fails 'without the stopped target' grep -q "$iqn-b" /run/written.conf
 check 'with the secret' grep -q hush-hush-hush /run/written.conf
-iscsictl -c "target=$name" | tail -n +3 >/run/before
+iscsictl -c "target=$iqn" | tail -n +3 >/run/before
 check 'the first target stops' iscsictl -s target=ALL
 check_says 'nothing is active' '^no active target$' iscsictl -c
 check 'the written file starts it again' iscsictl -S target=ALL -f /run/written.conf
-iscsictl -c "target=$name" | tail -n +3 >/run/after
+iscsictl -c "target=$iqn" | tail -n +3 >/run/after
 check 'just as it was' diff /run/before /run/after
 check 'the end' iscsictl -s target=ALL
 stop_initiator
 check 'the module can go' unload_target
+rm -r "$modules/updates"
+(exec -a depmod "$(readlink -f "$(command -v modprobe)")") || :
 check_klog 'the kernel log is clean' iscsictl
 finish
