@@ -11,8 +11,10 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "fake_door.hh"
+#include "target/config/config_file.hh"
 
 namespace iscsictl {
 namespace {
@@ -531,6 +533,38 @@ TEST_F(Commands, WriteReplacesNothingByWhatDoesNotReadBack) {
   EXPECT_TRUE(has(err_, "nothing is written"));
   EXPECT_EQ(get("chiscsi.conf"), "# precious\n");
   EXPECT_EQ(run({"-W", "-f", folder_ + "/absent/x.conf"}), kRefused);
+}
+
+// Many at once: each file is a whole one, the last one and the one before it are there, and no
+// temporary one is left.
+TEST_F(Commands, WritersTakeTurns) {
+  put("");
+  constexpr unsigned kWriters = 8;
+  std::vector<std::thread> writers;
+  for (unsigned i = 0; i < kWriters; ++i) {
+    writers.emplace_back([this, i] {
+      FakeDoor door;
+      door.ask(CHISCSI_CONTROL_GLOBAL_SET, {"isns_query=" + std::to_string(i + 1)}, 0);
+      std::istringstream in;
+      std::ostringstream out, err;
+      Context context{door, in, out, err};
+      Options options;
+      options.mode = Mode::kWrite;
+      options.file = conf_;
+      for (int round = 0; round < 10; ++round)
+        EXPECT_EQ(write_file(options, context), kDone) << err.str();
+    });
+  }
+  for (std::thread& writer : writers)
+    writer.join();
+  for (const char* name : {"chiscsi.conf", "chiscsi.conf.bak"}) {
+    const string text = get(name);
+    const auto file = chiscsi::ConfigFile::parse({text.data(), text.size()});
+    ASSERT_TRUE(file.is_ok());
+    EXPECT_EQ(file.value()->error_count(), 0u);
+    EXPECT_TRUE(file.value()->globals()) << name;
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2);
 }
 
 // --- No module, no right ---
