@@ -56,7 +56,7 @@ for port in 3260 3261; do
 	login "$IQN" "127.0.0.1:$port" >/run/login.out 2>&1 || give_up "login at $port" "$(cat /run/login.out)"
 done
 two_disks() { [ "$(find_disks | wc -l)" -eq 2 ]; }
-find_disks() { find /sys/block -name 'sd*' -printf '%f\n'; }
+find_disks() { (cd /sys/block && ls -d sd*) 2>/dev/null; }
 wait_for "$PATIENCE" two_disks || give_up 'both disks appear' "$(dmesg | tail -n 20)"
 
 readers=
