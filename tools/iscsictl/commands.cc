@@ -19,6 +19,14 @@ int Context::refuse(std::string_view line) const {
   return kRefused;
 }
 
+void Context::tell_warnings(const Reply& reply) const {
+  for (const Record& record : reply.records) {
+    for (const auto& [key, value] : record.fields) {
+      if (key == "warning") err << "iscsictl: warning: " << value << '\n';
+    }
+  }
+}
+
 int Context::refuse(std::string_view subject, const Reply& reply) const {
   std::string line(subject);
   if (!subject.empty()) line += ": ";
@@ -170,7 +178,9 @@ std::vector<Keys> by_key(const Keys& assignments) {
 int set_globals(const Options& options, Context& context) {
   int status = kDone;
   if (!can_ask(context, false, &status)) return status;
-  if (context.door.ask(CHISCSI_CONTROL_GLOBAL_SET, options.assignments).is_ok()) return kDone;
+  const Reply all = context.door.ask(CHISCSI_CONTROL_GLOBAL_SET, options.assignments);
+  context.tell_warnings(all);
+  if (all.is_ok()) return kDone;
   std::vector<Keys> left = by_key(options.assignments);
   std::vector<std::string> complaints;
   for (bool has_changed = true; has_changed && !left.empty();) {
@@ -179,6 +189,7 @@ int set_globals(const Options& options, Context& context) {
     std::vector<Keys> refused;
     for (const Keys& group : left) {
       const Reply reply = context.door.ask(CHISCSI_CONTROL_GLOBAL_SET, group);
+      context.tell_warnings(reply);
       if (reply.is_ok()) {
         has_changed = true;
         continue;

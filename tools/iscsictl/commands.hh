@@ -32,6 +32,8 @@ struct Context {
 
   // "iscsictl: LINE" to err; returns kRefused.
   int refuse(std::string_view line) const;
+  // What the module wants to be known although it has done what it was asked.
+  void tell_warnings(const Reply& reply) const;
   // Why `subject` was refused by the module; returns kRefused.
   int refuse(std::string_view subject, const Reply& reply) const;
 };

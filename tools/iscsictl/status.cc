@@ -40,6 +40,10 @@ Traffic traffic_of(const Record& record) {
           number_of(record, "read_bytes"), number_of(record, "write_bytes")};
 }
 
+std::string counted(uint64_t number, const char* what) {
+  return std::to_string(number) + ' ' + what + (number == 1 ? "" : "s");
+}
+
 using Clock = std::chrono::steady_clock;
 
 // By handle: one that ends and is made again is another session.
@@ -131,10 +135,11 @@ int show_status(const Options& options, Context& context) {
   }
   const std::string version(versions.records.empty() ? "" : versions.records.front().get("module"));
   context.out << "chiscsi.ko " << version << " is loaded\n"
-              << targets.records.size() << " active targets, " << sessions << " sessions\n";
+              << counted(targets.records.size(), "active target") << ", "
+              << counted(sessions, "session") << '\n';
   for (const Record& target : targets.records) {
-    context.out << "  " << target.get("target") << ": " << target.get("luns") << " LUNs, "
-                << target.get("sessions") << " sessions\n";
+    context.out << "  " << target.get("target") << ": " << counted(number_of(target, "luns"), "LUN")
+                << ", " << counted(number_of(target, "sessions"), "session") << '\n';
   }
   return kDone;
 }

@@ -430,6 +430,11 @@ TEST_F(Commands, ABadGlobalKeepsNoGoodOneBack) {
   EXPECT_TRUE(has(out_, "isns_id=x\n"));
 }
 
+TEST_F(Commands, WarningsOfTheModuleAreTold) {
+  EXPECT_EQ(run({"-G", "iscsi_offload_mode=TOE"}), kDone);
+  EXPECT_EQ(err_, "iscsictl: warning: iscsi_offload_mode: TOE means the same as AUTO\n");
+}
+
 TEST_F(Commands, GlobalsThatNeedEachOtherAreSetTogether) {
   EXPECT_EQ(run({"-G", "DISC_AuthMethod=CHAP", "DISC_Auth_CHAP_Initiator=\"u\":\"0123456789ab\"",
                  "DISC_Auth_CHAP_Initiator=\"v\":\"0123456789ab\"", "isns_query=0"}),
@@ -476,8 +481,8 @@ TEST_F(Commands, StatusAndTop) {
   door_.targets[kDisk0].sessions = {
       {{{"session", "0x3"}, {"initiator", "iqn.x:i"}, {"read_commands", "5"}}}};
   EXPECT_EQ(run({"status"}), kDone);
-  EXPECT_EQ(out_, string("chiscsi.ko 1.2.3 is loaded\n1 active targets, 1 sessions\n  ") + kDisk0 +
-                      ": 1 LUNs, 1 sessions\n");
+  EXPECT_EQ(out_, string("chiscsi.ko 1.2.3 is loaded\n1 active target, 1 session\n  ") + kDisk0 +
+                      ": 1 LUN, 1 session\n");
   EXPECT_EQ(run({"status", "--json"}), kDone);
   EXPECT_TRUE(has(out_, "\"loaded\": true"));
   EXPECT_EQ(run({"top", "--count", "1", "--interval", "1"}), kDone);

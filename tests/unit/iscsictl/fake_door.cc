@@ -132,7 +132,8 @@ Reply FakeDoor::set_globals(std::string_view buffer, unsigned flags) {
                    : chiscsi::GlobalSettings::update(*globals, bytes_of(buffer), &error);
   if (!fresh.is_ok()) return failure(EINVAL, error.c_str());
   globals = fresh.take();
-  return {};
+  if (globals->offload_mode() != chiscsi::OffloadMode::kToe) return {};
+  return {0, {}, {{{{"warning", "iscsi_offload_mode: TOE means the same as AUTO"}}}}};
 }
 
 }  // namespace iscsictl
