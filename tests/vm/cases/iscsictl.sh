@@ -71,6 +71,14 @@ check_says 'one key alone' '^        MaxBurstLength=262144$' iscsictl -c "target
 check_says 'globals of the file' '^iscsi_login_complete_time=60$' iscsictl -g
 check_says 'status' '2 active targets, 0 sessions' iscsictl status
 
+grep -qs '^nobody:' /etc/passwd || echo 'nobody:x:65534:65534::/:/bin/sh' >>/etc/passwd
+check_says 'who is not root is told so' '^iscsictl: only root may open /dev/chiscsi$' \
+	sh -c '! su -s /bin/sh nobody -c "iscsictl -c" 2>&1'
+chmod 644 $conf
+check_says 'and may look at a file all the same' '2 targets, no mistake' \
+	su -s /bin/sh nobody -c "iscsictl --check -f $conf"
+chmod 600 $conf
+
 IQN=$iqn
 start_initiator || give_up 'iscsid starts' "$(cat /run/iscsid.log)"
 discover_quietly || give_up 'discovery' "$(cat /run/discover.out)"
