@@ -203,8 +203,10 @@ FORCE:
 #: Build
 #:   make                configure if needed, then the modules, the sample driver, the tools
 #:   make modules        chiscsi.ko only; KDIR=TREE and O=DIR build for another kernel
-#:   make install        modules, depmod, public headers, tools; DESTDIR= and PREFIX= honoured
-#:   make uninstall      takes the installed modules and headers away again
+#:   make tools          iscsictl only; `make -C tools` does it without any kernel headers
+#:   make install        modules, depmod, public headers, iscsictl with its manual pages, service and
+#:                       sample configuration; DESTDIR= and PREFIX= honoured
+#:   make uninstall      takes all of that away again, but for /etc/chiscsi/chiscsi.conf
 #:   make clean          objects and modules; distclean also the configuration and build/
 #:   make format         clang-format over all C++ files
 #: Variables: KDIR= O= V=1 WERROR=0 CONFIGURE_FLAGS=; for install DESTDIR= PREFIX= MODDIR= INCDIR=,

@@ -19,9 +19,10 @@
  * @CHISCSI_CONTROL_VERSIONS: out: ``module=``, ``api=``, ``control=``
  * @CHISCSI_CONTROL_TARGET_START: in: the keys of a ``target:`` block, TargetName
  *	among them. Starts the target, or reloads it when it is active; with
- *	CHISCSI_CONTROL_CHECK nothing changes and only the keys are looked at. out:
- *	``result=started`` or ``result=reloaded``
- * @CHISCSI_CONTROL_TARGET_STOP: in: ``target=``. -ENOENT when there is none
+ *	CHISCSI_CONTROL_CHECK nothing changes and only the keys are looked at. -EBUSY while
+ *	somebody else starts, changes or stops this target. out: ``result=started`` or
+ *	``result=reloaded``
+ * @CHISCSI_CONTROL_TARGET_STOP: in: ``target=``. -ENOENT when there is none, -EBUSY as above
  * @CHISCSI_CONTROL_TARGET_LIST: in: nothing, or ``target=``. out: a record per target:
  *	``target=``, ``id=``, ``class=``, ``sessions=``, ``luns=``
  * @CHISCSI_CONTROL_TARGET_CONFIG: in: ``target=``. out: one record of the target's

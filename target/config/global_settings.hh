@@ -50,7 +50,7 @@ inline constexpr uint32_t kMaxGlobalText = 255;
 class GlobalSettings : public RefCounted<GlobalSettings> {
  public:
   // All keys of a block; what is absent has its default. With `all` every mistake is reported there
-  // and `error` holds the first one. Errors: kInvalid with the reason in `error`, kNoMemory.
+  // and `error` holds the last one. Errors: kInvalid with the reason in `error`, kNoMemory.
   static Result<Ref<GlobalSettings>> parse(Bytes buffer, ConfigError* error,
                                            ConfigErrors* all = nullptr);
   // What `current` says, but for the keys of `buffer`. An empty value takes the accounts of a key

@@ -43,9 +43,14 @@ void KeyHint::offer(Text key) {
   best_distance_ = distance;
 }
 
+Text shown_key(Text line) {
+  const Text key = line.take_until('=').take_until('"');
+  return key.empty() ? Text("\"\"") : key;
+}
+
 Status refuse_unknown_key(Text key, Text best, ConfigError* error) {
   error->clear();
-  error->add_foreign(key.empty() ? Text("\"\"") : key).add(": unknown key");
+  error->add_foreign(shown_key(key)).add(": unknown key");
   if (!best.empty()) error->add(", did you mean ").add(best).add("?");
   return Error::kInvalid;
 }

@@ -27,6 +27,10 @@ class KeyHint {
   uint32_t best_distance_ = ~0u;
 };
 
+// What may be shown of a line that has no known key: nothing from the first quote on, or the first
+// `=`. It might be a secret.
+Text shown_key(Text line);
+
 // Writes "<key>: unknown key, did you mean <best>?". Returns kInvalid.
 Status refuse_unknown_key(Text key, Text best, ConfigError* error);
 

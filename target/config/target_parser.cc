@@ -5,6 +5,7 @@
 // One row per key names the function that takes its value. Numbers and booleans of RFC 7143 take
 // their range and their member from the key table. Every refusal names the key, the value and what
 // is allowed.
+#include "target/config/key_hint.hh"
 #include "target/config/number.hh"
 #include "target/config/target_settings.hh"
 #include "target/config/word_list.hh"
@@ -13,10 +14,13 @@ namespace chiscsi {
 
 class TargetParser {
  public:
-  TargetParser(TargetSettings& settings, const TargetParseOptions& options, ConfigError& error)
-      : settings_(settings), options_(options), error_(error) {}
+  TargetParser(TargetSettings& settings, const TargetParseOptions& options, ConfigError& error,
+               ConfigErrors* all)
+      : settings_(settings), options_(options), error_(error), all_(all) {}
 
   Status run(Text target_name, Bytes buffer);
+  static bool knows(Text key) { return find_row(key) != kRowCount; }
+  static void offer_keys(KeyHint* hint);
 
  private:
   using Handler = Status (TargetParser::*)(const char* key, Text value);
@@ -25,12 +29,15 @@ class TargetParser {
     bool repeatable;
     Handler take;
   };
-  static const Row kRows[];
-  static constexpr size_t kMaxRows = 40;
+  static constexpr size_t kRowCount = 32;
+  static const Row kRows[kRowCount];
+  static size_t find_row(Text key);
 
   Status take_pair(Text pair);
   Status take_value(size_t row, Text value);
+  Status report(uint32_t pair, Status status);
   Status check_all();
+  Status check_presence();
   Status refuse(const char* key, Text what, Text value);
 
   Status take_name(const char* key, Text value);
@@ -64,7 +71,9 @@ class TargetParser {
   TargetSettings& settings_;
   const TargetParseOptions& options_;
   ConfigError& error_;
-  bool seen_[kMaxRows] = {};
+  ConfigErrors* all_;
+  bool failed_ = false;
+  bool seen_[kRowCount] = {};
   AuthChoice methods_;
 };
 
@@ -125,29 +134,53 @@ Status TargetParser::refuse(const char* key, Text what, Text value) {
 Status TargetParser::run(Text target_name, Bytes buffer) {
   if (buffer.size() > kMaxConfigBytes) {
     error_.at("configuration").add("longer than 262144 bytes");
-    return Error::kInvalid;
+    return report(ConfigErrors::kNoPair, Error::kInvalid);
   }
   if (!target_name.empty()) CHISCSI_TRY(take_name("TargetName", target_name));
   settings_.max_commands_ = options_.default_max_commands;
   CHISCSI_TRY(settings_.text_.assign(buffer));
-  for (Text rest = settings_.text_.text(); !rest.empty();) {
+  uint32_t number = 0;
+  for (Text rest = settings_.text_.text(); !rest.empty(); ++number) {
     const Text pair = rest.take_until('\0');
-    if (!pair.empty()) CHISCSI_TRY(take_pair(pair));
+    if (!pair.empty()) CHISCSI_TRY(report(number, take_pair(pair)));
   }
-  return check_all();
+  // What spans several keys is worth a look only when each is right by itself.
+  if (!failed_) CHISCSI_TRY(report(ConfigErrors::kNoPair, check_all()));
+  return failed_ ? Status(Error::kInvalid) : Status();
+}
+
+// With a listener a mistake is told to it, and reading goes on.
+Status TargetParser::report(uint32_t pair, Status status) {
+  if (status.is_ok() || status.error() != Error::kInvalid || all_ == nullptr) return status;
+  failed_ = true;
+  all_->report(pair, error_);
+  return {};
+}
+
+size_t TargetParser::find_row(Text key) {
+  size_t row = 0;
+  while (row < kRowCount && key != Text(kRows[row].key))
+    ++row;
+  return row;
+}
+
+void TargetParser::offer_keys(KeyHint* hint) {
+  for (const Row& row : kRows)
+    hint->offer(row.key);
 }
 
 Status TargetParser::take_pair(Text pair) {
   Text value = pair;
   const bool has_value = value.find('=') != Text::kNotFound;
   const Text key = value.take_until('=');
-  for (size_t row = 0; row < sizeof(kRows) / sizeof(kRows[0]); ++row) {
-    if (key != Text(kRows[row].key)) continue;
-    if (has_value) return take_value(row, value);
-    error_.at(kRows[row].key).add("has no value");
-    return Error::kInvalid;
+  const size_t row = find_row(key);
+  if (row == kRowCount) {
+    KeyHint hint(key);
+    offer_keys(&hint);
+    return refuse_unknown_key(key, hint.best(), &error_);
   }
-  error_.at("configuration").add("unknown key ").add_quoted(key);
+  if (has_value) return take_value(row, value);
+  error_.at(kRows[row].key).add("has no value");
   return Error::kInvalid;
 }
 
@@ -161,12 +194,26 @@ Status TargetParser::take_value(size_t row, Text value) {
   return (this->*known.take)(known.key, value);
 }
 
+Status TargetParser::check_presence() {
+  const struct {
+    const char* key;
+    bool is_missing;
+  } needed[] = {
+      {"TargetName", settings_.name_.empty()},
+      {"PortalGroup", options_.from_file && settings_.portal_groups_.empty()},
+      {"TargetDevice", options_.from_file && settings_.devices_.empty()},
+  };
+  for (const auto& one : needed) {
+    if (!one.is_missing) continue;
+    error_.at(one.key).add("is missing");
+    CHISCSI_TRY(report(ConfigErrors::kNoPair, Error::kInvalid));
+  }
+  return {};
+}
+
 Status TargetParser::check_all() {
   TargetSettings& s = settings_;
-  if (s.name_.empty()) {
-    error_.at("TargetName").add("is missing");
-    return Error::kInvalid;
-  }
+  CHISCSI_TRY(check_presence());
   if (s.session_.first_burst_length > s.session_.max_burst_length) {
     error_.at("FirstBurstLength").add_number(s.session_.first_burst_length);
     error_.add(" is more than MaxBurstLength ").add_number(s.session_.max_burst_length);
@@ -329,14 +376,18 @@ Status TargetParser::take_registers_isns(const char* key, Text value) {
 
 Result<Ref<TargetSettings>> TargetSettings::parse(Text target_name, Bytes buffer,
                                                   const TargetParseOptions& options,
-                                                  ConfigError* error) {
+                                                  ConfigError* error, ConfigErrors* all) {
   error->clear();
   auto settings = Ref<TargetSettings>::adopt(make<TargetSettings>(Alloc::kMaySleep));
   if (!settings) return Error::kNoMemory;
-  TargetParser parser(*settings, options, *error);
+  TargetParser parser(*settings, options, *error, all);
   const Status status = parser.run(target_name, buffer);
   if (!status.is_ok()) return status.error();
   return settings;
 }
+
+bool TargetSettings::knows(Text key) { return TargetParser::knows(key); }
+
+void TargetSettings::offer_keys(KeyHint* hint) { TargetParser::offer_keys(hint); }
 
 }  // namespace chiscsi

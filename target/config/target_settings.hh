@@ -17,6 +17,7 @@
 #include "base/text.hh"
 #include "target/config/access_list.hh"
 #include "target/config/auth_settings.hh"
+#include "target/config/config_errors.hh"
 #include "target/config/key_table.hh"
 #include "target/config/message_line.hh"
 #include "target/config/portal_group.hh"
@@ -50,16 +51,25 @@ class ConfigText {
 // What parse() cannot know from the buffer.
 struct TargetParseOptions {
   bool has_chap_hook = false;  // The target's class has fp_chap_info_get.
+  bool from_file = false;      // There has to be a PortalGroup and a TargetDevice.
   uint32_t default_max_commands = kDefaultSessionCommandsApi;
 };
 
 class TargetSettings : public RefCounted<TargetSettings> {
  public:
   // Parses a whole target. `target_name` must be a valid iSCSI name; a TargetName in the buffer
-  // must equal it, and when `target_name` is empty the buffer must have one. Errors: kInvalid with
-  // the reason in `error`, kNoMemory. Source: Guide 6.1.1.
+  // must equal it, and when `target_name` is empty the buffer must have one. With `all` every
+  // mistake is reported there and `error` holds the last one. Errors: kInvalid with the reason in
+  // `error`, kNoMemory. Source: Guide 6.1.1.
   static Result<Ref<TargetSettings>> parse(Text target_name, Bytes buffer,
-                                           const TargetParseOptions& options, ConfigError* error);
+                                           const TargetParseOptions& options, ConfigError* error,
+                                           ConfigErrors* all = nullptr);
+  // Whether a key of a target has this name.
+  static bool knows(Text key);
+  static void offer_keys(class KeyHint* hint);
+
+  // The key=value strings it was made of, secrets among them.
+  Bytes keys() const { return text_.text().bytes(); }
 
   // Whether a running target may take over `fresh`: TargetSessionMaxCmd, ACL_Enable and ACL must
   // not change. Errors: kInvalid with the reason in `error`.

@@ -2,8 +2,8 @@
 #
 # Unit tests: every tests/unit/**/*_test.cc. One program per folder, named after its path, so
 # that a folder whose sources do not compile takes no other folder's tests with it. base/ and os/ are
-# linked with the POSIX port alone, offload/ also with the offload sources, all others with the
-# engine. Each test case becomes one ctest test.
+# linked with the POSIX port alone, iscsictl/ also with the tool, offload/ with the offload sources,
+# all others with the engine. Each test case becomes one ctest test.
 
 find_package(GTest REQUIRED)
 include(GoogleTest)
@@ -33,6 +33,14 @@ target_include_directories(chiscsi_api_only INTERFACE
   ${CHISCSI_ROOT}/include/common ${CHISCSI_ROOT}/api-ddk)
 target_link_libraries(chiscsi_api_only INTERFACE Threads::Threads)
 
+# iscsictl but for main() and its own port of include/os, with a module in memory.
+file(GLOB tool_sources CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tools/iscsictl/*.cc)
+list(FILTER tool_sources EXCLUDE REGEX "/(main|user_space)\\.cc$")
+add_library(chiscsi_tool STATIC EXCLUDE_FROM_ALL ${tool_sources} unit/iscsictl/fake_door.cc)
+target_include_directories(chiscsi_tool PUBLIC
+  ${CHISCSI_ROOT}/tools/iscsictl ${CHISCSI_ROOT}/tests/unit/iscsictl)
+target_link_libraries(chiscsi_tool PUBLIC chiscsi_engine PRIVATE chiscsi_warnings)
+
 file(GLOB_RECURSE unit_tests CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tests/unit/*_test.cc)
 set(unit_programs "")
 foreach(test IN LISTS unit_tests)
@@ -49,6 +57,8 @@ foreach(name IN LISTS unit_programs)
     set(libraries chiscsi_host)
   elseif(name STREQUAL unit_api_ddk)
     set(libraries chiscsi_api_only)  # They bring a host and a target of their own.
+  elseif(name STREQUAL unit_iscsictl)
+    set(libraries chiscsi_tool)
   elseif(name MATCHES "^unit_offload" AND TARGET chiscsi_offload)
     set(libraries chiscsi_offload)
   else()

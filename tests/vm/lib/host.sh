@@ -232,6 +232,10 @@ vm_pack_tools()
 			-not -path '*/.git/*' -print -quit)
 		[ -z "$file" ] || cp "$file" "$1/"
 	done
+	# The boot service, at the places where an installation puts it.
+	sed 's|@SBINDIR@|/usr/sbin|g; s|@SYSCONFDIR@|/etc|g' "$vm_repo/tools/service/chelsio-target" \
+		>"$1/chelsio-target"
+	chmod 755 "$1/chelsio-target"
 }
 
 # --file HOST[:GUEST] copies a file or a folder into the machine.

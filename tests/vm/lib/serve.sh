@@ -40,7 +40,7 @@ configured()
 	mkdir -p /etc/chiscsi
 	cp /job/chiscsi.conf /etc/chiscsi/chiscsi.conf
 	engine_load
-	iscsictl -S
+	iscsictl -S target=ALL
 }
 
 start_target()

@@ -304,7 +304,9 @@ TEST(GlobalSettings, SurvivesEveryFailureOfMemory) {
     auto updated = result.is_ok() ? GlobalSettings::update(*result.value(), bytes_of(text), &error)
                                   : Result<Ref<GlobalSettings>>(result.error());
     succeeded = updated.is_ok();
-    if (!succeeded) EXPECT_EQ(updated.error(), Error::kNoMemory);
+    if (!succeeded) {
+      EXPECT_EQ(updated.error(), Error::kNoMemory);
+    }
   }
   host_fail_allocation_at(0);
   EXPECT_TRUE(succeeded);

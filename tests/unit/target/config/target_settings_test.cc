@@ -166,14 +166,16 @@ TEST(TargetSettings, KeepsTheOrderOfPreference) {
 }
 
 TEST(TargetSettings, RefusesUnknownDoubledAndMalformedLines) {
-  EXPECT_EQ(error_of({"Foo=1"}), "configuration: unknown key \"Foo\"");
-  EXPECT_EQ(error_of({"TaskReporting=RFC3720"}), "configuration: unknown key \"TaskReporting\"");
+  EXPECT_EQ(error_of({"Foo=1"}), "Foo: unknown key");
+  EXPECT_EQ(error_of({"MaxConection=1"}),
+            "MaxConection: unknown key, did you mean MaxConnections?");
+  EXPECT_EQ(error_of({"TaskReporting=RFC3720"}), "TaskReporting: unknown key");
   EXPECT_EQ(error_of({"MaxConnections"}), "MaxConnections: has no value");
-  EXPECT_EQ(error_of({"Foo"}), "configuration: unknown key \"Foo\"");
-  EXPECT_EQ(error_of({"=1"}), "configuration: unknown key \"\"");
-  EXPECT_EQ(error_of({" MaxConnections=1"}), "configuration: unknown key \" MaxConnections\"");
-  EXPECT_EQ(error_of({std::string(5000, 'K') + "=1"}),
-            "configuration: unknown key \"" + std::string(40, 'K') + "...\"");
+  EXPECT_EQ(error_of({"Foo"}), "Foo: unknown key");
+  EXPECT_EQ(error_of({"=1"}), "\"\": unknown key");
+  EXPECT_EQ(error_of({" MaxConnections=1"}),
+            " MaxConnections: unknown key, did you mean MaxConnections?");
+  EXPECT_EQ(error_of({std::string(5000, 'K') + "=1"}), std::string(40, 'K') + "...: unknown key");
   for (const char* line : {"MaxConnections=1", "TargetAlias=x", "ACL_Enable=No", "InitialR2T=No"}) {
     EXPECT_EQ(error_of({line, line}), std::string(line, strcspn(line, "=")) + ": is given twice");
   }

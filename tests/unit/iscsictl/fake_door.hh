@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// FakeDoor: a module in memory for the tests of iscsictl. Keys are read by the real parser, and the
+// answers have the form that include/common/chiscsi_control.h describes.
+#pragma once
+
+#include <cerrno>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/chiscsi_control.h"
+#include "door.hh"
+#include "target/config/global_settings.hh"
+#include "target/config/target_settings.hh"
+
+namespace iscsictl {
+
+struct FakeTarget {
+  unsigned id = 0;
+  std::string owner = "administrator";
+  Keys keys;
+  std::vector<Record> sessions;
+};
+
+class FakeDoor : public Door {
+ public:
+  FakeDoor() {
+    chiscsi::ConfigError error;
+    globals = chiscsi::GlobalSettings::parse({}, &error).take();
+  }
+  State state() override { return current; }
+  Reply ask(unsigned op, const Keys& keys, unsigned flags) override {
+    std::string buffer;
+    for (const std::string& key : keys)
+      buffer += key + '\0';
+    return ask_raw(op, buffer, flags);
+  }
+  Reply ask_raw(unsigned op, std::string_view buffer, unsigned flags) override;
+  bool load_module(std::string* why) override {
+    ++loads;
+    if (!can_load) *why = "modprobe could not load chiscsi.ko";
+    if (can_load) current = State::kOpen;
+    return can_load;
+  }
+
+  State current = State::kOpen;
+  bool can_load = true;
+  unsigned loads = 0;
+  unsigned busy = 0;  // So many starts and stops meet somebody else, who then stops the target.
+  std::vector<unsigned> asked;  // The operations, in order.
+  std::map<std::string, FakeTarget> targets;
+  chiscsi::Ref<chiscsi::GlobalSettings> globals;
+
+ private:
+  Reply start(std::string_view buffer);
+  Reply list(const std::string& name);
+  Reply show(const std::string& name, bool secrets);
+  Reply set_globals(std::string_view buffer, unsigned flags);
+  unsigned next_id_ = 1;
+};
+
+}  // namespace iscsictl

@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# service.sh - the boot service, with and without a file, and under load.
+#
+# Runs in the test machine.  No file and no target are fine and are said.  Two
+# ports are read all the time while the service is stopped and started again: the
+# initiator waits, comes back and reads the same.  A reload keeps the sessions.
+
+set -eu
+# shellcheck source=tests/vm/lib/guest.sh
+. "${GUEST_LIB:-/tests/lib}/guest.sh"
+
+need_chiscsi
+command -v chelsio-target >/dev/null || skip_case 'there is no chelsio-target'
+command -v iscsictl >/dev/null || skip_case 'there is no iscsictl'
+klog_mark service
+
+IQN=iqn.2026-11.org.example:service
+modules=/lib/modules/$(uname -r)
+conf=/etc/chiscsi/chiscsi.conf
+is_loaded() { [ -d /sys/module/chiscsi ]; }
+# depmod is the same program as modprobe.
+make_index() { (exec -a depmod "$(readlink -f "$(command -v modprobe)")"); }
+
+mkdir -p "$modules/updates" /etc/chiscsi
+cp /modules/chiscsi.ko "$modules/updates/"
+make_index || give_up 'depmod' 'it failed'
+
+check_says 'status before: not loaded' 'not loaded' sh -c 'chelsio-target status; [ $? -eq 3 ]'
+check 'stop is fine then' chelsio-target stop
+check_says 'start without a file says so' 'no configuration file' chelsio-target start
+check 'and loads the module' is_loaded
+check 'stop' chelsio-target stop
+check_fails 'stop unloads it' is_loaded
+echo '# nothing' >$conf
+check_says 'start without a target says so' 'no target in it' chelsio-target start
+check 'stop' chelsio-target stop
+
+dd if=/dev/urandom of=/run/disk.img bs=1M count=16 status=none
+cp /run/disk.img /run/pattern
+cat >$conf <<-CONF
+	target:
+	TargetName=$IQN
+	TargetDevice=/run/disk.img,FILE
+	PortalGroup=1@0.0.0.0:3260,0.0.0.0:3261
+CONF
+check 'start with a target' chelsio-target start
+check_says 'status' '1 active target' chelsio-target status
+wait_for_port || give_up 'it listens' "$(dmesg | tail -n 20)"
+start_initiator || give_up 'iscsid starts' "$(cat /run/iscsid.log)"
+discover_quietly || give_up 'discovery' "$(cat /run/discover.out)"
+# Reads wait for the service as long as it takes.
+node_set node.session.timeo.replacement_timeout 300
+for port in 3260 3261; do
+	login "$IQN" "127.0.0.1:$port" >/run/login.out 2>&1 || give_up "login at $port" "$(cat /run/login.out)"
+done
+two_disks() { [ "$(find_disks | wc -l)" -eq 2 ]; }
+find_disks() { (cd /sys/block && ls -d sd*) 2>/dev/null; }
+wait_for "$PATIENCE" two_disks || give_up 'both disks appear' "$(dmesg | tail -n 20)"
+
+readers=
+for disk in $(find_disks); do
+	(while [ ! -e /run/enough ]; do
+		dd if="/dev/$disk" bs=1M iflag=direct status=none | cmp - /run/pattern || exit 1
+	done) >"/run/reader.$disk" 2>&1 &
+	readers="$readers $!"
+done
+handles() { iscsictl -r "target=$IQN" | sed -n 's/^SESSION: handle=\([^,]*\),.*/\1/p' | sort; }
+before=$(handles)
+check 'reload under load' chelsio-target reload
+check_equal 'it keeps the sessions' "$(handles)" "$before"
+both_are_back() { [ "$(handles | wc -l)" -eq 2 ]; }
+for round in 1 2 3; do
+	check "stop under load, round $round" chelsio-target stop
+	check_fails 'the module is gone' is_loaded
+	check 'start' chelsio-target start
+	check 'both sessions are back' wait_for 120 both_are_back
+done
+touch /run/enough
+for reader in $readers; do
+	check 'a reader has read nothing wrong' wait "$reader"
+done
+iscsiadm -m node --logoutall=all >/dev/null 2>&1 || :
+check 'stop at the end' chelsio-target stop
+stop_initiator
+check_fails 'the module is gone' is_loaded
+rm -r "$modules/updates" /etc/chiscsi
+make_index || :
+check_klog 'the kernel log is clean' service
+finish

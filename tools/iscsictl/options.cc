@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// See options.hh.
+#include "options.hh"
+
+#include <getopt.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+namespace iscsictl {
+
+const char kShortUsage[] =
+    "usage: iscsictl -S [target=NAME,...|ALL] [-f FILE] [-x FILE]   start or reload\n"
+    "       iscsictl -s target=NAME,...|ALL [--if-exists]           stop\n"
+    "       iscsictl -c [target=NAME,...|ALL] [-k KEY] [--json]     show targets\n"
+    "       iscsictl -r target=NAME [-k initiator=NAME] [--json]    show sessions\n"
+    "       iscsictl --check [-f FILE]                              look at a file, change "
+    "nothing\n"
+    "       iscsictl -g | -G KEY=VALUE... | -D HANDLE | -F ... | -W -f FILE | status | top\n"
+    "`iscsictl -h` and iscsictl(8) say more.\n";
+
+const char kLongUsage[] =
+    "usage: iscsictl OPTION...\n"
+    "\n"
+    "Targets: target=NAME[,NAME...] or target=ALL, as often as you like, in any place.\n"
+    "\n"
+    "  -S, --start [TARGETS]     start targets of the configuration file, reload those that are\n"
+    "                            active; without TARGETS reload what is active and nothing else.\n"
+    "                            The file's globals are taken over, too. Loads chiscsi.ko\n"
+    "      -f, --file FILE       this file, - for standard input; without it\n"
+    "                            /etc/chiscsi/chiscsi.conf, or when there is none\n"
+    "                            /etc/chelsio-iscsi/chiscsi.conf\n"
+    "      -x, --globals-from FILE   take the global: block from this file instead\n"
+    "  -s, --stop TARGETS        stop targets: their sessions end\n"
+    "          --if-exists       a target that is not active is no error\n"
+    "  -c, --show [TARGETS]      show the active targets; named ones with all their keys\n"
+    "      -k, --key KEY         of these keys only this one\n"
+    "  -F, --flush [TARGETS]     write cached data back to the devices\n"
+    "      -k, --key lun=N       of this LUN only\n"
+    "  -r, --sessions target=NAME    show the sessions of one target and their connections\n"
+    "      -k, --key initiator=NAME  those of this initiator only\n"
+    "  -D, --drop HANDLE         end a session; -r shows the handle, in hexadecimal\n"
+    "  -g, --globals             show the global settings\n"
+    "  -G, --set KEY=VALUE...    change global settings of the running target\n"
+    "  -W, --write -f FILE       write the globals and the active targets to FILE; what it held "
+    "is\n"
+    "                            kept as FILE.bak\n"
+    "      --check [-f FILE]     tell every mistake in a file; needs no module and no root\n"
+    "  status                    whether the module is loaded, and what it serves\n"
+    "  top                       what the sessions do, every two seconds\n"
+    "      --interval SECONDS, --count TIMES\n"
+    "      --json                -c, -g, -r and status as JSON\n"
+    "  -h, --help   -v, --version\n"
+    "\n"
+    "Exit status: 0 all was done; 1 something was refused; 2 the command line is wrong;\n"
+    "3 from status: the module is not loaded.\n"
+    "Files: chiscsi.conf(5). Manual page: iscsictl(8).\n";
+
+namespace {
+
+enum Long { kJson = 256, kIfExists, kCheckFile, kInterval, kCount };
+
+const option kLongOptions[] = {
+    {"help", no_argument, nullptr, 'h'},
+    {"version", no_argument, nullptr, 'v'},
+    {"file", required_argument, nullptr, 'f'},
+    {"globals-from", required_argument, nullptr, 'x'},
+    {"show", no_argument, nullptr, 'c'},
+    {"key", required_argument, nullptr, 'k'},
+    {"flush", no_argument, nullptr, 'F'},
+    {"globals", no_argument, nullptr, 'g'},
+    {"set", no_argument, nullptr, 'G'},
+    {"stop", no_argument, nullptr, 's'},
+    {"start", no_argument, nullptr, 'S'},
+    {"sessions", no_argument, nullptr, 'r'},
+    {"drop", required_argument, nullptr, 'D'},
+    {"write", no_argument, nullptr, 'W'},
+    {"check", no_argument, nullptr, kCheckFile},
+    {"json", no_argument, nullptr, kJson},
+    {"if-exists", no_argument, nullptr, kIfExists},
+    {"interval", required_argument, nullptr, kInterval},
+    {"count", required_argument, nullptr, kCount},
+    {nullptr, 0, nullptr, 0},
+};
+
+struct ModeOption {
+  int option;
+  Mode mode;
+  const char* name;
+};
+constexpr ModeOption kModes[] = {
+    {'h', Mode::kHelp, "-h"},      {'v', Mode::kVersion, "-v"},
+    {'c', Mode::kShow, "-c"},      {'F', Mode::kFlush, "-F"},
+    {'g', Mode::kGlobals, "-g"},   {'G', Mode::kSet, "-G"},
+    {'s', Mode::kStop, "-s"},      {'S', Mode::kStart, "-S"},
+    {'r', Mode::kSessions, "-r"},  {'D', Mode::kDrop, "-D"},
+    {'W', Mode::kWrite, "-W"},     {kCheckFile, Mode::kCheck, "--check"},
+    {-1, Mode::kStatus, "status"}, {-1, Mode::kTop, "top"},
+};
+
+using Complaint = std::optional<std::string>;
+
+std::string name_of(Mode mode) {
+  for (const ModeOption& known : kModes) {
+    if (known.mode == mode) return known.name;
+  }
+  return "";
+}
+
+Complaint set_mode(Mode mode, Options* options) {
+  // The long text is an answer to anything.
+  if (options->mode == Mode::kHelp || options->mode == mode) return {};
+  if (options->mode != Mode::kNone && mode != Mode::kHelp) {
+    return name_of(options->mode) + " and " + name_of(mode) + " exclude each other";
+  }
+  options->mode = mode;
+  return {};
+}
+
+bool parse_seconds(const char* text, unsigned* value) {
+  char* end = nullptr;
+  const unsigned long number = strtoul(text, &end, 10);
+  if (*text < '0' || *text > '9' || *end != '\0' || number > 86400) return false;
+  *value = static_cast<unsigned>(number);
+  return true;
+}
+
+template <typename T>
+Complaint set_once(std::optional<T>* slot, const char* value, const char* name) {
+  if (slot->has_value()) return std::string(name) + " is given twice";
+  *slot = value;
+  return {};
+}
+
+Complaint set_key(std::string_view text, Options* options) {
+  const size_t equals = text.find('=');
+  const std::string key(text.substr(0, equals));
+  if (key.empty()) return "-k wants KEY or KEY=VALUE";
+  if (auto complaint = set_once(&options->key, key.c_str(), "-k")) return complaint;
+  if (equals != text.npos) options->key_value = text.substr(equals + 1);
+  return {};
+}
+
+Complaint take_option(int option, Options* options) {
+  for (const ModeOption& known : kModes) {
+    if (known.option != option) continue;
+    if (option == 'D') options->handle = optarg;
+    return set_mode(known.mode, options);
+  }
+  switch (option) {
+    case 'f':
+      return set_once(&options->file, optarg, "-f");
+    case 'x':
+      return set_once(&options->globals_file, optarg, "-x");
+    case 'k':
+      return set_key(optarg, options);
+    case kJson:
+      options->json = true;
+      return {};
+    case kIfExists:
+      options->if_exists = true;
+      return {};
+    case kInterval:
+      if (parse_seconds(optarg, &options->interval_s) && options->interval_s != 0) return {};
+      return "--interval wants a number of seconds from 1 to 86400";
+    case kCount:
+      if (parse_seconds(optarg, &options->count)) return {};
+      return "--count wants a number from 0 to 86400";
+    default:
+      return std::string(option == ':' ? "an argument is missing" : "unknown option");
+  }
+}
+
+Complaint take_targets(std::string_view list, Options* options) {
+  while (true) {
+    const size_t comma = list.find(',');
+    const std::string name(list.substr(0, comma));
+    if (name.empty()) return "target= wants names separated by commas, or ALL";
+    if (name == "ALL") {
+      options->all_targets = true;
+    } else if (std::find(options->targets.begin(), options->targets.end(), name) ==
+               options->targets.end()) {
+      options->targets.push_back(name);
+    }
+    if (comma == list.npos) return {};
+    list.remove_prefix(comma + 1);
+  }
+}
+
+Complaint take_word(std::string_view word, Options* options) {
+  if (options->mode == Mode::kSet) {
+    options->assignments.emplace_back(word);
+    return {};
+  }
+  constexpr std::string_view kTarget = "target=";
+  if (word.substr(0, kTarget.size()) == kTarget) {
+    return take_targets(word.substr(kTarget.size()), options);
+  }
+  if (options->mode == Mode::kNone && word == "status") return set_mode(Mode::kStatus, options);
+  if (options->mode == Mode::kNone && word == "top") return set_mode(Mode::kTop, options);
+  return "what is \"" + std::string(word) + "\"? Targets are target=NAME";
+}
+
+Complaint check(const Options& options) {
+  switch (options.mode) {
+    case Mode::kNone:
+      return "nothing to do";
+    case Mode::kStop:
+      if (!options.names_targets()) return "-s wants target=NAME or target=ALL";
+      break;
+    case Mode::kSet:
+      if (options.assignments.empty()) return "-G wants KEY=VALUE";
+      break;
+    case Mode::kWrite:
+      if (!options.file) return "-W wants -f FILE";
+      if (*options.file == "-") return "-W cannot write to -";
+      break;
+    case Mode::kSessions:
+      if (options.all_targets || options.targets.size() != 1) return "-r wants one target=NAME";
+      if (options.key && (*options.key != "initiator" || !options.key_value)) {
+        return "-r knows no -k but -k initiator=NAME";
+      }
+      break;
+    case Mode::kFlush:
+      if (options.key && (*options.key != "lun" || !options.key_value)) {
+        return "-F knows no -k but -k lun=N";
+      }
+      break;
+    case Mode::kShow:
+      if (options.key_value) return "-c knows -k KEY, without a value";
+      break;
+    case Mode::kStart:
+      if (options.file == "-" && options.globals_file == "-") return "-f and -x cannot both be -";
+      break;
+    default:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
+
+Complaint parse_options(int argc, char* const* argv, Options* options) {
+  optind = 0;  // GNU: start over, for whoever parses more than once.
+  opterr = 0;
+  while (true) {
+    const int option = getopt_long(argc, argv, ":hvf:x:ck:FgGsSrD:W", kLongOptions, nullptr);
+    if (option == -1) break;
+    auto complaint = take_option(option, options);
+    if (!complaint) continue;
+    if (option == '?' || option == ':') *complaint += ": " + std::string(argv[optind - 1]);
+    return complaint;
+  }
+  for (int i = optind; i < argc; ++i) {
+    if (auto complaint = take_word(argv[i], options)) return complaint;
+  }
+  return options->mode == Mode::kHelp ? Complaint() : check(*options);
+}
+
+}  // namespace iscsictl
