@@ -77,7 +77,8 @@ Status Engine::start_workers() {
 // In the reverse order of creation:
 //   1. connections in the login phase, which end on the login worker;
 //   2. sessions, which end on their workers (targets are gone: only discovery sessions are left);
-//   3. the workers, login worker last.
+//   3. the workers, login worker last;
+//   4. the built-in LUN classes, which no target uses any more.
 Engine::~Engine() {
   if (login_worker_ && progress_ != nullptr) end_logins();
   if (worker_count_ != 0) end_sessions();
@@ -86,6 +87,7 @@ Engine::~Engine() {
     workers_[i].reset();
   os_free(workers_);
   login_worker_.reset();
+  storage::stop_classes();
   if (progress_ != nullptr) os_event_destroy(progress_);
 }
 
@@ -209,7 +211,6 @@ int engine_keep_reservations(const char* folder) {
 }
 
 void engine_stop(void) {
-  storage::stop_classes();
   destroy(the_engine);
   the_engine = nullptr;
 }
