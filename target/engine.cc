@@ -81,7 +81,8 @@ Status Engine::start_workers() {
 // none. Then, in the reverse order of creation:
 //   1. connections in the login phase, which end on the login worker;
 //   2. sessions, which end on their workers (targets are gone: only discovery sessions are left);
-//   3. the workers, login worker last.
+//   3. the workers, login worker last;
+//   4. the built-in LUN classes, which no target uses any more.
 Engine::~Engine() {
   if (worker_count_ != 0) remove_administrators_targets(Text());
   if (login_worker_ && progress_ != nullptr) end_logins();
@@ -91,6 +92,7 @@ Engine::~Engine() {
     workers_[i].reset();
   os_free(workers_);
   login_worker_.reset();
+  storage::stop_classes();
   if (progress_ != nullptr) os_event_destroy(progress_);
 }
 
@@ -214,7 +216,6 @@ int engine_keep_reservations(const char* folder) {
 }
 
 void engine_stop(void) {
-  storage::stop_classes();
   destroy(the_engine);
   the_engine = nullptr;
 }

@@ -316,11 +316,11 @@ Status start_classes() {
 // The code of the hooks has to stay until none can be called. Nothing can be done here about a
 // target that is still there but to wait for its end.
 void stop_classes() {
+  if (classes == nullptr) return;
   os_event* never = os_event_create();
   while (engine_target_class_deregister(class_name) == -static_cast<int>(Error::kBusy))
     never != nullptr ? static_cast<void>(os_event_wait(never, kWithdrawStepMs)) : os_relax();
   os_event_destroy(never);
-  if (classes == nullptr) return;
   os_mutex* mutex = classes->mutex;
   destroy(classes);
   classes = nullptr;

@@ -12,7 +12,8 @@ namespace chiscsi::storage {
 
 // Right after the start of the engine. Context: process.
 Status start_classes();
-// Right before its stop, when no target of the class is left. Context: process, sleeps.
+// At its stop, when no target of the class is left. Does nothing when they were not started.
+// Context: process, sleeps.
 void stop_classes();
 
 }  // namespace chiscsi::storage

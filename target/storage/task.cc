@@ -12,6 +12,7 @@ namespace chiscsi::storage {
 namespace {
 
 constexpr unsigned int kResidualFlags = SC_FLAG_XFER_OVERFLOW | SC_FLAG_XFER_UNDERFLOW;
+constexpr uint32_t kStepsAtOnce = 12;
 constexpr int kBusyLater = -static_cast<int>(Error::kNoMemory);
 constexpr int kNotHeld = -static_cast<int>(Error::kNoEntry);
 
@@ -219,8 +220,9 @@ void Task::execute() {
 
 // ---- The machine ----
 
+// A store that ends everything at once must not keep a worker: what is long goes on as work.
 void Task::run() {
-  while (true) {
+  for (uint32_t steps = 0; steps < kStepsAtOnce; ++steps) {
     const Step step = next_;
     switch ((this->*step)()) {
       case Progress::kGoOn:
@@ -231,6 +233,7 @@ void Task::run() {
         return report();
     }
   }
+  os_work_queue(&work_);
 }
 
 Task::Progress Task::then(Step step) {
@@ -339,8 +342,10 @@ void Task::report() {
   if (sanitizes_) disk_.is_sanitized.store(false, std::memory_order_relaxed);
   chiscsi_scsi_command& command = *command_;
   const bool good = command.sc_status == kScsiGood;
+  // The target may add the reason of an abort to the flags right now.
+  const unsigned int flags = __atomic_load_n(&command.sc_flag, __ATOMIC_RELAXED);
   const bool brings_data =
-      good && (command.sc_flag & SC_FLAG_READ) != 0 && data_length_ != 0 && !data_.empty();
+      good && (flags & SC_FLAG_READ) != 0 && data_length_ != 0 && !data_.empty();
   // What did not move at all is for the target to count.
   if (!good) __atomic_fetch_and(&command.sc_flag, ~kResidualFlags, __ATOMIC_RELAXED);
   stage_.store(Stage::kReporting, std::memory_order_release);

@@ -91,6 +91,18 @@ TEST_P(StorageKinds, ResidualsSayWhatDidNotMove) {
   EXPECT_EQ(outcome.residual, 4 * kBlock - 700);
 }
 
+TEST_P(StorageKinds, ALongWriteWritesWhatTheCdbNames) {
+  start_one();
+  const ByteVector data = pattern(4 * kBlock);
+  const Outcome outcome = peer->write(cdb16(0x8a, 0, 2), data);
+  EXPECT_TRUE(outcome.good());
+  EXPECT_EQ(outcome.flags, iscsi::kResponseUnderflow);
+  EXPECT_EQ(outcome.residual, 2 * kBlock);
+  ByteVector expected(data.begin(), data.begin() + 2 * kBlock);
+  expected.resize(4 * kBlock);
+  EXPECT_EQ(read(0, 4), expected);
+}
+
 TEST_P(StorageKinds, AShortWriteWritesWholeBlocks) {
   start_one();
   const ByteVector data = pattern(1300);
