@@ -46,6 +46,7 @@ list(REMOVE_DUPLICATES unit_programs)
 
 # The iSNS client is an ordinary program and needs nothing of the engine.
 file(GLOB isns_sources CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tools/iscsictl/isns/*.cc)
+list(FILTER isns_sources EXCLUDE REGEX "/(chisns|kernel_targets)\\.cc$")
 add_library(chiscsi_isns STATIC ${isns_sources})
 target_include_directories(chiscsi_isns PUBLIC ${CHISCSI_ROOT}/tools/iscsictl)
 target_link_libraries(chiscsi_isns PUBLIC Threads::Threads PRIVATE chiscsi_warnings)
