@@ -42,22 +42,25 @@
  * @CHISCSI_CONTROL_STATISTICS: in: nothing, or ``target=``. out: records of
  *	counters: first key ``target=``, ``lun=``, ``session=`` or ``portal=``
  * @CHISCSI_CONTROL_ALUA_SET: in: ``target=``, ``group=``, ``state=``
+ * @CHISCSI_CONTROL_TARGET_INITIATORS: in: ``target=``, any number of ``initiator=``: who may log
+ *	in by the word of the iSNS server; replaces what was said before
  * @CHISCSI_CONTROL_OPS: how many there are
  */
 enum chiscsi_control_op {
-  CHISCSI_CONTROL_VERSIONS = 0,
-  CHISCSI_CONTROL_TARGET_START = 1,
-  CHISCSI_CONTROL_TARGET_STOP = 2,
-  CHISCSI_CONTROL_TARGET_LIST = 3,
-  CHISCSI_CONTROL_TARGET_CONFIG = 4,
-  CHISCSI_CONTROL_GLOBAL_GET = 5,
-  CHISCSI_CONTROL_GLOBAL_SET = 6,
-  CHISCSI_CONTROL_SESSION_LIST = 7,
-  CHISCSI_CONTROL_SESSION_DROP = 8,
-  CHISCSI_CONTROL_LUN_FLUSH = 9,
-  CHISCSI_CONTROL_STATISTICS = 10,
-  CHISCSI_CONTROL_ALUA_SET = 11,
-  CHISCSI_CONTROL_OPS
+	CHISCSI_CONTROL_VERSIONS = 0,
+	CHISCSI_CONTROL_TARGET_START = 1,
+	CHISCSI_CONTROL_TARGET_STOP = 2,
+	CHISCSI_CONTROL_TARGET_LIST = 3,
+	CHISCSI_CONTROL_TARGET_CONFIG = 4,
+	CHISCSI_CONTROL_GLOBAL_GET = 5,
+	CHISCSI_CONTROL_GLOBAL_SET = 6,
+	CHISCSI_CONTROL_SESSION_LIST = 7,
+	CHISCSI_CONTROL_SESSION_DROP = 8,
+	CHISCSI_CONTROL_LUN_FLUSH = 9,
+	CHISCSI_CONTROL_STATISTICS = 10,
+	CHISCSI_CONTROL_ALUA_SET = 11,
+	CHISCSI_CONTROL_TARGET_INITIATORS = 12,
+	CHISCSI_CONTROL_OPS
 };
 
 /* chiscsi_control.flags. */
@@ -84,17 +87,17 @@ enum chiscsi_control_op {
  *	secret in it; may be empty
  */
 struct chiscsi_control {
-  unsigned int size;
-  unsigned int version;
-  unsigned int op;
-  unsigned int flags;
-  unsigned long long in;
-  unsigned int in_size;
-  unsigned int out_size;
-  unsigned long long out;
-  unsigned int out_used;
-  unsigned int reserved;
-  char error[256];
+	unsigned int size;
+	unsigned int version;
+	unsigned int op;
+	unsigned int flags;
+	unsigned long long in;
+	unsigned int in_size;
+	unsigned int out_size;
+	unsigned long long out;
+	unsigned int out_used;
+	unsigned int reserved;
+	char error[256];
 };
 
 /*

@@ -52,9 +52,18 @@ foreach(test IN LISTS unit_tests)
 endforeach()
 list(REMOVE_DUPLICATES unit_programs)
 
+# The iSNS client is an ordinary program and needs nothing of the engine.
+file(GLOB isns_sources CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tools/iscsictl/isns/*.cc)
+list(FILTER isns_sources EXCLUDE REGEX "/(chisns|kernel_targets)\\.cc$")
+add_library(chiscsi_isns STATIC ${isns_sources})
+target_include_directories(chiscsi_isns PUBLIC ${CHISCSI_ROOT}/tools/iscsictl)
+target_link_libraries(chiscsi_isns PUBLIC Threads::Threads PRIVATE chiscsi_warnings)
+
 foreach(name IN LISTS unit_programs)
   if(name MATCHES "^unit_(base|os)$")
     set(libraries chiscsi_host)
+  elseif(name STREQUAL unit_tools_isns)
+    set(libraries chiscsi_isns)
   elseif(name STREQUAL unit_api_ddk)
     set(libraries chiscsi_api_only)  # They bring a host and a target of their own.
   elseif(name STREQUAL unit_iscsictl)
