@@ -41,6 +41,21 @@ check_says 'REPORT LUNS' 'Lun list length = 16' sg_luns "$sg"
 check 'TEST UNIT READY' sg_turs --number=10 "$sg"
 check 'REQUEST SENSE' sg_requests "$sg"
 check_says 'MODE SENSE' 'Caching' sg_modes --page=8 "$sg"
+check_says 'the ports of the target' "$IQN,t,0x0001" sg_vpd --page=sp "$sg"
+check 'extended INQUIRY data' sg_vpd --page=ei "$sg"
+check_says 'task management functions' 'Logical unit reset' sg_opcodes --tmf "$sg"
+
+# control FLAGS ACCESS: the control mode page with these bytes.
+control() { sg_wr_mode --page=0x0a --contents="0a,0a,$1,10,$2,00,00,00,ff,ff,00,00" "$sg"; }
+check 'MODE SELECT chooses descriptors' control 04 00
+check_says 'and sense data has them' 'Descriptor format' sg_raw -v "$sg" c1 00 00 00 00 00
+check_says 'a field that cannot be changed' 'Illegal request' control 01 00
+check 'MODE SELECT protects the unit' control 00 08
+check_says 'a write to it' 'protect' \
+	sg_raw --send=512 --infile=/dev/zero "$sg" 2a 00 00 00 00 00 00 00 01 00
+check 'MODE SELECT allows writes again' control 00 00
+check 'START STOP UNIT' sg_start --stop "$sg"
+check 'and it is still there' sg_turs "$sg"
 check_says 'supported commands' 'Read\(16\)' sg_opcodes "$sg"
 check_says 'a command that is not there' 'Invalid command operation code' \
 	sg_raw "$sg" c1 00 00 00 00 00
