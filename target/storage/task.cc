@@ -13,6 +13,7 @@ namespace {
 
 constexpr unsigned int kResidualFlags = SC_FLAG_XFER_OVERFLOW | SC_FLAG_XFER_UNDERFLOW;
 constexpr uint32_t kStepsAtOnce = 12;
+constexpr SenseCode kDeviceIsGone{0x02, 0x04, 0x00};
 constexpr int kBusyLater = -static_cast<int>(Error::kNoMemory);
 constexpr int kNotHeld = -static_cast<int>(Error::kNoEntry);
 
@@ -134,6 +135,7 @@ SenseCode Task::prepare() {
 // The disk may be smaller than the target believes.
 SenseCode Task::check_extent() {
   const uint64_t capacity = unit_->blocks();
+  if (capacity == 0) return kDeviceIsGone;
   if (op_.first > capacity || op_.blocks > capacity - op_.first) return kLbaOutOfRange;
   if (op_.to_end) op_.blocks = capacity - op_.first;
   if (op_.changes_medium() && unit_->is_read_only()) return kWriteProtected;
