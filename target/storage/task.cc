@@ -156,7 +156,7 @@ SenseCode Task::prepare_data_out(uint64_t wanted) {
   const bool is_write = (command_->sc_flag & SC_FLAG_WRITE) != 0;
   const uint32_t expected = is_write ? command_->sc_xfer_len : 0;
   if (takes_all_or_nothing(op_.kind) && expected != wanted) return kInvalidFieldInCommandUnit;
-  if (expected != 0 && expected < wanted && op_.kind == OpKind::kUnmap) return kInvalidFieldInCdb;
+  if (expected < wanted && op_.kind == OpKind::kUnmap) return kInvalidFieldInCommandUnit;
   data_length_ = static_cast<uint32_t>(smaller(wanted, expected));
   set_residual(wanted, expected);
   const bool by_blocks = op_.kind != OpKind::kUnmap && op_.kind != OpKind::kSanitizeOverwrite &&
