@@ -16,7 +16,7 @@
 namespace chiscsi {
 
 // The fields of mode pages that initiators may change. All zero: the defaults.
-struct ModeValues {
+struct alignas(4) ModeValues {
   static constexpr uint8_t kDescriptorSense = 0x04;     // D_SENSE, of control_flags.
   static constexpr uint8_t kWriteProtect = 0x08;        // SWP, of control_access.
   static constexpr uint8_t kWriteCacheDisabled = 0x04;  // WCE inverted, of caching.

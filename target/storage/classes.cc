@@ -29,6 +29,8 @@ void look_at_sizes();
 
 // What the hooks share.
 struct Classes {
+  // One device or file is opened at a time, so that two lines which name the same find each other.
+  os_mutex* opening = nullptr;
   os_mutex* mutex = nullptr;
   // Guarded by the mutex.
   List<Unit, &Unit::list_node> units;
@@ -116,6 +118,7 @@ Result<HowToOpen> how_to_open(const Unit& unit, os_storage_facts* facts, Reason*
 
 Result<Ref<Disk>> open_host_disk(const Unit& unit, Reason* reason) {
   os_storage_facts facts = {};
+  MutexGuard alone(classes->opening);
   const HowToOpen how = CHISCSI_TRY(how_to_open(unit, &facts, reason));
   Ref<Disk> shared = CHISCSI_TRY(share_disk(facts, how, reason));
   if (shared) return shared;
@@ -303,12 +306,14 @@ Status start_classes() {
   classes = make<Classes>(Alloc::kMaySleep).release();
   if (classes == nullptr) return Error::kNoMemory;
   classes->mutex = os_mutex_create();
+  classes->opening = os_mutex_create();
   classes->target_class.class_name = class_name;
   // FILE is what a line without a type word means.
   set_up<ClassKind::kFile>(classes->lun_classes[0], file_name);
   set_up<ClassKind::kBlk>(classes->lun_classes[1], blk_name);
   set_up<ClassKind::kMem>(classes->lun_classes[2], mem_name);
-  const Status status = classes->mutex != nullptr ? register_all() : Status(Error::kNoMemory);
+  const bool has_locks = classes->mutex != nullptr && classes->opening != nullptr;
+  const Status status = has_locks ? register_all() : Status(Error::kNoMemory);
   if (!status.is_ok()) stop_classes();
   return status;
 }
@@ -321,10 +326,11 @@ void stop_classes() {
   while (engine_target_class_deregister(class_name) == -static_cast<int>(Error::kBusy))
     never != nullptr ? static_cast<void>(os_event_wait(never, kWithdrawStepMs)) : os_relax();
   os_event_destroy(never);
-  os_mutex* mutex = classes->mutex;
+  os_mutex *mutex = classes->mutex, *opening = classes->opening;
   destroy(classes);
   classes = nullptr;
-  if (mutex != nullptr) os_mutex_destroy(mutex);
+  os_mutex_destroy(mutex);
+  os_mutex_destroy(opening);
 }
 
 }  // namespace chiscsi::storage

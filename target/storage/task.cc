@@ -13,6 +13,7 @@ namespace {
 
 constexpr unsigned int kResidualFlags = SC_FLAG_XFER_OVERFLOW | SC_FLAG_XFER_UNDERFLOW;
 constexpr uint32_t kStepsAtOnce = 12;
+constexpr SenseCode kDeviceIsGone{0x02, 0x04, 0x00};
 constexpr int kBusyLater = -static_cast<int>(Error::kNoMemory);
 constexpr int kNotHeld = -static_cast<int>(Error::kNoEntry);
 
@@ -134,6 +135,7 @@ SenseCode Task::prepare() {
 // The disk may be smaller than the target believes.
 SenseCode Task::check_extent() {
   const uint64_t capacity = unit_->blocks();
+  if (capacity == 0) return kDeviceIsGone;
   if (op_.first > capacity || op_.blocks > capacity - op_.first) return kLbaOutOfRange;
   if (op_.to_end) op_.blocks = capacity - op_.first;
   if (op_.changes_medium() && unit_->is_read_only()) return kWriteProtected;
@@ -154,7 +156,7 @@ SenseCode Task::prepare_data_out(uint64_t wanted) {
   const bool is_write = (command_->sc_flag & SC_FLAG_WRITE) != 0;
   const uint32_t expected = is_write ? command_->sc_xfer_len : 0;
   if (takes_all_or_nothing(op_.kind) && expected != wanted) return kInvalidFieldInCommandUnit;
-  if (expected != 0 && expected < wanted && op_.kind == OpKind::kUnmap) return kInvalidFieldInCdb;
+  if (expected < wanted && op_.kind == OpKind::kUnmap) return kInvalidFieldInCommandUnit;
   data_length_ = static_cast<uint32_t>(smaller(wanted, expected));
   set_residual(wanted, expected);
   const bool by_blocks = op_.kind != OpKind::kUnmap && op_.kind != OpKind::kSanitizeOverwrite &&

@@ -81,15 +81,18 @@ void Unit::set_flags(const os_storage_facts& facts) {
   set(options_.removable, CHISCSI_LUN_REMOVABLE);
 }
 
+// Limits of what is not offered stay zero.
 void Unit::set_limits(const os_storage_facts& facts) {
   const uint32_t size = geometry_.block_size;
   geometry_.rotation_rate = (facts.flags & OS_STORAGE_ROTATIONAL) != 0 ? 0 : kDoesNotTurn;
   geometry_.max_transfer_blocks = kMaxTransfer / size;
   geometry_.optimal_transfer_blocks = kOptimalTransfer / size;
   geometry_.optimal_granularity = facts.physical_size / size;
-  geometry_.compare_and_write_blocks = kMaxCompare;
-  geometry_.max_write_same_blocks = kMaxWriteSame / size;
-  geometry_.max_atomic_blocks = kMaxTransfer / size;
+  const auto runs = [&](uint32_t command) { return (geometry_.commands & command) != 0; };
+  if (runs(CHISCSI_LUN_RUNS_COMPARE_AND_WRITE)) geometry_.compare_and_write_blocks = kMaxCompare;
+  if (runs(CHISCSI_LUN_RUNS_WRITE_SAME)) geometry_.max_write_same_blocks = kMaxWriteSame / size;
+  if (runs(CHISCSI_LUN_RUNS_WRITE_ATOMIC)) geometry_.max_atomic_blocks = kMaxTransfer / size;
+  if (!runs(CHISCSI_LUN_RUNS_UNMAP)) return;
   geometry_.max_unmap_ranges = kMaxUnmapRanges;
   geometry_.max_unmap_blocks = static_cast<unsigned int>(kMaxUnmap / size);
   geometry_.unmap_granularity = facts.discard_granularity / size;
@@ -121,8 +124,8 @@ Status Unit::begin(Ref<Disk> disk, Reason* reason) {
   }
   CHISCSI_TRY(set_block_size(facts, reason));
   set_flags(facts);
-  set_limits(facts);
   set_commands(facts);
+  set_limits(facts);
   FixedText<sizeof(geometry_.product_id) - 1> product;
   product.assign(options_.product);
   __builtin_memcpy(geometry_.product_id, product.c_str(), sizeof(geometry_.product_id));

@@ -171,6 +171,7 @@ TEST_P(StorageCommands, ABadUnmapListUnmapsNothing) {
   expect_sense(unmap({0, 6, 0, 0}), 5, 0x1a);
   std::vector<std::pair<uint64_t, uint32_t>> many(257, {0, 1});
   expect_sense(unmap(unmap_list(many)), 5, 0x26);
+  expect_sense(peer->no_data(cdb10(0x42, 0, 24)), 5, 0x0e, 3);
   EXPECT_TRUE(peer->no_data(cdb10(0x42, 0, 0)).good());
   ByteVector more_than_sent = unmap_list({{0, 8}});
   more_than_sent[3] = 32;

@@ -218,6 +218,8 @@ TEST_F(HostStorage, AFileThatGrowsOrShrinksIsNoticed) {
   Outcome capacity = peer->read({0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8);
   if (!capacity.good()) capacity = peer->read({0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8);
   EXPECT_EQ(capacity.data, (ByteVector{0, 0, 0x0f, 0xff, 0, 0, 2, 0}));
+  ASSERT_EQ(truncate(file.c_str(), 0), 0);
+  expect_sense(peer->read(cdb16(0x88, 0, 1), kBlock), 2, 0x04);
   ASSERT_EQ(truncate(file.c_str(), 4096), 0);
   expect_sense(peer->read(cdb16(0x88, 100, 1), kBlock), 5, 0x21);
 }
