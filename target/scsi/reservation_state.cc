@@ -44,6 +44,17 @@ ReserveOutcome done() {
   return outcome;
 }
 
+// The target ports that a request is for: that of the issuer, then, if it says so, all others.
+struct ThroughPorts {
+  uint16_t own;
+  bool all;
+  Span<const uint16_t> ports;
+
+  size_t size() const { return 1 + (all ? ports.size() : 0); }
+  uint16_t port(size_t at) const { return at == 0 ? own : ports[at - 1]; }
+  bool is_new(size_t at) const { return at == 0 || ports[at - 1] != own; }
+};
+
 bool is_good_type(const ReserveOutRequest& request) {
   return request.scope == kLogicalUnitScope && is_reservation_type(request.type);
 }
@@ -192,24 +203,18 @@ void Reservations::set_key(const Nexus& nexus, const ReserveOutRequest& request,
 // How many registrations there will be more, at most.
 uint32_t Reservations::count_new(const Nexus& issuer, const ReserveOutRequest& request,
                                  Span<const uint16_t> target_ports) const {
+  using namespace reservation_state_detail;
   if (request.action_key == 0) return 0;
+  const ThroughPorts through{issuer.target_port, request.all_target_ports, target_ports};
   const uint64_t initiators = 1 + (request.specifies_ports ? request.ports.size() : 0);
-  const uint64_t nexuses = initiators * (request.all_target_ports ? target_ports.size() + 1 : 1);
-  if (nexuses > kMaxRegistrants) return kMaxRegistrants + 1;
+  if (initiators * through.size() > 2 * kMaxRegistrants) return kMaxRegistrants + 1;
   uint32_t count = 0;
-  const auto look = [&](const InitiatorPort& initiator, uint16_t target_port) {
-    if (find({initiator, target_port}) == nullptr) ++count;
-  };
-  const auto look_at_all = [&](const InitiatorPort& initiator) {
-    look(initiator, issuer.target_port);
-    if (!request.all_target_ports) return;
-    for (const uint16_t port : target_ports)
-      if (port != issuer.target_port) look(initiator, port);
-  };
-  look_at_all(issuer.initiator);
-  if (request.specifies_ports) {
+  for (size_t i = 0; i < through.size(); ++i) {
+    if (!through.is_new(i)) continue;
+    if (find({issuer.initiator, through.port(i)}) == nullptr) ++count;
+    if (!request.specifies_ports) continue;
     for (const InitiatorPort& initiator : request.ports)
-      look_at_all(initiator);
+      if (find({initiator, through.port(i)}) == nullptr) ++count;
   }
   return count;
 }
@@ -219,25 +224,20 @@ uint32_t Reservations::count_new(const Nexus& issuer, const ReserveOutRequest& r
 // named are registered unless they are.
 void Reservations::set_keys(const Nexus& issuer, const ReserveOutRequest& request,
                             Span<const uint16_t> target_ports, ReserveOutcome& outcome) {
-  const bool checks = request.action == ReserveOut::kRegister;
-  const auto conflicts = [&](const Nexus& nexus) {
-    const Registrant* there = find(nexus);
-    return checks && (there != nullptr ? there->key : 0) != request.key;
-  };
-  const auto each_port = [&](const InitiatorPort& initiator, auto act) {
-    act(Nexus{initiator, issuer.target_port});
-    if (!request.all_target_ports) return;
-    for (const uint16_t port : target_ports)
-      if (port != issuer.target_port) act(Nexus{initiator, port});
-  };
-  each_port(issuer.initiator, [&](const Nexus& nexus) {
-    if (!conflicts(nexus)) set_key(nexus, request, outcome);
-  });
-  if (!request.specifies_ports) return;
-  for (const InitiatorPort& initiator : request.ports) {
-    each_port(initiator, [&](const Nexus& nexus) {
-      if (find(nexus) == nullptr) add(nexus, request.action_key);
-    });
+  using namespace reservation_state_detail;
+  const ThroughPorts through{issuer.target_port, request.all_target_ports, target_ports};
+  for (size_t i = 0; i < through.size(); ++i) {
+    if (!through.is_new(i)) continue;
+    const Nexus own{issuer.initiator, through.port(i)};
+    const Registrant* there = find(own);
+    const bool conflicts = request.action == ReserveOut::kRegister &&
+                           (there != nullptr ? there->key : 0) != request.key;
+    if (!conflicts) set_key(own, request, outcome);
+    if (!request.specifies_ports) continue;
+    for (const InitiatorPort& initiator : request.ports) {
+      const Nexus named{initiator, through.port(i)};
+      if (find(named) == nullptr) add(named, request.action_key);
+    }
   }
 }
 
