@@ -52,7 +52,7 @@ check 'discovery for both' iscsiadm -m discovery -t sendtargets -p "$PORTAL" -I 
 log_in_both || give_up 'both log in' "$(dmesg | tail -n 20)"
 udevadm settle --timeout="$PATIENCE" >/dev/null 2>&1 || :
 
-check_says 'capabilities' 'Persist Through power Loss Capable.*: 1' reserve_in --report-capabilities "$one"
+check_says 'capabilities' 'Power Loss Capable.*: 1' reserve_in --report-capabilities "$one"
 check_says 'no keys' 'NO registered' reserve_in --read-keys "$one"
 check 'the first registers' reserve_out --register --param-sark=0xa "$one"
 check 'the second registers' reserve_out --register --param-sark=0xb "$two"
@@ -64,7 +64,7 @@ check 'the first writes' write_to "$one"
 check_says 'the second may not' '[Rr]eservation [Cc]onflict' write_to "$two"
 check 'the second reads' read_from "$two"
 check_says 'nor reserve' '[Rr]eservation [Cc]onflict' reserve_out --reserve --param-rk=0xb --prout-type=1 "$two"
-check_says 'a release of another type' 'Invalid release' \
+check_says 'a release of another type' 'Illegal request' \
 	reserve_out --release --param-rk=0xa --prout-type=3 "$one"
 check 'the second preempts and aborts' \
 	reserve_out --preempt-abort --param-rk=0xb --param-sark=0xa --prout-type=3 "$two"
@@ -90,8 +90,13 @@ check 'load again' load_both
 log_in_both || give_up 'both log in again' "$(dmesg | tail -n 20)"
 check_says 'the key is there' '0xc' reserve_in --read-keys "$two"
 check_says 'and keeps the second away' '[Rr]eservation [Cc]onflict' read_from "$two"
-check 'and lets the first in' write_to "$one"
-check 'the record goes with the last key' reserve_out --register --param-rk=0xc --param-sark=0 "$one"
+# open-iscsi logs in with another ISID each time, so the first is a new nexus as well.
+check 'the first registers anew' reserve_out --register-ignore --param-aptpl --param-sark=0xd "$one"
+check 'and preempts its old self' \
+	reserve_out --preempt --param-rk=0xd --param-sark=0xc --prout-type=3 "$one"
+check 'and writes' write_to "$one"
+check 'the record goes with the last key' \
+	reserve_out --register --param-aptpl --param-rk=0xd --param-sark=0 "$one"
 check_equal 'no record' "$(find "$records" -name '*.pr' | wc -l)" 0
 
 check_says 'port groups' 'target port group id : 0x1' sg_rtpg "$one"
