@@ -128,6 +128,10 @@ Sense check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
                    const DataClaim& claim, bool* nothing_to_do) {
   const Extent extent = extent_of(cdb, layout);
   const bool to_end = layout.zero == MediumLayout::kZeroIsRest;
+  // First of all, so that nobody has to ask for something else to find out.
+  if (layout.changes_medium && lun.is_write_protected()) {
+    return lun.is_read_only() ? kWriteProtected : kSoftwareWriteProtected;
+  }
   if (asks_for_protection(layout, cdb)) return wrong_cdb_field(1, 7);
   if (!bytchk_is_good(lun, cdb, layout)) return wrong_cdb_field(1, 2);
   if (!options_are_good(lun, cdb)) return kInvalidFieldInCdb;
@@ -135,10 +139,11 @@ Sense check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
   const uint64_t blocks =
       extent.blocks == 0 && to_end ? lun.blocks() - extent.first : extent.blocks;
   if (is_too_much(lun, cdb, layout, blocks)) return kInvalidFieldInCdb;
-  if (layout.changes_medium && lun.is_write_protected()) {
-    return lun.is_read_only() ? kWriteProtected : kSoftwareWriteProtected;
-  }
   if (direction_is_wrong(layout, cdb, claim)) return kInvalidFieldInCommandUnit;
+  // One byte cannot name 256 blocks: their data would be taken for nothing.
+  if (layout.names == MediumLayout::kOneByteCount && extent.blocks == 0 && claim.length != 0) {
+    return wrong_cdb_field(13);
+  }
   *nothing_to_do = layout.names != MediumLayout::kNoBlocks && extent.blocks == 0 && !to_end;
   return kNoSense;
 }

@@ -186,8 +186,13 @@ uint8_t highest_bit(uint8_t bits) {
   return bit;
 }
 
-// Bits of the CDB that the row does not know are reserved. Commands of the class have their own
-// check, which knows what is optional there.
+// Commands that name blocks in their CDB have a check of their own, which knows what is optional
+// there.
+bool has_reserved_bits(const CommandInfo& info) {
+  return !info.is_medium() || info.medium->names == scsi::MediumLayout::kNoBlocks;
+}
+
+// Bits of the CDB that the row does not know are reserved.
 Sense check_reserved_bits(const CommandInfo& info, const scsi::Cdb& cdb) {
   for (uint8_t i = 1; i + 1 < info.usage_size; ++i) {
     const uint8_t unknown = static_cast<uint8_t>(cdb.u8(i) & ~info.usage[i]);
@@ -201,7 +206,7 @@ Sense check(const CommandInfo& info, const Question& question) {
   const uint8_t control = static_cast<uint8_t>(info.usage_size - 1);
   if (question.cdb.bit(control, kNaca)) return wrong_cdb_field(control, kNaca);
   if (question.lun == nullptr) return info.on_absent_lun ? kNoSense : kNoSuchLun;
-  if (!info.is_medium()) {
+  if (has_reserved_bits(info)) {
     const Sense sense = check_reserved_bits(info, question.cdb);
     if (!sense.is_good()) return sense;
   }

@@ -106,7 +106,11 @@ void limits_page(const Question& question, Reply& reply) {
 }
 
 void characteristics_page(const Question& question, Reply& reply) {
-  reply.be16(question.lun->constants().rotation_rate).zeros(kBlockPageLength - 2);
+  // WABEREQ: what was erased is read without an error.
+  constexpr uint8_t kReadsAfterErase = 0x40;
+  const bool erases = question.lun->runs(CHISCSI_LUN_RUNS_SANITIZE_ERASE);
+  reply.be16(question.lun->constants().rotation_rate).u8(0).u8(erases ? kReadsAfterErase : 0);
+  reply.zeros(kBlockPageLength - 4);
 }
 
 bool has_provisioning(const Lun& lun) { return lun.is_thin() || lun.runs(CHISCSI_LUN_RUNS_UNMAP); }

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <random>
 
+#include "target/login/parameters.hh"
+#include "target/scsi/alua.hh"
 #include "target/scsi/command_table.hh"
 #include "tests/unit/target/lun/lun_fixture.hh"
 
@@ -20,6 +22,12 @@ using ByteVector = std::vector<uint8_t>;
 class AnswersTest : public LunFixture {
  protected:
   void SetUp() override {
+    const char line[] = "PortalGroup=31@127.0.0.1:3260";
+    ConfigError error;
+    chiscsi::Result<Ref<TargetSettings>> parsed = TargetSettings::parse(
+        kTarget, Bytes(reinterpret_cast<const uint8_t*>(line), sizeof(line)), {}, &error);
+    ASSERT_TRUE(parsed.is_ok()) << error.c_str();
+    settings_ = parsed.take();
     ASSERT_TRUE(change_to({"a,FULL", "b,FULL,RO,SN=77,ID=named,WWN=5000C50012345678"}).is_ok());
     chiscsi_lun_geometry given = {};
     given.blocks = 0x12345;
@@ -36,6 +44,10 @@ class AnswersTest : public LunFixture {
     ASSERT_TRUE(map()->find(1)->set_geometry(given).is_ok());
   }
 
+  SessionParameters nexus_;
+  Ref<TargetSettings> settings_;  // One portal group, with the tag 31.
+  AccessStates access_;
+
   struct Result {
     Sense sense;
     ByteVector data;  // What was kept.
@@ -48,7 +60,10 @@ class AnswersTest : public LunFixture {
     uint8_t bytes[kCdbSize];
     std::copy(cdb.begin(), cdb.end(), bytes);
     const Ref<LunMap> luns = map();
-    const Question question{Cdb(bytes), luns->find(number), *luns, kTarget, 0x1f};
+    Question question{Cdb(bytes), luns->find(number), *luns, kTarget, 0x1f};
+    question.nexus = &nexus_;
+    question.settings = settings_.get();
+    question.access = &access_;
     Result result;
     const CommandInfo* info = find_command(question.cdb, question.lun, &result.sense);
     if (info == nullptr || info->answer == nullptr) return result;
@@ -76,7 +91,7 @@ TEST_F(AnswersTest, StandardInquiry) {
   expect_sense(result, kNoSense);
   ASSERT_EQ(result.data.size(), 96u);
   EXPECT_EQ((ByteVector(result.data.begin(), result.data.begin() + 8)),
-            (ByteVector{0x00, 0x00, 0x06, 0x12, 91, 0x00, 0x00, 0x02}));
+            (ByteVector{0x00, 0x00, 0x06, 0x12, 91, 0x30, 0x00, 0x02}));
   EXPECT_EQ(text(result.data, 8, 28), "VENDOR  A product       0001");
   EXPECT_EQ((ByteVector(result.data.begin() + 36, result.data.begin() + 58)), ByteVector(22));
   EXPECT_EQ((ByteVector(result.data.begin() + 58, result.data.begin() + 66)),
@@ -125,19 +140,20 @@ TEST_F(AnswersTest, DesignatorsOfTheDevice) {
     found.emplace_back(data.begin() + static_cast<long>(at),
                        data.begin() + static_cast<long>(at + 4 + data[at + 3]));
   }
-  ASSERT_EQ(found.size(), 5u);
+  ASSERT_EQ(found.size(), 6u);
   EXPECT_EQ(found[0], (ByteVector{0x01, 0x03, 0, 8, 0x50, 0, 0xc5, 0, 0x12, 0x34, 0x56, 0x78}));
   EXPECT_EQ(text(found[1], 0, 4), std::string("\x02\x01\x00\x0d", 4));
   EXPECT_EQ(text(found[1], 4, 13), "CHISCSI named");
   EXPECT_EQ(found[2], (ByteVector{0x51, 0x94, 0, 4, 0, 0, 0, 0x1f}));
-  EXPECT_EQ(text(found[3], 0, 3), std::string("\x53\x98\x00", 3));
-  EXPECT_EQ(found[3].size() % 4, 0u);
-  EXPECT_STREQ(text(found[3], 4, found[3].size() - 4).c_str(),
+  EXPECT_EQ(found[3], (ByteVector{0x51, 0x95, 0, 4, 0, 0, 0, 0x1f}));
+  EXPECT_EQ(text(found[4], 0, 3), std::string("\x53\x98\x00", 3));
+  EXPECT_EQ(found[4].size() % 4, 0u);
+  EXPECT_STREQ(text(found[4], 4, found[4].size() - 4).c_str(),
                "iqn.2026-11.org.example:target,t,0x001F");
-  EXPECT_EQ(found[3].back(), 0);
-  EXPECT_EQ(found[4][1], 0xa8);
-  EXPECT_STREQ(text(found[4], 4, found[4].size() - 4).c_str(), kTarget);
   EXPECT_EQ(found[4].back(), 0);
+  EXPECT_EQ(found[5][1], 0xa8);
+  EXPECT_STREQ(text(found[5], 4, found[5].size() - 4).c_str(), kTarget);
+  EXPECT_EQ(found[5].back(), 0);
 }
 
 // ---- REPORT LUNS, REQUEST SENSE, TEST UNIT READY ----
@@ -224,6 +240,17 @@ TEST_F(ThinTest, PagesTellOfIt) {
   EXPECT_EQ(ask({0x12, 1, 0xb2, 0, 96}).data, (ByteVector{0, 0xb2, 0, 4, 0, 0xe4, 2, 0}));
 }
 
+TEST_F(ThinTest, ErasedBlocksCanBeRead) {
+  EXPECT_EQ(ask({0x12, 1, 0xb1, 0, 96}).data[7], 0);
+  ASSERT_TRUE(change_to({"erasing,FULL"}).is_ok());
+  chiscsi_lun_geometry given = {};
+  given.blocks = 1 << 20;
+  given.block_size = 512;
+  given.commands = CHISCSI_LUN_RUNS_SANITIZE_ERASE;
+  ASSERT_TRUE(map()->find(0)->set_geometry(given).is_ok());
+  EXPECT_EQ(ask({0x12, 1, 0xb1, 0, 96}).data[7], 0x40);
+}
+
 TEST_F(ThinTest, ReadCapacityTellsOfIt) {
   const ByteVector data = ask({0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32}).data;
   ASSERT_EQ(data.size(), 32u);
@@ -306,7 +333,8 @@ TEST_F(AnswersTest, ListsEveryCommandItKnows) {
   EXPECT_EQ(ask({0xa3, 0x0c, 0x80}).data.size(), 4 + 20 * offered);
   for (size_t at = 4; at < plain.size(); at += 8) {
     const bool acts = (plain[at + 5] & 1) != 0;
-    EXPECT_EQ(acts, plain[at] == 0x9e || plain[at] == 0xa3);
+    const ByteVector with_actions = {0x5e, 0x5f, 0x9e, 0xa3, 0xa4};
+    EXPECT_EQ(acts, std::count(with_actions.begin(), with_actions.end(), plain[at]) == 1);
     const uint8_t option = acts ? 2 : 1;
     const ByteVector one = ask({0xa3, 0x0c, option, plain[at], plain[at + 2], plain[at + 3]}).data;
     ASSERT_GE(one.size(), 10u);
