@@ -56,6 +56,8 @@ class FakeDriver {
   std::atomic<bool> hide_targets{false};
   // Task management ends commands of the session that sent the function alone, whatever it is.
   std::atomic<bool> ends_own_commands_only{false};
+  // fp_tmf_execute returns it, if it is not 0, and does nothing.
+  std::atomic<int> tmf_error{0};
   // CHAP; empty: unknown name. Set before the target is added.
   std::string initiator_secret, target_chap_name, target_secret;
   bool mutual_required = false;

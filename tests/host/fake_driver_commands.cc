@@ -441,6 +441,7 @@ void FakeDriver::answer_abort(const TaskPtr& task) {
 int FakeDriver::manage(const Tmf& tmf) {
   Guard guard(lock_);
   note("tmf " + std::to_string(tmf.function) + " lun " + std::to_string(tmf.lun));
+  if (tmf_error != 0) return tmf_error;
   if (stuck_) {
     unanswered_tmfs_.push_back(tmf);
   } else {

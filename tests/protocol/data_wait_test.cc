@@ -105,6 +105,15 @@ TEST_F(DataWait, DigestErrorInTheLastPduEndsTheBurstAsWell) {
   EXPECT_CLEAN(*peer);
 }
 
+TEST_F(DataWait, FinalBitEndsABurstThatIsTooShort) {
+  log_in_with({{"DataDigest", "CRC32C"}});
+  const Pdu command = start_write();
+  send_spoilt(command, 0, 0, false);
+  send_data(command, tags[0], 1, kHalf, kBlock, true);
+  expect_sense(command, 0x47, 0x05);
+  expect_untouched();
+}
+
 // All R2Ts that were sent are answered; no further one comes.
 TEST_F(DataWait, EveryBurstIsAwaited) {
   set_key("MaxOutstandingR2T", "2");

@@ -116,6 +116,28 @@ TEST_F(TaskManagement, CommandsThatTheDriverLeavesAreAborted) {
   expect_no_response(*second, left);
 }
 
+// Guide 7.3.6 does not say what a refused fp_tmf_execute means: docs/api-readings.md does.
+TEST_F(TaskManagement, CommandsEndWhenTheDriverRefusesAFunction) {
+  log_in_both();
+  size_t commands = 0;
+  for (const int error : {-EINVAL, -EOPNOTSUPP}) {
+    driver.tmf_error = error;
+    for (const uint8_t function :
+         {kAbortTask, kAbortTaskSet, kClearTaskSet, kLunReset, kWarmReset}) {
+      SCOPED_TRACE(function);
+      const Pdu command = send_read(*first);
+      wait_for_commands(++commands);
+      const bool is_reset = function == kLunReset || function == kWarmReset;
+      const uint8_t expected = error == -EINVAL && is_reset ? 0xff : 0;
+      EXPECT_EQ(first->task_management(function, command.task_tag()), expected);
+      EXPECT_EQ(driver.count("abort tmf"), commands);
+      EXPECT_TRUE(driver.wait_for("cleanup", commands));
+      expect_no_response(*first, command);
+    }
+  }
+  EXPECT_EQ(driver.count("tmf"), commands);
+}
+
 TEST_F(TaskManagement, LunResetEndsAWriteOfAnotherSession) {
   log_in_both();
   driver.hold(false);
