@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Fuzzer of the control device: any operation, flags, room and input, against an engine without a
-// storage driver but with a target class whose disks are made of nothing.
+// Fuzzer of the control device: any operation, flags, room and input, against an engine with
+// a target class whose disks are made of nothing.
 //
 // Input: a byte for the operation, one for the flags, two for the room, then the strings, in which
 // a newline may stand for the NUL byte; "\n\n\n\n" begins the next request. Oracles beside crashes:
@@ -38,7 +38,7 @@ int no_function(unsigned long, unsigned long, unsigned char, unsigned char, unsi
   return -EIO;
 }
 
-char class_name[] = "chiscsi", lun_class_name[] = "MEM";
+char class_name[] = "fuzz", lun_class_name[] = "DISK";
 chiscsi_target_class target_class = {};
 chiscsi_target_lun_class lun_class = {};
 
@@ -73,8 +73,19 @@ void check_output(const std::string& text) {
   require(at_start, "the last line has no end");
 }
 
+// The built-in classes would open files of this machine, or take all of its memory.
+bool names_only_our_disks(const std::string& input) {
+  constexpr char kKey[] = "TargetDevice=";
+  for (size_t at = input.find(kKey); at != std::string::npos; at = input.find(kKey, at + 1)) {
+    const std::string line = input.substr(at, input.find('\0', at) - at);
+    const size_t type = line.find(',');
+    if (type == std::string::npos || line.compare(type, 5, ",DISK") != 0) return false;
+  }
+  return true;
+}
+
 void run(const std::string& request) {
-  if (request.size() < 4) return;
+  if (request.size() < 4 || !names_only_our_disks(request)) return;
   engine_control_call call = {};
   call.op = static_cast<uint8_t>(request[0]) % (CHISCSI_CONTROL_OPS + 1u);
   call.flags = static_cast<uint8_t>(request[1]) & 0xf;
