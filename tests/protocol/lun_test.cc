@@ -641,8 +641,11 @@ TEST_F(LunProtocol, AChangeOfSizeIsToldToEachSession) {
 
 TEST_F(LunProtocol, WithoutMemoryForAnAnswerTheTargetIsBusy) {
   start();
+  // The end of the first command asks for memory to count it in, once its response has left; it is
+  // over when the next one is answered.
+  ASSERT_TRUE(peer->read(inquiry_cdb(96), 96, 1).good());
   for (int i = 0; i < 3; ++i) {
-    // After the first one the only memory that is asked for is that of the answer.
+    // From here on the only memory that is asked for is that of the answer.
     ASSERT_TRUE(peer->read(inquiry_cdb(96), 96, 1).good());
     host_fail_allocation_at(1);
     const Outcome outcome = peer->read(inquiry_cdb(96), 96, 1);
