@@ -23,6 +23,8 @@ class MemoryTransport {
   // with `on_loopback` at the loop-back address.
   static int start(bool on_loopback = false);
   static int stop();
+  // The last byte of the next data segment never reaches the target.
+  static void swallow_a_byte();
   // Null when there is no such portal.
   static std::unique_ptr<Stream> connect(uint16_t port);
 };

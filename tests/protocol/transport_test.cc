@@ -54,6 +54,32 @@ TEST_F(TransportProtocol, RefusesWhatIsIncomplete) {
   EXPECT_EQ(refused([](auto& t) { t.max_xmit_data_segment = 0; }), -EINVAL);
 }
 
+// What is missing is not made up: no command is executed with it.
+TEST_F(TransportProtocol, OneThatLosesDataLosesTheConnection) {
+  start();
+  if (!MemoryTransport::chosen()) {
+    ASSERT_EQ(MemoryTransport::start(true), 0);
+  }
+  {
+    Initiator peer(MemoryTransport::connect(port));
+    LoginOptions login;
+    login.isid[5] = 9;
+    ASSERT_TRUE(peer.login(login).in_full_feature);
+    ASSERT_TRUE(peer.write(write10_cdb(0, 1), pattern(512), {512}).good());
+    MemoryTransport::swallow_a_byte();
+    Pdu command = peer.make_command(write10_cdb(0, 1), 512, iscsi::kCommandWrite);
+    command.data = pattern(512, 9);
+    ASSERT_TRUE(peer.send(command));
+    EXPECT_TRUE(peer.closed_by_target());
+    EXPECT_TRUE(driver.wait_for("session_removed"));
+    EXPECT_EQ(driver.count("cdb 2a"), 1u);
+    EXPECT_EQ(driver.content(0, 0, 512), pattern(512));
+  }
+  if (!MemoryTransport::chosen()) {
+    EXPECT_EQ(MemoryTransport::stop(), 0);
+  }
+}
+
 TEST_F(TransportProtocol, ANameIsTakenOnce) {
   start();
   chiscsi_transport first = idle_transport("idle");
