@@ -42,8 +42,6 @@
  * @CHISCSI_CONTROL_STATISTICS: in: nothing, or ``target=``. out: records of
  *	counters: first key ``target=``, ``lun=``, ``session=`` or ``portal=``
  * @CHISCSI_CONTROL_ALUA_SET: in: ``target=``, ``group=``, ``state=``
- * @CHISCSI_CONTROL_TARGET_INITIATORS: in: ``target=``, any number of ``initiator=``: who may log
- *	in by the word of the iSNS server; replaces what was said before
  * @CHISCSI_CONTROL_OPS: how many there are
  */
 enum chiscsi_control_op {
@@ -59,7 +57,6 @@ enum chiscsi_control_op {
 	CHISCSI_CONTROL_LUN_FLUSH = 9,
 	CHISCSI_CONTROL_STATISTICS = 10,
 	CHISCSI_CONTROL_ALUA_SET = 11,
-	CHISCSI_CONTROL_TARGET_INITIATORS = 12,
 	CHISCSI_CONTROL_OPS
 };
 

@@ -36,7 +36,8 @@ target_link_libraries(chiscsi_api_only INTERFACE Threads::Threads)
 # iscsictl but for main() and its own port of include/os, with a module in memory.
 file(GLOB tool_sources CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tools/iscsictl/*.cc)
 list(FILTER tool_sources EXCLUDE REGEX "/(main|user_space)\\.cc$")
-add_library(chiscsi_tool STATIC EXCLUDE_FROM_ALL ${tool_sources} unit/iscsictl/fake_door.cc)
+add_library(chiscsi_tool STATIC EXCLUDE_FROM_ALL ${tool_sources}
+  ${CHISCSI_ROOT}/tools/iscsictl/isns/wake.cc unit/iscsictl/fake_door.cc)
 target_include_directories(chiscsi_tool PUBLIC
   ${CHISCSI_ROOT}/tools/iscsictl ${CHISCSI_ROOT}/tests/unit/iscsictl)
 target_link_libraries(chiscsi_tool PUBLIC chiscsi_engine PRIVATE chiscsi_warnings)

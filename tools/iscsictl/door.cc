@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "common/chiscsi_control.h"
+#include "isns/wake.hh"
 
 namespace iscsictl {
 
@@ -27,6 +28,11 @@ Reply failure(int error, std::string why) {
   reply.error = error;
   reply.why = std::move(why);
   return reply;
+}
+
+// What an iSNS server is to hear of.
+bool changes_targets(unsigned op) {
+  return op == CHISCSI_CONTROL_TARGET_START || op == CHISCSI_CONTROL_TARGET_STOP;
 }
 
 // Output may hold secrets (CHISCSI_CONTROL_SECRETS), and so may input.
@@ -120,6 +126,7 @@ Reply KernelDoor::ask_raw(unsigned op, std::string_view buffer, unsigned flags) 
       Reply reply;
       const size_t used = request.out_used < out.size() ? request.out_used : out.size();
       reply.records = parse_records({out.data(), used});
+      if (changes_targets(op)) isns::wake();
       return reply;
     }
     const int error = errno;

@@ -18,15 +18,15 @@ constexpr char kUsage[] =
     "usage: chisns server=<address>[:<port>] [id=<entity>] [query=<seconds>]\n";
 constexpr char kHelp[] =
     "Registers the active targets of this host with an iSNS server (RFC 4171), follows their\n"
-    "starts, stops and reloads, and tells the targets which initiators the server allows.\n"
+    "starts, stops and reloads.\n"
     "Runs in the foreground; SIGTERM and SIGINT deregister and end it.\n"
     "\n"
     "  server=   the iSNS server; port 3205 unless it is given; IPv6 as [address]:port\n"
     "  id=       the name of this host at the server; default: the host name\n"
-    "  query=    seconds between two looks, 5 to 86400; default 60\n"
+    "  query=    seconds between two looks, 1 to 86400; default 60\n"
     "  -h        this text\n";
 
-constexpr unsigned kMinQuery = 5, kMaxQuery = 86400;
+constexpr unsigned kMinQuery = 1, kMaxQuery = 86400;
 constexpr size_t kMaxEntity = 255;
 
 struct Arguments {

@@ -41,10 +41,6 @@ std::pair<std::string, std::string> split_host(const std::string& text, uint16_t
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
 std::string Endpoint::text() const {
   std::array<char, NI_MAXHOST> host{};
   std::array<char, NI_MAXSERV> port{};

@@ -9,8 +9,8 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 
+#include "isns/descriptor.hh"
 #include "isns/message.hh"
 
 namespace isns {
@@ -20,24 +20,6 @@ using Clock = std::chrono::steady_clock;
 // The network, or the other side's silence.
 struct NetworkError : std::runtime_error {
   using std::runtime_error::runtime_error;
-};
-
-// A file descriptor that is closed with its owner.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor();
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
 };
 
 struct Endpoint {

@@ -3,12 +3,14 @@
 // See wake.hh.
 #include "isns/wake.hh"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 
 namespace isns {
 
@@ -37,7 +39,7 @@ WakeSocket::WakeSocket(std::string path) : path_(std::move(path)), socket_(datag
           ? 0
           : errno;
   umask(before);
-  if (error != 0) throw NetworkError(path_ + ": " + std::strerror(error));
+  if (error != 0) throw std::runtime_error(path_ + ": " + std::strerror(error));
 }
 
 WakeSocket::~WakeSocket() { unlink(path_.c_str()); }

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "isns/stream.hh"
+#include "isns/descriptor.hh"
 
 namespace isns {
 
@@ -14,7 +14,7 @@ inline constexpr char kWakeSocket[] = "/run/chisns.socket";
 
 class WakeSocket {
  public:
-  // Takes the path over from a chisns that has died. Throws NetworkError.
+  // Takes the path over from a chisns that has died. Throws std::runtime_error.
   explicit WakeSocket(std::string path = kWakeSocket);
   WakeSocket(const WakeSocket&) = delete;
   WakeSocket& operator=(const WakeSocket&) = delete;
