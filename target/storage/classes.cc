@@ -228,16 +228,18 @@ int flush(unsigned long handle) {
   Unit* unit = find_unit(handle);
   if (unit == nullptr || unit->disk() == nullptr) return -static_cast<int>(Error::kStale);
   if (unit->drops_data()) return 0;
-  Flush flush;
-  flush.ended = os_event_create();
-  if (flush.ended == nullptr) return kNoMemory;
-  flush.request.done = &Flush::on_done;
-  flush.request.operation = OS_STORAGE_FLUSH;
-  unit->disk()->store().submit(flush.request);
-  while (!os_event_wait(flush.ended, kWithdrawStepMs)) {
+  // Not on the stack: the host makes work of the request.
+  OwnPtr<Flush> flush = make<Flush>(Alloc::kMaySleep);
+  os_event* ended = flush ? os_event_create() : nullptr;
+  if (ended == nullptr) return kNoMemory;
+  flush->ended = ended;
+  flush->request.done = &Flush::on_done;
+  flush->request.operation = OS_STORAGE_FLUSH;
+  unit->disk()->store().submit(flush->request);
+  while (!os_event_wait(ended, kWithdrawStepMs)) {
   }
-  os_event_destroy(flush.ended);
-  return flush.error;
+  os_event_destroy(ended);
+  return flush->error;
 }
 
 // ---- Hooks of commands ----

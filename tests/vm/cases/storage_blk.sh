@@ -19,7 +19,8 @@ truncate -s 64M /run/below.img
 loop=$(losetup -f) && losetup "$loop" /run/below.img || skip_case 'there is no loop device'
 devices="$loop,BLK,THIN"
 second=
-if modprobe brd rd_nr=1 rd_size=65536 2>/dev/null && [ -b /dev/ram0 ]; then
+if modprobe brd rd_nr=1 rd_size=65536 2>/dev/null && [ -b /dev/ram0 ] &&
+	[ "$(cat /sys/block/ram0/size)" -ge 65536 ]; then
 	second=/dev/ram0
 	devices="$devices;$second"
 fi
@@ -46,6 +47,7 @@ check 'fio finds what it wrote' storage_fio "$disk"
 truncate -s 96M /run/below.img
 losetup -c "$loop"
 dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct status=none
+sg_turs "$sg" || : # Passes over the unit attention.
 check_says 'a device that has grown' 'Number of logical blocks=196608' sg_readcap --long "$sg"
 
 if [ -n "$second" ]; then

@@ -42,6 +42,7 @@ check_says 'what was unmapped is a hole' 'deallocated|unmapped' sg_get_lba_statu
 
 truncate -s 96M "$file"
 dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct status=none
+sg_turs "$sg" || : # Passes over the unit attention.
 check_says 'a file that has grown' 'Number of logical blocks=196608' sg_readcap --long "$sg"
 
 check 'fio finds what it wrote' storage_fio "$disk"
