@@ -40,6 +40,7 @@ constexpr Operation kOperations[] = {
     {CHISCSI_CONTROL_SESSION_DROP, 0, &drop_session},
     {CHISCSI_CONTROL_LUN_FLUSH, 0, &flush_luns},
     {CHISCSI_CONTROL_STATISTICS, 0, &show_statistics},
+    {CHISCSI_CONTROL_ALUA_SET, 0, &set_access_state},
 };
 
 const Operation* find_operation(uint32_t op) {

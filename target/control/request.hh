@@ -47,6 +47,8 @@ Status start_target(Request& request);
 Status stop_target(Request& request);
 Status list_targets(Request& request);
 Status flush_luns(Request& request);
+// alua.cc
+Status set_access_state(Request& request);
 // statistics.cc
 Status show_statistics(Request& request);
 // target_keys.cc

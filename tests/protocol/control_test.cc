@@ -291,6 +291,24 @@ TEST_F(ControlProtocol, ListsSessionsAndDropsOne) {
   EXPECT_EQ(control(CHISCSI_CONTROL_SESSION_DROP, {"session=11112222333344445"}).error, -EINVAL);
 }
 
+// ---- Access states ----
+
+TEST_F(ControlProtocol, SetsTheStateOfAPortalGroup) {
+  start();
+  const std::string target = std::string("target=") + kTargetName;
+  const auto set = [&](const std::string& group, const std::string& state) {
+    return control(CHISCSI_CONTROL_ALUA_SET, {target, "group=" + group, "state=" + state}).error;
+  };
+  EXPECT_EQ(set("1", "standby"), 0);
+  EXPECT_EQ(set("1", "optimized"), 0);
+  EXPECT_EQ(set("9", "standby"), -ENOENT);
+  EXPECT_EQ(set("x", "standby"), -EINVAL);
+  EXPECT_EQ(set("1", "offline"), -EINVAL);
+  EXPECT_EQ(
+      control(CHISCSI_CONTROL_ALUA_SET, {"target=iqn.none", "group=1", "state=standby"}).error,
+      -ENOENT);
+}
+
 // ---- Flush ----
 
 TEST_F(ControlProtocol, FlushesOneLunOrAll) {
