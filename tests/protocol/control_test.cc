@@ -71,7 +71,7 @@ TEST_F(ControlProtocol, SaysWhatIsMissingOrWrong) {
        "TargetDevice: \"a,SCST\": no LUN class \"SCST\" is there"},
       {{name, portal, "TargetDevice=a,RAW", "TargetDevice=b,NONE"},
        "TargetDevice: \"b,NONE\": no LUN class of the target has this name"},
-      {{name, portal, "TargetDevice=a,RAW", "Colour=red"}, "configuration: unknown key \"Colour\""},
+      {{name, portal, "TargetDevice=a,RAW", "Colour=red"}, "Colour: unknown key"},
       {{"TargetName=disk", portal, "TargetDevice=a,RAW"},
        "TargetName: wants a name like iqn.2026-11.org.example:disk, not \"disk\""},
   };
