@@ -21,7 +21,7 @@ IMAGE_PROGRAMS='bash dash kmod ip ss mount umount lsblk blkid dmesg losetup
 	iscsid iscsiadm iscsi-iname fio mke2fs e2fsck resize2fs dumpe2fs tune2fs
 	udevadm dd cmp grep sed mawk timeout stty od head tail cut sort stat
 	sha256sum md5sum truncate findmnt flock setsid taskset'
-IMAGE_OPTIONAL='tgtd tgtadm tgtimg iscsi-inq iscsi-ls iscsi-readcapacity16
+IMAGE_OPTIONAL='isnsd tgtd tgtadm tgtimg iscsi-inq iscsi-ls iscsi-readcapacity16
 	iscsi-test-cu iscsi-swp iscsi-perf multipath multipathd kpartx dmsetup
 	strace perf bpftrace iscsistart nproc scsi_id tc'
 
