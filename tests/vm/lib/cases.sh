@@ -26,6 +26,15 @@ tidy()
 	timeout 60 bash -c '. "$GUEST_LIB/guest.sh"; unload_target' || :
 } >/dev/null 2>&1
 
+# The initiators that a case has made up; each would log in once more in every later case.
+forget_interfaces()
+{
+	local name
+	iscsiadm -m iface 2>/dev/null | cut -d' ' -f1 | while read -r name; do
+		case $name in default | iser) ;; *) iscsiadm -m iface -I "$name" -o delete || : ;; esac
+	done
+} >/dev/null 2>&1
+
 # Nothing of a session or a target is left.
 in_order()
 {
@@ -51,6 +60,7 @@ run_case()
 
 for name in "$@"; do
 	run_case "$name"
+	forget_interfaces
 	in_order && continue
 	tidy
 	in_order || exit 3
