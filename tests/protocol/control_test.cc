@@ -262,6 +262,8 @@ TEST_F(ControlProtocol, ListsSessionsAndDropsOne) {
   peer = log_in(1);
   auto other = log_in(2, "iqn.2026-11.org.example:other-initiator");
   ASSERT_TRUE(peer->read(read10_cdb(0, 8), 4096, 0).good());
+  // A login is answered before its session is on its worker.
+  ASSERT_TRUE(other->no_data(test_unit_ready_cdb(), 0).good());
   const ControlAnswer list = about(CHISCSI_CONTROL_SESSION_LIST);
   const auto records = list.records();
   ASSERT_EQ(records.size(), 4u) << list.text;
