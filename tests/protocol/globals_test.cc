@@ -273,6 +273,7 @@ TEST_F(GlobalsProtocol, VerboseTracesEveryStepOfACommand) {
   HostLogCapture log;
   ASSERT_EQ(set_globals({"iscsi_verbose_level=0xf,0xc82000"}).error, 0);
   ASSERT_TRUE(peer->write(write10_cdb(0, 8), pattern(4096), {}, 1).good());
+  ASSERT_TRUE(peer->ping());  // The command's cleanup came before its answer.
   ASSERT_EQ(set_globals({"iscsi_verbose_level=0x7"}).error, 0);
   for (const char* step : {"cmd_received", "cmd_delivered", "cmd_r2t", "cmd_data_complete",
                            "cmd_ended", "cmd_response", "cmd_cleanup", "cmd_state"}) {
