@@ -4,8 +4,6 @@
 #include "isns/kernel_targets.hh"
 
 #include <ifaddrs.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -20,6 +18,9 @@ namespace isns {
 namespace {
 
 using chiscsi::PortalGroupSettings;
+
+// Of ifa_flags, netdevice(7).
+constexpr unsigned kInterfaceIsUp = 0x1, kInterfaceIsLoopback = 0x8;
 
 in6_addr mapped(const in_addr& address) {
   in6_addr result{};
@@ -40,8 +41,9 @@ std::vector<in6_addr> addresses_with(bool ipv6, bool loopback) {
   std::vector<in6_addr> found;
   const Interfaces interfaces;
   for (const ifaddrs* entry = interfaces.list; entry != nullptr; entry = entry->ifa_next) {
-    const bool is_loopback = (entry->ifa_flags & IFF_LOOPBACK) != 0;
-    if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_UP) == 0 || is_loopback != loopback)
+    const bool is_loopback = (entry->ifa_flags & kInterfaceIsLoopback) != 0;
+    if (entry->ifa_addr == nullptr || (entry->ifa_flags & kInterfaceIsUp) == 0 ||
+        is_loopback != loopback)
       continue;
     if (entry->ifa_addr->sa_family == AF_INET && !ipv6) {
       found.push_back(mapped(reinterpret_cast<const sockaddr_in*>(entry->ifa_addr)->sin_addr));
