@@ -25,7 +25,7 @@ make   := $(MAKE)
 # ---- configuration ---------------------------------------------------------
 # config.mk is made when needed, again when what it was made from has changed, and
 # when another kernel is asked for.
-needs-config := all modules api-ddk test-modules tools install uninstall modules_install headers_install tools_install
+needs-config := all modules api-ddk test-modules tools install uninstall modules_install headers_install tools_install deb
 ifneq ($(filter $(needs-config),$(or $(MAKECMDGOALS),all)),)
 -include $(out)/config.mk
 
@@ -33,13 +33,15 @@ ifneq ($(filter $(needs-config),$(or $(MAKECMDGOALS),all)),)
 configure-args := $(filter-out $(if $(KDIR),--kernel=%) $(if $(ARCH),--arch=%),$(or $(CONFIGURE_FLAGS),$(CHISCSI_CONFIGURE_ARGS))) \
 		  $(if $(KDIR),--kernel=$(abspath $(KDIR))) $(if $(ARCH),--arch=$(ARCH)) \
 		  $(if $(O),--output=$(out))
+# Once only: a flag that is the default, or is recorded in other words, would be new for ever.
 stale := $(if $(CHISCSI_KDIR),$(if $(wildcard $(CHISCSI_KDIR)/Makefile),,gone))
+stale += $(if $(CHISCSI_CXGB4_HEADERS),$(if $(wildcard $(CHISCSI_CXGB4_HEADERS)/cxgb4/cxgb4.h),,gone))
 stale += $(if $(KDIR),$(if $(filter $(abspath $(KDIR)),$(CHISCSI_KDIR)),,kernel))
 stale += $(if $(CONFIGURE_FLAGS),$(if $(filter-out $(CHISCSI_CONFIGURE_ARGS),$(CONFIGURE_FLAGS)),flags))
 
-$(out)/config.mk: configure $(wildcard tests/build/probes/*.c include/build/probe.mk) \
+$(out)/config.mk: configure offload/linux/headers.sh $(wildcard tests/build/probes/*.c include/build/probe.mk) \
 		  $(wildcard $(CHISCSI_KDIR)/include/generated/autoconf.h) \
-		  $(if $(strip $(stale)),FORCE)
+		  $(if $(strip $(stale)),$(if $(MAKE_RESTARTS),,FORCE))
 	@./configure $(configure-args)
 endif
 
@@ -83,7 +85,8 @@ endif
 endif
 	@sh tests/build/check-module --max-frame $(frames) $$(find $(out)/api-ddk -name '*.ko')
 
-# Storage drivers that exist for a test in the machine alone; never installed.
+# What exists for a test in the machine alone and is never installed: storage drivers, and the
+# software adapter chiscsi_cxgb4_sim.ko.
 .PHONY: test-modules
 test-modules: modules $(top)/tests/vm/modules/control_client
 ifneq ($(out),$(top))
@@ -91,6 +94,8 @@ ifneq ($(out),$(top))
 	@echo 'include $(top)/tests/vm/modules/Kbuild' > $(out)/tests/vm/modules/Kbuild
 	@ln -sf $(top)/tests/vm/modules/*.c $(out)/tests/vm/modules/
 endif
+	+@$(kbuild) M=$(out) CHISCSI_TEST_MODULES=m modules
+	@sh tests/build/check-module --max-frame $(frames) $$(ls $(out)/*.ko)
 	+@$(kbuild) M=$(out)/tests/vm/modules KBUILD_EXTRA_SYMBOLS=$(out)/Module.symvers modules
 
 # A program of the test machine, which has no libraries to speak of.
@@ -152,6 +157,17 @@ ifneq ($(wildcard tools/Makefile),)
 	+@$(MAKE) -C tools --no-print-directory uninstall DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)
 endif
 
+# ---- packages --------------------------------------------------------------
+# Packages for Debian, of an installation at the usual places (docs/packaging.md).
+deb := $(out)/build/deb
+
+.PHONY: deb
+deb: $(out)/config.mk
+	@rm -rf $(deb)/tree
+	+@UNITDIR=/lib/systemd/system $(MAKE) --no-print-directory install DESTDIR=$(deb)/tree/installed PREFIX=/usr \
+		SYSCONFDIR=/etc $(if $(O),O=$(out)) > /dev/null
+	@tools/packaging/build $(deb) $(CHISCSI_KREL)
+
 # ---- tests -----------------------------------------------------------------
 .PHONY: deps
 deps:
@@ -166,8 +182,8 @@ demo: deps
 check:
 	@sh tests/build/check $(make)
 
-.PHONY: lint selftest abi unit unit-asan unit-tsan fuzz-smoke kunit uml vm
-lint selftest abi unit unit-asan unit-tsan fuzz-smoke kunit uml vm:
+.PHONY: lint selftest abi packages unit unit-asan unit-tsan libiscsi fuzz-smoke kunit uml vm
+lint selftest abi packages unit unit-asan unit-tsan libiscsi fuzz-smoke kunit uml vm:
 	@sh $(parts) $@
 
 .PHONY: bench
@@ -177,7 +193,7 @@ bench:
 
 .PHONY: format
 format:
-	@sh tests/build/lint --list-cxx | xargs -r clang-format -i
+	@tests/build/lint --list-cxx | xargs -r clang-format -i
 
 # ---- housekeeping ----------------------------------------------------------
 .PHONY: clean
@@ -191,7 +207,7 @@ endif
 
 .PHONY: distclean
 distclean: clean
-	@rm -rf build .probes api-ddk/.probes config.mk config.h api-ddk/config.mk api-ddk/config.h
+	@rm -rf build offload/objects .probes api-ddk/.probes config.mk config.h api-ddk/config.mk api-ddk/config.h
 
 .PHONY: help
 help:
@@ -202,10 +218,12 @@ FORCE:
 
 #: Build
 #:   make                configure if needed, then the modules, the sample driver, the tools
-#:   make modules        chiscsi.ko only; KDIR=TREE and O=DIR build for another kernel
+#:   make modules        chiscsi.ko and the offload's chiscsi_cxgb4.ko only (docs/offload.md);
+#:                       KDIR=TREE and O=DIR build for another kernel
 #:   make tools          iscsictl only; `make -C tools` does it without any kernel headers
 #:   make install        modules, depmod, public headers, iscsictl with its manual pages, service and
 #:                       sample configuration; DESTDIR= and PREFIX= honoured
+#:   make deb            packages for Debian, in build/deb (docs/packaging.md)
 #:   make uninstall      takes all of that away again, but for /etc/chiscsi/chiscsi.conf
 #:   make clean          objects and modules; distclean also the configuration and build/
 #:   make format         clang-format over all C++ files
@@ -217,10 +235,13 @@ FORCE:
 #:   make demo           deps, build, then a guided tour in a virtual machine
 #:   make check          every test; closes with `N passed, N failed, N skipped`
 #:   make lint           named source checks, each prints its rule and the fix
-#:   make selftest       the build's own checks refuse what they should; abi: the public headers
+#:   make selftest       the build's own checks refuse what they should; abi: the public headers;
+#:                       packages: what `make deb` makes
 #:   make unit           host tests under sanitizers; unit-asan and unit-tsan are its halves
+#:   make libiscsi       libiscsi's conformance suite against the host build
 #:   make fuzz-smoke     each fuzzer for a short time
 #:   make kunit          KUnit and module tests in a User-Mode Linux debug kernel; uml: all of those
 #:   make vm             the real thing: Debian's kernel in a virtual machine
-#:   make test-modules   storage drivers for single cases of it; a case without its own is skipped
+#:   make test-modules   storage drivers and a software adapter for single cases of it; a case
+#:                       without its own is skipped
 #:   make bench          speed next to other targets

@@ -14,7 +14,9 @@ bool DiscoveryView::shows(Target& target, const TargetSettings& settings) {
   subject.initiator_name = session.parameters.initiator_name.text();
   subject.initiator = connection_.conn().peer_address();
   subject.target = connection_.conn().local_address();
-  if (!settings.may_log_in(subject)) return false;
+  const Ref<InitiatorList> listed = target.allowed_initiators();
+  const AclSourceOrder order = connection_.engine().globals().get()->acl_order();
+  if (check_login(settings, listed.get(), order, subject) == LoginGrant::kRefused) return false;
   const auto hook = target.hooks().fp_discovery_target_accessible;
   return hook == nullptr ||
          hook(session.handle.value, session.parameters.initiator_name.mutable_c_str(),

@@ -2,8 +2,8 @@
 //
 // DiscoveryView: the targets that one connection's initiator may see.
 //
-// Asked by SendTargets. A target is shown when its ACL lets the initiator log in and its class's
-// fp_discovery_target_accessible(), if there is one, says 1 (Guide 5.1.6, 7.2).
+// Asked by SendTargets. A target is shown when access control lets the initiator log in and its
+// class's fp_discovery_target_accessible(), if there is one, says 1 (Guide 5.1.6, 7.2).
 #pragma once
 
 #include "target/login/discovery.hh"

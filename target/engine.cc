@@ -59,6 +59,7 @@ Result<OwnPtr<Engine>> Engine::create(const engine_options& options) {
 
 Status Engine::start_workers() {
   login_worker_ = CHISCSI_TRY(Worker::create("chiscsi_main", OS_ANY_CPU));
+  closing_worker_ = CHISCSI_TRY(Worker::create("chiscsi_close", OS_ANY_CPU));
   const uint32_t cpus = os_cpu_count();
   uint32_t wanted = options_.workers != 0 ? options_.workers : cpus;
   if (wanted > kMaxWorkers) wanted = kMaxWorkers;
@@ -82,7 +83,7 @@ Status Engine::start_workers() {
 //   1. connections in the login phase, which end on the login worker;
 //   2. sessions, which end on their workers (targets are gone: only discovery sessions are left);
 //   3. the workers, login worker last;
-//   4. the built-in LUN classes, which no target uses any more.
+//   4. the built-in LUN classes, which no target uses any more, once the last LUN is closed.
 Engine::~Engine() {
   if (worker_count_ != 0) remove_administrators_targets(Text());
   if (login_worker_ && progress_ != nullptr) end_logins();
@@ -93,6 +94,7 @@ Engine::~Engine() {
   os_free(workers_);
   login_worker_.reset();
   storage::stop_classes();
+  closing_worker_.reset();
   if (progress_ != nullptr) os_event_destroy(progress_);
 }
 
@@ -175,8 +177,18 @@ Worker& Engine::pick_worker() {
   return *best;
 }
 
+// Whoever has been silent for the longest gives way to a newcomer, so that silence keeps nobody
+// out. It stays in the count until it has closed.
+bool Engine::make_room_for_login() {
+  Connection* silent =
+      logins_.find([](const Connection& connection) { return connection.awaits_first_pdu(); });
+  if (silent != nullptr) silent->drop("silent while many logins are pending");
+  return silent != nullptr;
+}
+
 void Engine::on_accept(OwnPtr<Conn> conn) {
-  if (!accepting_ || login_count_.load() >= options_.max_pending_logins) {
+  if (!accepting_) return;
+  if (login_count_.load() >= options_.max_pending_logins && !make_room_for_login()) {
     os_log_limited(OS_LOG_WARNING, "%u logins are pending, a connection was refused",
                    login_count_.load());
     return;

@@ -69,6 +69,9 @@ int engine_target_reconfig(void *sdev_priv, const char *target_name,
 int engine_target_session_abort(unsigned long sess_hdl);
 
 int engine_lun_set_geometry(unsigned long hndl, const struct chiscsi_lun_geometry *geometry);
+int engine_lun_set_usage(unsigned long hndl, unsigned long long used,
+			 unsigned long long available);
+int engine_lun_set_sanitize(unsigned long hndl, unsigned int state, unsigned int progress);
 int engine_lun_set_private(unsigned long hndl, void *priv);
 
 int engine_scsi_cmd_buffer_ready(chiscsi_scsi_command *scmd, unsigned char *sc_xfer_sreq_buf,
@@ -98,6 +101,7 @@ int engine_get_perf_info(int ipv6, const unsigned int *ip_addr, unsigned int por
  * struct engine_control_call - a request of the control device, its texts in memory of the caller.
  * @op: enum chiscsi_control_op
  * @flags: CHISCSI_CONTROL_*
+ * @holder: who asks; what is handed over for as long as the asker is there belongs to this number
  * @in: ``key=value`` strings, each ended by a NUL; constant during the call
  * @in_size: its bytes
  * @out_room: bytes of output that the caller has a use for
@@ -109,6 +113,7 @@ int engine_get_perf_info(int ipv6, const unsigned int *ip_addr, unsigned int por
 struct engine_control_call {
 	uint32_t op;
 	uint32_t flags;
+	unsigned long holder;
 	const void *in;
 	uint32_t in_size;
 	uint32_t out_room;
@@ -128,6 +133,11 @@ int engine_control_check(struct chiscsi_control *control);
  * a target waits for its sessions, docs/control.md says for how long.
  */
 int engine_control(struct engine_control_call *call);
+/**
+ * engine_control_gone() - forgets what belonged to a holder, which asks for nothing any more.
+ * Context: process.
+ */
+void engine_control_gone(unsigned long holder);
 /** engine_control_release() - frees and wipes the output of a call. Context: process. */
 void engine_control_release(struct engine_control_call *call);
 

@@ -25,6 +25,8 @@
 
 namespace chiscsi {
 
+class LunChange;
+
 class Engine final : public Acceptor {
  public:
   static Result<OwnPtr<Engine>> create(const engine_options& options);
@@ -56,6 +58,8 @@ class Engine final : public Acceptor {
   Status remove_lun_class(Text name, Text target_class_name);
 
   Worker& login_worker() { return *login_worker_; }
+  // For what takes as long as a device likes: the end of a LUN that its last command has left.
+  Worker& closing_worker() { return *closing_worker_; }
   // The worker for a new session: the one with the least to serve.
   Worker& pick_worker();
   // Those that serve sessions.
@@ -85,19 +89,21 @@ class Engine final : public Acceptor {
   static constexpr uint32_t kMaxWorkers = 1024;
   Status start_workers();
   void end_logins();
+  bool make_room_for_login();
   void end_sessions();
   static void on_end_logins(WorkerMessage& message);
   void wait_for_sessions(Target& target);
   void wait_for_hooks(Target& target);
+  Status hold_and_start(Target& target, Ref<TargetSettings> settings, ConfigError* why);
   Status start_target(Target& target, Ref<TargetSettings> settings, ConfigError* why);
   Status change_target(Target& target, Ref<TargetSettings> fresh, ConfigError* why);
-  Status restore_reservations(const Target& target, const LunMap& luns);
   Status wait_for_class(Text name);
   void remove_administrators_targets(Text class_name);
 
   const engine_options options_;
   os_event* progress_ = nullptr;
   OwnPtr<Worker> login_worker_;
+  OwnPtr<Worker> closing_worker_;
   OwnPtr<Worker>* workers_ = nullptr;
   uint32_t worker_count_ = 0;
   Globals globals_;

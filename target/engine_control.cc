@@ -11,6 +11,7 @@
 #include "target/config/address.hh"
 #include "target/engine.hh"
 #include "target/lun/lun_change.hh"
+#include "target/scsi/reservation_handover.hh"
 
 namespace chiscsi {
 
@@ -58,7 +59,7 @@ Result<Ref<TargetSettings>> parse_settings(const TargetOwner& owner, Text name,
     return refuse(Error::kInvalid, *why).error();
   }
   TargetParseOptions options;
-  options.has_chap_hook = target_class.hooks->fp_chap_info_get != nullptr;
+  options.has_chap_hook = target_class.has_chap_hook;
   if (owner.is_administrator) options.default_max_commands = kDefaultSessionCommandsFile;
   Result<Ref<TargetSettings>> settings = TargetSettings::parse(name, config, options, why);
   if (!settings.is_ok()) {
@@ -70,19 +71,11 @@ Result<Ref<TargetSettings>> parse_settings(const TargetOwner& owner, Text name,
   return settings;
 }
 
-bool same_devices(Span<const TargetDeviceSettings> a, Span<const TargetDeviceSettings> b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!(a[i].line == b[i].line)) return false;
-  }
-  return true;
-}
-
-// Sessions keep what they have agreed on. Initiators hear of other logical units, and are asked to
-// log out where their portal group is gone.
+// Sessions keep what they have agreed on. Initiators hear of other logical units, of which they
+// have a unit attention already, and are asked to log out where their portal group is gone.
 void tell_sessions_of_reload(Target& target, const TargetSettings& before,
                              const TargetSettings& after) {
-  const bool luns_changed = !same_devices(before.devices(), after.devices());
+  const bool luns_changed = !after.has_devices_of(before);
   MutexGuard guard(target.mutex());
   target.sessions().for_each([&](SessionEntry& entry) {
     Session& session = *entry.session;
@@ -103,16 +96,11 @@ Status open_portals(Portals& portals, const TargetSettings& settings, ConfigErro
   return refuse(opened.error(), *why);
 }
 
+// An error that no device has: who gets it may try again.
 Status refuse_busy(ConfigError* why) {
   why->clear();
   why->add("the target is being started, changed or stopped by somebody else");
-  return Error::kBusy;
-}
-
-Status refuse_unknown(ConfigError* why) {
-  why->clear();
-  why->add("no such target");
-  return Error::kNoEntry;
+  return Error::kInProgress;
 }
 
 // Nobody but who started a target may touch it.
@@ -142,17 +130,23 @@ Status Engine::add_target(TargetOwner owner, Text name, Text class_name, Bytes c
   const Status status = [&]() -> Status {
     Ref<TargetSettings> settings =
         CHISCSI_TRY(parse_settings(owner, name, *target_class, config, why));
-    if (registry_.find_target(settings->name())) return Error::kExists;
     Ref<Target> target =
         CHISCSI_TRY(Target::create(settings->name(), owner, target_class, Ref<TargetSettings>()));
     target->handle = next_handle();
-    if (!hold_for(owner)) return Error::kShutdown;
-    const Status started = start_target(*target, std::move(settings), why);
-    if (!started.is_ok()) release_for(owner);
+    CHISCSI_TRY(registry_.reserve_name(*target));
+    const Status started = hold_and_start(*target, std::move(settings), why);
+    if (!started.is_ok()) registry_.give_up_name(*target);
     return started;
   }();
   if (!status.is_ok()) registry_.release_class(*target_class);
   return status;
+}
+
+Status Engine::hold_and_start(Target& target, Ref<TargetSettings> settings, ConfigError* why) {
+  if (!hold_for(target.owner())) return Error::kShutdown;
+  const Status started = start_target(target, std::move(settings), why);
+  if (!started.is_ok()) release_for(target.owner());
+  return started;
 }
 
 // In this order: its devices, its portals, and then the name that a login can find.
@@ -163,8 +157,10 @@ Status Engine::start_target(Target& target, Ref<TargetSettings> settings, Config
     *why = change.reason();
     return prepared;
   }
-  CHISCSI_TRY(restore_reservations(target, change.prepared()));
+  scsi::ReservationHandover registrations(target, change, reservation_keeper_.get());
+  CHISCSI_TRY(registrations.prepare(why));
   CHISCSI_TRY(open_portals(portals_, *settings, why));
+  registrations.commit();
   change.commit(settings);
   const Status added = registry_.add_target(target);
   if (!added.is_ok()) {
@@ -180,8 +176,7 @@ Status Engine::start_target(Target& target, Ref<TargetSettings> settings, Config
 // and discoveries are in return, its devices close, its name is free. Afterwards its storage driver
 // may be unloaded.
 Status Engine::remove_target(TargetOwner owner, Text name, ConfigError* why) {
-  Ref<Target> target = registry_.find_target(name);
-  if (!target) return refuse_unknown(why);
+  Ref<Target> target = CHISCSI_TRY(registry_.find_target(name, why));
   CHISCSI_TRY(check_owner(*target, owner, why));
   if (!target->begin_control()) return refuse_busy(why);
   target->mark_removed();
@@ -211,8 +206,7 @@ void Engine::wait_for_sessions(Target& target) {
 
 Status Engine::reconfigure_target(TargetOwner owner, Text name, Text class_name, Bytes config,
                                   ConfigError* why) {
-  Ref<Target> target = registry_.find_target(name);
-  if (!target) return refuse_unknown(why);
+  Ref<Target> target = CHISCSI_TRY(registry_.find_target(name, why));
   CHISCSI_TRY(check_owner(*target, owner, why));
   if (!(target->target_class().name.text() == class_name)) {
     why->at("TargetDevice").add("the target has another class, ");
@@ -256,9 +250,12 @@ Status Engine::change_target(Target& target, Ref<TargetSettings> fresh, ConfigEr
     *why = change.reason();
     return prepared;
   }
-  CHISCSI_TRY(restore_reservations(target, change.prepared()));
+  scsi::ReservationHandover registrations(target, change, reservation_keeper_.get());
+  CHISCSI_TRY(registrations.prepare(why));
   CHISCSI_TRY(open_portals(portals_, *fresh, why));
+  registrations.commit();
   change.commit(fresh);
+  change.announce(*login_worker_);
   tell_sessions_of_reload(target, *current, *fresh);
   portals_.close(*current);
   change.close_leavers(abort_timeout_ms());
@@ -270,36 +267,6 @@ Status Engine::keep_reservations(Text folder) {
   return Status();
 }
 
-// Before anybody can send a command. Without what was stored the target does not start: commands
-// of those whom a reservation keeps away would go through. Two LUNs with one identity would
-// overwrite each other's record, so only the first is kept.
-Status Engine::restore_reservations(const Target& target, const LunMap& luns) {
-  if (!reservation_keeper_) return Status();
-  const Span<const Ref<Lun>> list = luns.list();
-  for (size_t i = 0; i < list.size(); ++i) {
-    if (list[i]->passes_all_commands()) continue;
-    scsi::UnitReservations& unit = list[i]->state().reservations();
-    if (unit.is_attached()) continue;
-    bool is_first = true;
-    for (size_t other = 0; other < i && is_first; ++other)
-      is_first = !equal_bytes(list[other]->identity().naa, list[i]->identity().naa);
-    if (!is_first) {
-      os_log(OS_LOG_WARNING, "%s: LUN %zu has the identity of another: no APTPL for it",
-             target.name_c_str(), i);
-      continue;
-    }
-    const Status attached =
-        unit.attach(*reservation_keeper_, scsi::unit_name(target.name(), list[i]->identity()));
-    if (!attached.is_ok()) {
-      os_log(OS_LOG_ERROR, "%s: LUN %zu: stored registrations cannot be read, error %d",
-             target.name_c_str(), i, static_cast<int>(attached.error()));
-      return attached;
-    }
-    os_relax();
-  }
-  return Status();
-}
-
 // One that somebody else is busy with is waited for: a class cannot go before its last target.
 void Engine::remove_administrators_targets(Text class_name) {
   Ref<Target> target = registry_.find_administrators(class_name);
@@ -308,7 +275,7 @@ void Engine::remove_administrators_targets(Text class_name) {
   for (; target; target = registry_.find_administrators(class_name)) {
     ConfigError why;
     const Status removed = remove_target(TargetOwner::administrator(), target->name(), &why);
-    if (removed.error() != Error::kBusy) continue;
+    if (removed.error() != Error::kInProgress) continue;
     if (pause != nullptr) os_event_wait(pause, kRemoveStepMs);
     os_relax();
   }
@@ -364,6 +331,11 @@ bool are_names(const char* a, const char* b) { return a != nullptr && b != nullp
 
 constexpr int kBadArgument = -static_cast<int>(Error::kInvalid);
 
+// Storage drivers are told of another call for the same target by -EBUSY.
+int for_driver(Status status) {
+  return status.error() == Error::kInProgress ? Status(Error::kBusy).to_errno() : status.to_errno();
+}
+
 }  // namespace
 
 extern "C" {
@@ -401,17 +373,15 @@ int engine_target_add(void* sdev_priv, const char* target_name, const char* targ
 int engine_target_remove(void* sdev_priv, const char* target_name) {
   if (target_name == nullptr) return kBadArgument;
   ConfigError why;
-  return Engine::instance().remove_target(sdev_priv, target_name, &why).to_errno();
+  return for_driver(Engine::instance().remove_target(sdev_priv, target_name, &why));
 }
 
 int engine_target_reconfig(void* sdev_priv, const char* target_name, const char* target_class_name,
                            const char* config_buffer, int buflen) {
   if (!are_names(target_name, target_class_name)) return kBadArgument;
   ConfigError why;
-  return Engine::instance()
-      .reconfigure_target(sdev_priv, target_name, target_class_name,
-                          config_bytes(config_buffer, buflen), &why)
-      .to_errno();
+  return for_driver(Engine::instance().reconfigure_target(
+      sdev_priv, target_name, target_class_name, config_bytes(config_buffer, buflen), &why));
 }
 
 int engine_target_session_abort(unsigned long sess_hdl) {

@@ -125,6 +125,7 @@ void LoginService::act(Login::Step step) {
     case Login::Step::kRespondAndEnterFullFeature:
       acting_ = true;
       trace::login(connection_, login_->session(), 0);
+      set_digests(login_->connection());
       return send_response(AfterSend::kLoginResponse);
     case Login::Step::kRespondAndClose:
       acting_ = true;
@@ -136,6 +137,11 @@ void LoginService::act(Login::Step step) {
       acting_ = true;
       return connection_.drop("unexpected PDU in the login phase");
   }
+}
+
+void LoginService::set_digests(const ConnectionParameters& agreed) {
+  connection_.conn().set_digests(agreed.header_digest == DigestType::kCrc32c,
+                                 agreed.data_digest == DigestType::kCrc32c);
 }
 
 void LoginService::send_response(AfterSend after) {
@@ -199,6 +205,7 @@ iscsi::LoginStatus LoginService::find_target(Text target_name, TargetLookup* loo
 
 iscsi::LoginStatus LoginService::redirect(const SessionParameters& session,
                                           const TargetSettings& settings, AddressText* portal) {
+  if (!may_ask_driver()) return iscsi::LoginStatus::kTargetRemoved;
   const RedirectedLogin login{settings, connection_.conn().local_address(),
                               name_for_hook(session).mutable_c_str(), connection_.endpoints};
   os_address chosen = {};
@@ -253,7 +260,9 @@ AccessSubject LoginService::subject_of(const SessionParameters& session) {
 }
 
 bool LoginService::acl_allows(const SessionParameters& session, const TargetSettings& settings) {
-  return settings.may_log_in(subject_of(session));
+  const Ref<InitiatorList> listed = target_->allowed_initiators();
+  grant_ = check_login(settings, listed.get(), globals_->acl_order(), subject_of(session));
+  return grant_ != LoginGrant::kRefused;
 }
 
 // Whether there is room for the connection is asked when it is admitted, that is authenticated.
@@ -266,10 +275,27 @@ iscsi::LoginStatus LoginService::join(const SessionParameters& session, uint16_t
   return iscsi::LoginStatus::kSuccess;
 }
 
+Status LoginService::decide_rights(const SessionParameters& parameters, LunRights* rights) {
+  const TargetSettings* settings = login_->settings().get();
+  if (settings == nullptr) return Status();
+  return rights->decide(*settings, subject_of(parameters), grant_);
+}
+
+// Whoever joins has proven to be who leads, or proven as little. And an ACL that lets these
+// addresses do something else with a LUN means it, but a session has one set of rights.
+iscsi::LoginStatus LoginService::check_joiner(const SessionParameters& session) {
+  if (session.chap_name.text() != session_->parameters.chap_name.text()) {
+    return iscsi::LoginStatus::kAuthenticationFailure;
+  }
+  LunRights rights;
+  if (!decide_rights(session, &rights).is_ok()) return iscsi::LoginStatus::kOutOfResources;
+  return rights.same_as(session_->rights()) ? iscsi::LoginStatus::kSuccess
+                                            : iscsi::LoginStatus::kCannotIncludeInSession;
+}
+
 Status LoginService::make_session(const SessionParameters& parameters) {
   LunRights rights;
-  const TargetSettings* settings = login_->settings().get();
-  if (settings != nullptr) CHISCSI_TRY(rights.decide(*settings, subject_of(parameters)));
+  CHISCSI_TRY(decide_rights(parameters, &rights));
   session_ = CHISCSI_TRY(Session::create(engine_, engine_.pick_worker(), target_, parameters,
                                          connection_.conn().local_address(), std::move(rights)));
   return Status();
@@ -295,16 +321,17 @@ AdmitResult LoginService::try_enter() {
   check_->waiting = false;
   check_->unref();
   if (status.is_ok()) return AdmitResult::admitted(session_->parameters.tsih);
+  if (status.error() == Error::kNotPermitted) {
+    return AdmitResult::refused(iscsi::LoginStatus::kAuthorizationFailure);
+  }
   return AdmitResult::refused(iscsi::LoginStatus::kTargetRemoved);
 }
 
 AdmitResult LoginService::admit(const SessionParameters& session,
                                 const ConnectionParameters& connection) {
   const bool leading = login_->is_leading();
-  // Whoever joins has proven to be who leads, or proven as little.
-  if (!leading && session.chap_name.text() != session_->parameters.chap_name.text()) {
-    return AdmitResult::refused(iscsi::LoginStatus::kAuthenticationFailure);
-  }
+  const iscsi::LoginStatus joins = leading ? iscsi::LoginStatus::kSuccess : check_joiner(session);
+  if (joins != iscsi::LoginStatus::kSuccess) return AdmitResult::refused(joins);
   if ((leading && !make_session(session).is_ok()) || !make_member(connection.cid).is_ok()) {
     return AdmitResult::refused(iscsi::LoginStatus::kOutOfResources);
   }

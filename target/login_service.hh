@@ -95,11 +95,14 @@ class LoginService final : public LoginHost {
   void predecessor_gone();
   void place_answered();
   void act(Login::Step step);
+  void set_digests(const ConnectionParameters& agreed);
   void send_response(AfterSend after);
   void log_refusal();
   void stop_waiting();
   AdmitResult try_enter();
   AccessSubject subject_of(const SessionParameters& session);
+  Status decide_rights(const SessionParameters& parameters, LunRights* rights);
+  iscsi::LoginStatus check_joiner(const SessionParameters& session);
   Status make_session(const SessionParameters& parameters);
   Status make_member(uint16_t cid);
   bool may_ask_driver() const;
@@ -114,6 +117,7 @@ class LoginService final : public LoginHost {
   Ref<Session> session_;  // From admission, or from the lookup of the one to join, to the move.
   Ref<Member> member_;    // From admission to the move.
   IscsiName initiator_for_hook_;
+  LoginGrant grant_ = LoginGrant::kRefused;  // What access control has said.
 
   // The request that has arrived and was not worked on yet.
   iscsi::Bhs request_;

@@ -12,6 +12,11 @@ namespace chiscsi {
 namespace {
 // How long an unregistering transport waits for its connections to end.
 constexpr uint32_t kTransportWaitMs = 30'000;
+
+bool covers(const os_address& wildcard, const os_address& address) {
+  return is_wildcard(wildcard) && !is_wildcard(address) && wildcard.is_ipv6 == address.is_ipv6 &&
+         wildcard.port == address.port;
+}
 }  // namespace
 
 Status Portals::create(Worker& worker, Acceptor& acceptor) {
@@ -46,17 +51,21 @@ bool Portals::for_each_address(const TargetSettings& settings, Visit visit) {
 }
 
 Portals::Portal* Portals::find_locked(const os_address& address) {
-  Portal* exact =
-      portals_.find([&](const Portal& portal) { return same_endpoint(portal.address, address); });
-  if (exact != nullptr) return exact;
-  return portals_.find([&](const Portal& portal) {
-    const os_address& open = portal.address;
-    return is_wildcard(open) && open.is_ipv6 == address.is_ipv6 && open.port == address.port;
-  });
+  return portals_.find(
+      [&](const Portal& portal) { return same_endpoint(portal.address, address); });
 }
 
+// The wildcard portal over this address; null for a wildcard itself.
+Portals::Portal* Portals::find_cover_locked(const os_address& address) {
+  return portals_.find([&](const Portal& portal) { return covers(portal.address, address); });
+}
+
+// The host gives a port to a wildcard or to single addresses, so what a wildcard covers has no
+// socket of its own. Transports are asked for each of them.
 Status Portals::open_one_locked(const os_address& address) {
   if (Portal* portal = find_locked(address)) {
+    const Status status = portal->listener ? Status() : listen_locked(*portal);
+    if (!status.is_ok() && portal->plugins.empty()) return status;
     ++portal->users;
     return Status();
   }
@@ -65,15 +74,47 @@ Status Portals::open_one_locked(const os_address& address) {
   portal->address = address;
   portal->roster = CHISCSI_TRY(Roster::create());
   link_locked(*portal);  // The first login may be quicker than the last transport.
-  Result<Ref<Listener>> listener = Listener::create(address, *worker_, *acceptor_);
-  if (listener.is_ok()) portal->listener = listener.take();
-  transports_.for_each([&](TransportPlugin& plugin) { listen_locked(*portal, plugin); });
-  if (!portal->listener && portal->plugins.empty()) {
+  silence_covered_locked(address);
+  // First, for one that needs the address for itself. The host's sockets do not.
+  transports_.for_each([&](TransportPlugin& plugin) { listen_by_locked(*portal, plugin); });
+  const Status status = listen_locked(*portal);
+  if (!status.is_ok()) wake_silent_locked();
+  if (!status.is_ok() && portal->plugins.empty()) {
     unlink_locked(*portal);
-    return listener.error();
+    return status;
   }
   portal.release()->users = 1;
   return Status();
+}
+
+void Portals::silence_covered_locked(const os_address& address) {
+  portals_.for_each([&](Portal& portal) {
+    if (!covers(address, portal.address)) return;
+    if (Ref<Listener> closed = std::move(portal.listener)) closed->close();
+  });
+}
+
+// Also those that could not listen when it was their turn: their address may have come back.
+void Portals::wake_silent_locked() {
+  portals_.for_each([&](Portal& portal) {
+    if (portal.listener) return;
+    const Status status = listen_locked(portal);
+    if (status.is_ok() || !portal.plugins.empty()) return;
+    os_log(OS_LOG_WARNING, "portal %s: cannot listen, error %d",
+           format_ip_and_port(portal.address).c_str(), static_cast<int>(status.error()));
+  });
+}
+
+// Good as well when a wildcard hears for it; an address that is not here is an error even then.
+Status Portals::listen_locked(Portal& portal) {
+  Result<Ref<Listener>> listener = Listener::create(portal.address, *worker_, *acceptor_);
+  if (listener.is_ok()) {
+    portal.listener = listener.take();
+    return Status();
+  }
+  const Portal* cover = find_cover_locked(portal.address);
+  const bool is_heard = cover != nullptr && cover->listener;
+  return is_heard && listener.error() == Error::kAddressInUse ? Status() : Status(listener.error());
 }
 
 void Portals::link_locked(Portal& portal) {
@@ -94,7 +135,7 @@ void Portals::close_one_locked(const os_address& address) {
 }
 
 // A transport that cannot listen leaves the portal to the others.
-void Portals::listen_locked(Portal& portal, TransportPlugin& plugin) {
+void Portals::listen_by_locked(Portal& portal, TransportPlugin& plugin) {
   if (plugin.withdrawn) return;
   Result<OwnPtr<PluginPortal>> open = PluginPortal::open(Ref<TransportPlugin>::share(&plugin),
                                                          portal.address, *worker_, *acceptor_);
@@ -110,6 +151,7 @@ Ref<Roster> Portals::roster_at(const os_address& address) {
   unscoped.scope = 0;
   MutexGuard guard(list_mutex_);
   Portal* portal = find_locked(unscoped);
+  if (portal == nullptr) portal = find_cover_locked(unscoped);
   return portal != nullptr ? portal->roster : Ref<Roster>();
 }
 
@@ -130,6 +172,7 @@ Status Portals::open(const TargetSettings& settings, os_address* failed) {
     close_one_locked(address);
     return true;
   });
+  wake_silent_locked();
   return status;
 }
 
@@ -139,6 +182,7 @@ void Portals::close(const TargetSettings& settings) {
     close_one_locked(address);
     return true;
   });
+  wake_silent_locked();
 }
 
 TransportPlugin* Portals::transport_locked(Text name) {
@@ -146,21 +190,37 @@ TransportPlugin* Portals::transport_locked(Text name) {
       [&](const TransportPlugin& plugin) { return Text(plugin.name()) == name; });
 }
 
+TransportPlugin* Portals::transport_locked(const chiscsi_transport* functions) {
+  return transports_.find(
+      [&](const TransportPlugin& plugin) { return &plugin.functions() == functions; });
+}
+
 Status Portals::add_transport(const chiscsi_transport* functions) {
   Ref<TransportPlugin> plugin = CHISCSI_TRY(TransportPlugin::create(functions));
   MutexGuard guard(mutex_);
   if (transport_locked(plugin->name()) != nullptr) return Error::kExists;
-  portals_.for_each([&](Portal& portal) { listen_locked(portal, *plugin); });
+  portals_.for_each([&](Portal& portal) { listen_by_locked(portal, *plugin); });
   os_log(OS_LOG_INFO, "transport %s: registered", plugin->name());
   transports_.push_back(*plugin.release());
+  return Status();
+}
+
+// The portals where it does not listen yet.
+Status Portals::offer_to(const chiscsi_transport* functions) {
+  MutexGuard guard(mutex_);
+  TransportPlugin* plugin = transport_locked(functions);
+  if (plugin == nullptr) return Error::kNoEntry;
+  portals_.for_each([&](Portal& portal) {
+    const auto is_its_own = [&](PluginPortal& open) { return &open.plugin() == plugin; };
+    if (portal.plugins.find(is_its_own) == nullptr) listen_by_locked(portal, *plugin);
+  });
   return Status();
 }
 
 // Closes the transport's portals; it stays in the list.
 Ref<TransportPlugin> Portals::silence_transport(const chiscsi_transport* functions) {
   MutexGuard guard(mutex_);
-  Ref<TransportPlugin> plugin = Ref<TransportPlugin>::share(transports_.find(
-      [&](const TransportPlugin& other) { return &other.functions() == functions; }));
+  Ref<TransportPlugin> plugin = Ref<TransportPlugin>::share(transport_locked(functions));
   if (!plugin) return plugin;
   plugin->withdrawn = true;
   portals_.for_each([&](Portal& portal) {
@@ -170,6 +230,7 @@ Ref<TransportPlugin> Portals::silence_transport(const chiscsi_transport* functio
       destroy(&open);
     });
   });
+  wake_silent_locked();  // It may have had the address for itself.
   return plugin;
 }
 

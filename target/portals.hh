@@ -3,8 +3,9 @@
 // Portals: the addresses at which all targets listen, and the transports that listen there.
 //
 // Targets share a portal: it opens with the first target that names it and closes with the last.
-// A target that names an address which an open wildcard portal covers uses that one. At each portal
-// the host's sockets listen and every registered transport that knows the address; one of them is
+// While a wildcard portal is open it hears for the portals of single addresses that have its port,
+// whichever was there first; when it closes they listen by themselves again. At each portal the
+// host's sockets listen and every registered transport that knows the address; one of them is
 // enough. Context of all: process; one mutex.
 #pragma once
 
@@ -39,6 +40,7 @@ class Portals {
 
   // The calls of include/common/chiscsi_transport.h, with their errors.
   Status add_transport(const chiscsi_transport* functions);
+  Status offer_to(const chiscsi_transport* functions);
   Status remove_transport(const chiscsi_transport* functions);
 
  private:
@@ -46,15 +48,21 @@ class Portals {
     ~Portal();
     ListNode node;
     os_address address{};
-    Ref<Listener> listener;  // Null when the host has no such address.
+    Ref<Listener> listener;  // Null when the host has no such address, or a wildcard hears for it.
     List<PluginPortal, &PluginPortal::node> plugins;
     Ref<Roster> roster;
     uint32_t users = 0;
   };
   Portal* find_locked(const os_address& address);
+  Portal* find_cover_locked(const os_address& address);
   Status open_one_locked(const os_address& address);
-  void listen_locked(Portal& portal, TransportPlugin& plugin);
+  // The portals that a wildcard at `address` covers; none when it is no wildcard.
+  void silence_covered_locked(const os_address& address);
+  void wake_silent_locked();
+  Status listen_locked(Portal& portal);  // On the host's sockets.
+  void listen_by_locked(Portal& portal, TransportPlugin& plugin);
   TransportPlugin* transport_locked(Text name);
+  TransportPlugin* transport_locked(const chiscsi_transport* functions);
   Ref<TransportPlugin> silence_transport(const chiscsi_transport* functions);
   void close_one_locked(const os_address& address);
   void link_locked(Portal& portal);

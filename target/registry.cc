@@ -56,6 +56,7 @@ Status Registry::add_class(chiscsi_target_class* hooks) {
   OwnPtr<TargetClass> fresh = make<TargetClass>(Alloc::kMaySleep);
   if (!fresh) return Error::kNoMemory;
   fresh->hooks = hooks;
+  fresh->has_chap_hook = hooks->fp_chap_info_get != nullptr;
   if (!fresh->name.assign(hooks->class_name)) return Error::kNameTooLong;
   MutexGuard guard(mutex_);
   if (class_locked(hooks->class_name) != nullptr) return Error::kExists;
@@ -173,10 +174,27 @@ uint32_t Registry::free_id_locked() {
   return id;
 }
 
+Status Registry::reserve_name(Target& target) {
+  MutexGuard guard(mutex_);
+  const auto has_name = [&](const Target& other) { return other.name() == target.name(); };
+  if (targets_.find(has_name) != nullptr || starting_.find(has_name) != nullptr) {
+    return Error::kExists;
+  }
+  starting_.push_back(target);
+  return Status();
+}
+
+void Registry::give_up_name(Target& target) {
+  MutexGuard guard(mutex_);
+  target.registry_node.unlink();
+}
+
 Status Registry::add_target(Target& target) {
   MutexGuard guard(mutex_);
   if (target_locked(target.name()) != nullptr) return Error::kExists;
+  target.registry_node.unlink();  // From those that start.
   target.id = free_id_locked();
+  target.serial = ++last_serial_;
   target.ref();
   targets_.push_back(target);
   return Status();
@@ -196,11 +214,21 @@ Ref<Target> Registry::find_target(Text name) {
   return Ref<Target>::share(target_locked(name));
 }
 
+Result<Ref<Target>> Registry::find_target(Text name, ConfigError* why) {
+  Ref<Target> target = find_target(name);
+  if (target) return target;
+  why->clear();
+  why->add("no such target");
+  return Error::kNoEntry;
+}
+
 Ref<Target> Registry::next_target(const Ref<Target>& previous) {
   MutexGuard guard(mutex_);
   if (!previous) return Ref<Target>::share(targets_.front());
-  if (!previous->registry_node.is_linked()) return Ref<Target>();
-  return Ref<Target>::share(targets_.next(*previous));
+  if (previous->registry_node.is_linked()) return Ref<Target>::share(targets_.next(*previous));
+  // It has gone meanwhile: on with the first that came after it.
+  return Ref<Target>::share(
+      targets_.find([&](const Target& other) { return other.serial > previous->serial; }));
 }
 
 }  // namespace chiscsi

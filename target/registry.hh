@@ -41,13 +41,22 @@ class Registry {
   // one, else the oldest that has. Empty when there is none.
   Ref<TargetClass> find_class_with(Text lun_class_name, Text first_choice);
 
+  // Takes the target's name for it while it starts, before anything of it is opened, so that of two
+  // starts of one name the second one does not meet the first one's devices and portals. Ends with
+  // add_target() or give_up_name(); until then nobody finds the target. Error::kExists when an
+  // active target or another start has the name.
+  Status reserve_name(Target& target);
+  void give_up_name(Target& target);
   // Gives the target its id. Error::kExists when the name is taken. Precondition: the class of the
   // target is held.
   Status add_target(Target& target);
   void remove_target(Target& target);
   Ref<Target> find_target(Text name);
+  // The same for whoever wants to hear why there is none: kNoEntry.
+  Result<Ref<Target>> find_target(Text name, ConfigError* why);
   // The target after `previous` in the order of their creation; the first one for an empty
-  // `previous`; empty at the end. Targets that come or go meanwhile may be missed, never repeated.
+  // `previous`; empty at the end. One that stays is neither missed nor repeated, whatever comes or
+  // goes meanwhile.
   Ref<Target> next_target(const Ref<Target>& previous);
 
  private:
@@ -57,7 +66,9 @@ class Registry {
 
   os_mutex* mutex_ = nullptr;
   List<TargetClass, &TargetClass::registry_node> classes_;
-  List<Target, &Target::registry_node> targets_;
+  List<Target, &Target::registry_node> targets_;   // In the order of their serials.
+  List<Target, &Target::registry_node> starting_;  // They have their names and nothing else.
+  uint64_t last_serial_ = 0;
 };
 
 }  // namespace chiscsi

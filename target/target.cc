@@ -4,6 +4,7 @@
 #include "target/target.hh"
 
 #include "base/lock.hh"
+#include "target/session/attention_inbox.hh"
 
 namespace chiscsi {
 
@@ -49,11 +50,40 @@ Ref<TargetSettings> Target::settings() const {
   return settings_;
 }
 
+// Whoever sees the new generation fetches the map under the mutex, so the unit attention is there
+// before its first command for another device.
 void Target::replace(Ref<TargetSettings> settings, Ref<LunMap> luns) {
   MutexGuard guard(mutex_);
+  // Who hears of it looks for the new LUNs, and waits for the mutex until they are there.
+  lun_generation_.fetch_add(1, std::memory_order_release);
+  if (settings_ && !settings->has_devices_of(*settings_)) {
+    tell_nexuses_everywhere_locked(*this, nullptr, kReportedLunsChanged);
+  }
   std::swap(settings_, settings);
   std::swap(luns_, luns);
-  lun_generation_.fetch_add(1, std::memory_order_release);
+}
+
+Ref<InitiatorList> Target::allowed_initiators() const {
+  MutexGuard guard(mutex_);
+  return allowed_initiators_;
+}
+
+Status Target::allow_initiators(Ref<InitiatorList> fresh) {
+  MutexGuard guard(mutex_);
+  if (allowed_initiators_) {
+    if (allowed_initiators_->holder() != fresh->holder()) return Error::kBusy;
+    if (allowed_initiators_->version() >= fresh->version()) return Error::kStale;
+  }
+  std::swap(allowed_initiators_, fresh);
+  return Status();
+}
+
+bool Target::forget_initiators(unsigned long holder) {
+  Ref<InitiatorList> gone;
+  MutexGuard guard(mutex_);
+  if (!allowed_initiators_ || allowed_initiators_->holder() != holder) return false;
+  std::swap(allowed_initiators_, gone);
+  return true;
 }
 
 }  // namespace chiscsi

@@ -16,6 +16,7 @@
 #include "base/text.hh"
 #include "common/chiscsi.h"
 #include "os/thread.h"
+#include "target/config/initiator_list.hh"
 #include "target/config/target_settings.hh"
 #include "target/info/command_counters.hh"
 #include "target/lun/lun_map.hh"
@@ -65,7 +66,7 @@ class Target : public RefCounted<Target> {
   const TargetOwner& owner() const { return owner_; }
 
   Ref<TargetSettings> settings() const;
-  // Both at once.
+  // Both at once; sessions that may see other LUNs from here on find the unit attention for it.
   void replace(Ref<TargetSettings> settings, Ref<LunMap> luns);
 
   // The LUNs as they are now. `generation` tells whether they have changed since: a session that
@@ -84,10 +85,18 @@ class Target : public RefCounted<Target> {
   bool begin_control() { return !in_control_.exchange(true, std::memory_order_acq_rel); }
   void end_control() { in_control_.store(false, std::memory_order_release); }
 
+  // The initiators that an iSNS server allows; empty while nobody has said.
+  Ref<InitiatorList> allowed_initiators() const;
+  // Takes the place of the older list of the same holder. Errors: kBusy for the list of another
+  // one, kStale for one that is not newer; nothing has changed then.
+  Status allow_initiators(Ref<InitiatorList> fresh);
+  // The list of this holder is forgotten. False when it has none.
+  bool forget_initiators(unsigned long holder);
+
   // In which state each portal group is. Changed under mutex().
   scsi::AccessStates& access_states() { return access_states_; }
 
-  // Guards the settings, the LUNs and the list of sessions. Sleeps.
+  // Guards the settings, the LUNs, the allowed initiators and the list of sessions. Sleeps.
   os_mutex* mutex() const { return mutex_; }
   // Guarded by mutex().
   const TargetSettings& settings_locked() const { return *settings_; }
@@ -105,6 +114,7 @@ class Target : public RefCounted<Target> {
   // Its small number for administrators, from Registry::add_target() on; free again after removal.
   uint32_t id = 0;
   ListNode registry_node;  // Guarded by the registry's mutex.
+  uint64_t serial = 0;     // Never used again, in the order of Registry::add_target().
 
  private:
   Status serve_all_luns();
@@ -115,6 +125,7 @@ class Target : public RefCounted<Target> {
   os_mutex* mutex_ = nullptr;
   os_event* progress_ = nullptr;
   Ref<TargetSettings> settings_;
+  Ref<InitiatorList> allowed_initiators_;
   Ref<Lun> any_lun_;  // Of targets without TargetDevice lines.
   Ref<LunMap> luns_;
   std::atomic<uint32_t> lun_generation_{1};

@@ -18,6 +18,8 @@ struct TargetClass : RefCounted<TargetClass> {
 
   FixedText<CHISCSI_CLASS_NAME_MAX> name;
   chiscsi_target_class* hooks = nullptr;
+  // What is asked of `hooks` while nothing keeps the class from going. Constant.
+  bool has_chap_hook = false;
   // Commands that the driver holds, in all sessions; the class cannot go before they did.
   std::atomic<uint32_t> commands_held{0};
   // LUNs of TargetDevice lines that owe their class an fp_detach(); the same holds for them.

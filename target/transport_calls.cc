@@ -22,6 +22,10 @@ int chiscsi_transport_register(chiscsi_transport* transport) {
   return Engine::instance().portals().add_transport(transport).to_errno();
 }
 
+int chiscsi_transport_offer(chiscsi_transport* transport) {
+  return Engine::instance().portals().offer_to(transport).to_errno();
+}
+
 int chiscsi_transport_unregister(chiscsi_transport* transport) {
   return Engine::instance().portals().remove_transport(transport).to_errno();
 }
@@ -42,12 +46,15 @@ void chiscsi_conn_stopped(chiscsi_conn_port* conn_port) { PluginPort::of(conn_po
 int chiscsi_conn_rx_header(chiscsi_conn_port* conn_port, const void* bhs, const void* ahs,
                            unsigned int ahs_size, unsigned int flags) {
   return PluginPort::of(conn_port).rx_header(bytes_of(bhs, CHISCSI_BHS_SIZE),
-                                             bytes_of(ahs, ahs_size),
-                                             (flags & CHISCSI_RX_AHS_TOO_LONG) != 0);
+                                             bytes_of(ahs, ahs_size), flags);
 }
 
 void chiscsi_conn_rx_data(chiscsi_conn_port* conn_port, const void* data, unsigned int size) {
   PluginPort::of(conn_port).rx_data(bytes_of(data, size));
+}
+
+void chiscsi_conn_rx_placed(chiscsi_conn_port* conn_port, unsigned int size) {
+  PluginPort::of(conn_port).rx_placed(size);
 }
 
 int chiscsi_conn_rx_done(chiscsi_conn_port* conn_port, unsigned int flags) {
@@ -60,6 +67,14 @@ void chiscsi_conn_rx_header_digest_error(chiscsi_conn_port* conn_port) {
 
 int chiscsi_conn_next_pdu(chiscsi_conn_port* conn_port, chiscsi_xmit_pdu* pdu) {
   return PluginPort::of(conn_port).next_pdu(pdu) ? 1 : 0;
+}
+
+void chiscsi_conn_place(chiscsi_conn_port* conn_port, const chiscsi_xmit_pdu*, void* task) {
+  PluginPort::of(conn_port).place(task);
+}
+
+void chiscsi_conn_task_released(chiscsi_conn_port* conn_port, void* task) {
+  PluginPort::of(conn_port).task_released(task);
 }
 
 void chiscsi_conn_pdu_sent(chiscsi_conn_port* conn_port, const chiscsi_xmit_pdu* pdu) {

@@ -30,6 +30,9 @@ class PduReader {
   bool paused() const { return paused_; }
   bool closed() const { return closed_; }
 
+  // The rest of the data segment that is being placed goes nowhere. Between two passes.
+  void discard_rest() { placement_ = Placement(); }
+
  private:
   enum class Step : uint8_t {
     kHeader,

@@ -19,10 +19,14 @@ bool is_complete(const chiscsi_transport& t) {
          t.stop_conn != nullptr && t.destroy_conn != nullptr;
 }
 
+bool may_have_caps(const chiscsi_transport& t) {
+  return (t.caps & CHISCSI_TRANSPORT_PLACES) == 0 || t.release_task != nullptr;
+}
+
 bool is_good(const chiscsi_transport* t) {
   return t != nullptr && t->version == CHISCSI_TRANSPORT_VERSION && t->name != nullptr &&
-         t->name[0] != '\0' && is_complete(*t) && t->max_recv_data_segment >= kMinDataSegment &&
-         t->max_xmit_data_segment >= kMinDataSegment;
+         t->name[0] != '\0' && is_complete(*t) && may_have_caps(*t) &&
+         t->max_recv_data_segment >= kMinDataSegment && t->max_xmit_data_segment >= kMinDataSegment;
 }
 
 os_address address_of(const tcp_endpoint& end, bool is_ipv6) {

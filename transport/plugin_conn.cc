@@ -11,6 +11,7 @@ namespace {
 
 // How long the last PDUs of a connection may take to leave.
 constexpr uint32_t kPluginFlushLimitMs = 5'000;
+constexpr uint32_t kMinConnSegment = 512;  // RFC 7143 section 13.12.
 // How often it is said that a transport does not let go of a connection.
 constexpr uint32_t kPluginStopReportMs = 30'000;
 
@@ -47,9 +48,22 @@ void fill_xmit_pdu(const TxPdu& own, chiscsi_xmit_pdu* pdu) {
   pdu->sgcnt = own.buffers.count;
   pdu->sgl_offset = own.buffers_offset;
   pdu->data_size = own.data_size;
+  pdu->segment = own.segment;
+  pdu->landing = nullptr;
   pdu->chiscsi_private[0] = own.item;
   pdu->chiscsi_private[1] = reinterpret_cast<void*>(static_cast<uintptr_t>(own.mark));
   pdu->chiscsi_private[2] = own.notice;
+}
+
+void fill_landing(const Landing& own, chiscsi_rx_landing* landing) {
+  landing->task = own.task->handle;
+  landing->sgl = own.buffers.elements;
+  landing->sgcnt = own.buffers.count;
+  landing->sgl_offset = own.buffers_offset;
+  landing->sgl_length = own.buffers_length;
+  landing->offset = own.offset;
+  landing->length = own.length;
+  landing->total = own.total;
 }
 
 }  // namespace
@@ -59,7 +73,8 @@ PluginPort::PluginPort(Ref<TransportPlugin> plugin, void* conn, Worker& worker, 
       functions_(plugin_->functions()),
       conn_(conn),
       acceptor_(acceptor),
-      worker_(&worker) {}
+      worker_(&worker),
+      limits_(plugin_->limits()) {}
 
 // --- What the transport says, from anywhere ---
 
@@ -113,6 +128,8 @@ void PluginPort::start(Worker& worker, ConnUser& user) {
   static_cast<void>(worker);
   user_ = &user;
   tx_wanted_ = true;
+  ask_limit(CHISCSI_PARAM_MAX_RECV_DLENGTH, &limits_.max_recv_data_segment_length);
+  ask_limit(CHISCSI_PARAM_MAX_XMIT_DLENGTH, &limits_.max_send_data_segment_length);
   functions_.start_conn(conn_);
   request_turn();
 }
@@ -128,6 +145,7 @@ void PluginPort::turn() {
   in_turn_ = true;
   if (close_reason_ == CloseReason::kNone) more |= receive_pass();
   if (close_reason_ == CloseReason::kNone || flushing_) more |= send_pass();
+  if (close_reason_ == CloseReason::kNone) tell_releases();
   in_turn_ = false;
   if (close_reason_ != CloseReason::kNone) stop();
   if (more || moving_to_ != nullptr) request_turn();
@@ -148,14 +166,16 @@ bool PluginPort::receive_pass() {
     more = functions_.recv_pdus(conn_) == 1;
   }
   user_->on_pass_end();
+  if (close_reason_ == CloseReason::kNone) tell_releases();
   if (rx_closed_) close(CloseReason::kProtocolError, true);
   return more && question_ == Question::kNone;
 }
 
 bool PluginPort::send_pass() {
-  if (!flushing_ && !tx_wanted_) return functions_.xmit_pdus(conn_) == 1;
   tx_wanted_ = false;
-  return functions_.xmit_pdus(conn_) == 1 || tx_wanted_;
+  const bool more = functions_.xmit_pdus(conn_) == 1;
+  landing_ = Landing();
+  return more || tx_wanted_;
 }
 
 void PluginPort::kick_tx() {
@@ -171,6 +191,24 @@ void PluginPort::set_digests(bool header, bool data) {
 void PluginPort::apply(chiscsi_conn_param param, bool on) {
   if (functions_.set_param(conn_, param, on ? 1 : 0) == 0) return;
   os_log_limited(OS_LOG_WARNING, "transport %s: cannot set parameter %d", plugin_->name(), param);
+  close(CloseReason::kTransportError, false);
+}
+
+// What one connection can do may be less than what its transport can.
+void PluginPort::ask_limit(chiscsi_conn_param param, uint32_t* limit) {
+  unsigned int value = 0;
+  if (functions_.get_param == nullptr || functions_.get_param(conn_, param, &value) != 0) return;
+  if (value < kMinConnSegment) {
+    os_log_limited(OS_LOG_WARNING, "transport %s: limit of %u bytes for a data segment ignored",
+                   plugin_->name(), value);
+  } else if (value < *limit) {
+    *limit = value;
+  }
+}
+
+// The transport has said something that cannot be.
+void PluginPort::misuse(const char* what) {
+  os_log_limited(OS_LOG_ERROR, "transport %s: %s", plugin_->name(), what);
   close(CloseReason::kTransportError, false);
 }
 
@@ -190,13 +228,15 @@ RxAction PluginPort::ask(Question question) {
   return action;
 }
 
-int PluginPort::rx_header(Bytes bhs, Bytes ahs, bool ahs_too_long) {
+int PluginPort::rx_header(Bytes bhs, Bytes ahs, unsigned int flags) {
   if (close_reason_ != CloseReason::kNone || rx_closed_) return CHISCSI_RX_CLOSE;
   copy_bytes(MutableBytes(reinterpret_cast<uint8_t*>(&rx_pdu_.bhs), sizeof(rx_pdu_.bhs)), bhs);
+  const bool ahs_too_long = (flags & CHISCSI_RX_AHS_TOO_LONG) != 0;
   rx_pdu_.ahs_too_long = ahs_too_long || ahs.size() > RxPdu::kMaxAhs;
   rx_pdu_.ahs_size = rx_pdu_.ahs_too_long ? 0 : static_cast<uint32_t>(ahs.size());
   copy_bytes(MutableBytes(rx_pdu_.ahs), ahs.first(rx_pdu_.ahs_size));
   rx_pdu_.data_digest_error = false;
+  rx_pdu_.merged = (flags & CHISCSI_RX_MERGED) != 0;
   return to_c(ask(Question::kHeader));
 }
 
@@ -208,6 +248,25 @@ void PluginPort::rx_data(Bytes data) {
     placement_.buffers.copy_in(part);
   }
   placed_ += static_cast<uint32_t>(part.size());
+}
+
+// What the transport has placed already is not looked at; of what it still places it may tell.
+void PluginPort::discard_rest() {
+  placement_ = Placement();
+  placement_.may_be_placed = true;
+}
+
+// One that says so of data which it was not asked to place would make old memory pass as data.
+void PluginPort::rx_placed(uint32_t size) {
+  if (!placement_.may_be_placed) {
+    misuse("data placed without a place");
+    rx_closed_ = true;
+    return;
+  }
+  const uint32_t left = rx_pdu_.data_size() - placed_;
+  const uint32_t part = size < left ? size : left;
+  placement_.buffers.skip(part);
+  placed_ += part;
 }
 
 // A transport that delivers less than it announced would leave old memory where data should be.
@@ -233,14 +292,33 @@ void PluginPort::rx_header_digest_error() {
 
 bool PluginPort::next_pdu(chiscsi_xmit_pdu* pdu) {
   if (user_ == nullptr || (close_reason_ != CloseReason::kNone && !flushing_)) return false;
+  landing_ = Landing();
   TxPdu own;
+  own.max_burst = pdu->max_burst;
+  own.can_place = (functions_.caps & CHISCSI_TRANSPORT_PLACES) != 0;
   if (!user_->next_pdu(&own)) return false;
   own.bhs.data_segment_length = own.data_size;
   fill_xmit_pdu(own, pdu);
+  if (own.landing.item == nullptr) return true;
+  landing_ = own.landing;
+  fill_landing(landing_, &told_landing_);
+  pdu->landing = &told_landing_;
   return true;
 }
 
+// Whatever may have changed the state of the command in between would have taken the landing away.
+void PluginPort::place(void* task) {
+  const Landing landing = std::exchange(landing_, Landing());
+  if (landing.item == nullptr || task == nullptr) return misuse("no R2T to be placed");
+  if (landing.task->exists() && landing.task->handle != task) {
+    return misuse("two tasks for one command");
+  }
+  landing.task->handle = task;
+  user_->on_placed(landing);
+}
+
 void PluginPort::pdu_sent(const chiscsi_xmit_pdu& pdu) {
+  landing_ = Landing();
   TxPdu own = to_tx_pdu(pdu);
   if (user_ != nullptr) user_->pdu_sent(own);
 }
@@ -248,6 +326,37 @@ void PluginPort::pdu_sent(const chiscsi_xmit_pdu& pdu) {
 void PluginPort::pdu_dropped(const chiscsi_xmit_pdu& pdu) {
   TxPdu own = to_tx_pdu(pdu);
   if (user_ != nullptr) user_->pdu_dropped(own);
+}
+
+// --- Buffers that the transport places data into ---
+
+// It is asked at the end of a pass, so that it is in none of its functions.
+void PluginPort::release(PlacedTask& task) {
+  to_release_.push_back(task);
+  if (!in_turn_) request_turn();
+}
+
+void PluginPort::tell_releases() {
+  while (PlacedTask* task = to_release_.pop_front()) {
+    releasing_.push_back(*task);
+    functions_.release_task(conn_, task->handle);
+  }
+}
+
+void PluginPort::task_released(void* task) {
+  PlacedTask* placed =
+      releasing_.find([&](const PlacedTask& other) { return other.handle == task; });
+  if (placed == nullptr) return misuse("a task that nobody has asked for is released");
+  landing_ = Landing();
+  placed->forget();
+  user_->on_released(*placed);
+}
+
+void PluginPort::forget_placed() {
+  while (PlacedTask* task = to_release_.pop_front())
+    task->forget();
+  while (PlacedTask* task = releasing_.pop_front())
+    task->forget();
 }
 
 // --- Moving ---
@@ -306,6 +415,7 @@ void PluginPort::stop_time_is_up() {
 void PluginPort::orphan() {
   user_ = nullptr;
   flushing_ = false;
+  forget_placed();
   if (close_reason_ == CloseReason::kNone) close_reason_ = CloseReason::kLocal;
   if (!stopped_) stop();
 }
@@ -315,6 +425,7 @@ void PluginPort::finish_if_quiet() {
   if (ready_.is_pending()) return;
   if (close_reason_ == CloseReason::kNone) close_reason_ = CloseReason::kTransportError;
   stop_timer_.disarm();
+  forget_placed();
   if (ConnUser* user = std::exchange(user_, nullptr)) user->on_closed(close_reason_);
   functions_.destroy_conn(conn_);
   plugin_->port_ended();

@@ -28,13 +28,16 @@ class PluginPort : public RefCounted<PluginPort>, public PluginMember {
   void stopped();
 
   // The same, in a turn.
-  int rx_header(Bytes bhs, Bytes ahs, bool ahs_too_long);
+  int rx_header(Bytes bhs, Bytes ahs, unsigned int flags);
   void rx_data(Bytes data);
+  void rx_placed(uint32_t size);
   int rx_done(bool data_digest_error);
   void rx_header_digest_error();
   bool next_pdu(chiscsi_xmit_pdu* pdu);
   void pdu_sent(const chiscsi_xmit_pdu& pdu);
   void pdu_dropped(const chiscsi_xmit_pdu& pdu);
+  void place(void* task);
+  void task_released(void* task);
 
   // For PluginConn: see Conn.
   void start(Worker& worker, ConnUser& user);
@@ -42,13 +45,15 @@ class PluginPort : public RefCounted<PluginPort>, public PluginMember {
   void set_digests(bool header, bool data);
   void kick_tx();
   void resume_rx() { request_turn(); }
+  void discard_rest();
+  void release(PlacedTask& task);
   void close(CloseReason reason, bool flush);
   // The engine has let go of the connection.
   void orphan();
 
   // Hands the new connection to the acceptor, on its worker.
   void announce(OwnPtr<PluginConn> conn);
-  ConnCapabilities limits() const { return plugin_->limits(); }
+  ConnCapabilities limits() const { return limits_; }
 
   os_address local{};
   os_address peer{};
@@ -74,6 +79,10 @@ class PluginPort : public RefCounted<PluginPort>, public PluginMember {
   void stop_time_is_up();
   void finish_if_quiet();
   void apply(chiscsi_conn_param param, bool on);
+  void ask_limit(chiscsi_conn_param param, uint32_t* limit);
+  void tell_releases();
+  void forget_placed();
+  void misuse(const char* what);
 
   struct Message : WorkerMessage {
     Message(Handle handler, PluginPort* owner) : WorkerMessage(handler), port(owner) {}
@@ -100,6 +109,12 @@ class PluginPort : public RefCounted<PluginPort>, public PluginMember {
   RxPdu rx_pdu_;
   Placement placement_;
   uint32_t placed_ = 0;
+  ConnCapabilities limits_;
+  Landing landing_;                    // Of the PDU just pulled.
+  chiscsi_rx_landing told_landing_{};  // The same as the transport sees it.
+  using PlacedTasks = List<PlacedTask, &PlacedTask::node>;
+  PlacedTasks to_release_;               // The transport has not been asked yet.
+  PlacedTasks releasing_;                // It has been.
   Question question_ = Question::kNone;  // Answered with a pause, to be asked again.
   CloseReason close_reason_ = CloseReason::kNone;
   Stop stop_asked_ = Stop::kNone;
@@ -124,6 +139,8 @@ class PluginConn final : public Conn {
   void set_digests(bool header, bool data) override { port_->set_digests(header, data); }
   void kick_tx() override { port_->kick_tx(); }
   void resume_rx() override { port_->resume_rx(); }
+  void discard_rest() override { port_->discard_rest(); }
+  void release(PlacedTask& task) override { port_->release(task); }
   void close(CloseReason reason, bool flush) override { port_->close(reason, flush); }
 
  private:

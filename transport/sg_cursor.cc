@@ -48,6 +48,15 @@ void SgCursor::unmap(const Piece& piece) {
   if (piece.mapping != nullptr) os_page_unmap(piece.mapping);
 }
 
+void SgCursor::skip(uint64_t count) {
+  while (count != 0 && left_ != 0) {
+    const uint64_t rest = list_.elements[index_].sg_length - within_;
+    const uint64_t part = rest < count ? rest : count;
+    advance(static_cast<size_t>(part < left_ ? part : left_));
+    count -= part;
+  }
+}
+
 size_t SgCursor::copy_in(Bytes source) {
   size_t done = 0;
   while (done < source.size()) {

@@ -32,6 +32,8 @@ class SgCursor {
 
   // Copies into the buffers and advances; returns the bytes copied, fewer than offered at the end.
   size_t copy_in(Bytes source);
+  // Advances over bytes that are in their place already.
+  void skip(uint64_t count);
   // Copies out of the buffers and advances.
   size_t copy_out(MutableBytes destination);
   // Continues a CRC32C over all that is left, and advances to the end.

@@ -50,8 +50,8 @@ void TcpConn::attach() {
 }
 
 void TcpConn::set_digests(bool header, bool data) {
-  reader_.set_digests(header, data);
-  writer_.set_digests(header, data);
+  header_digest_ = header;
+  data_digest_ = data;
 }
 
 void TcpConn::on_socket_event(void* self, unsigned int events) {
@@ -83,6 +83,8 @@ void TcpConn::turn() {
 
 void TcpConn::arrive() {
   arriving_ = false;
+  reader_.set_digests(header_digest_, data_digest_);
+  writer_.set_digests(header_digest_, data_digest_);
   attach();
   user_->on_moved();
 }

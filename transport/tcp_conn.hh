@@ -28,8 +28,10 @@ class TcpConn final : public Conn {
   void start(Worker& worker, ConnUser& user) override;
   void move_to(Worker& worker) override;
   void set_digests(bool header, bool data) override;
+  void release(PlacedTask&) override {}  // It places nothing.
   void kick_tx() override;
   void resume_rx() override;
+  void discard_rest() override { reader_.discard_rest(); }
   void close(CloseReason reason, bool flush) override;
 
  private:
@@ -69,6 +71,8 @@ class TcpConn final : public Conn {
   bool tx_blocked_ = false;  // The socket had no room.
   bool flushing_ = false;    // Closing, but queued PDUs go out first.
   bool in_turn_ = false;
+  bool header_digest_ = false;  // From the move on.
+  bool data_digest_ = false;
   bool arriving_ = false;  // Moved, and not yet seen by the new worker.
 };
 

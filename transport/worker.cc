@@ -8,6 +8,7 @@ namespace chiscsi {
 namespace {
 // An upper limit of one sleep, so that a lost wake-up would be a delay and never a hang.
 constexpr uint32_t kLongestSleepMs = 10'000;
+constexpr uint32_t kMessagesInARow = 64;  // Before other threads get their turn.
 }  // namespace
 
 Result<OwnPtr<Worker>> Worker::create(const char* name, int cpu) {
@@ -55,7 +56,8 @@ void Worker::run() {
 
 void Worker::handle_messages() {
   MailboxNode* node = mailbox_.take_all();
-  while (node != nullptr) {
+  for (uint32_t count = 1; node != nullptr; ++count) {
+    if (count % kMessagesInARow == 0) os_relax();
     MailboxNode* next = node->next;
     auto& message = *static_cast<WorkerMessage*>(node);
     message.handle(message);

@@ -18,13 +18,13 @@ constexpr chiscsi_driver::SenseCode kScripted(u32 sense) {
 
 void check_arrival(const chiscsi_scsi_command& raw) {
   const u32 direction = raw.sc_flag & (SC_FLAG_READ | SC_FLAG_WRITE);
-  const bool fine = raw.sc_cmd != nullptr && raw.sc_cmdlen == 16 && raw.sc_status == 0 &&
-                    raw.sc_response == 0 && raw.sc_sense_key == 0 && raw.sc_sense_buf[0] == 0 &&
-                    raw.sc_xfer_residualcount == 0 && raw.sc_sdev_hdl == nullptr &&
-                    raw.sc_ieps != nullptr && raw.sc_sess != nullptr && raw.sc_conn != nullptr &&
-                    (direction == SC_FLAG_READ || direction == SC_FLAG_WRITE) &&
-                    (raw.sc_flag & ~(direction | SC_FLAG_IMMEDIATE_CMD)) == 0 &&
-                    raw.sc_attribute <= ISCSI_TASK_ATTRIBUTES_ACA;
+  const bool fine =
+      raw.sc_cmd != nullptr && raw.sc_cmdlen == 16 && raw.sc_status == 0 && raw.sc_response == 0 &&
+      raw.sc_sense_key == 0 && raw.sc_sense_buf[0] == 0 && raw.sc_xfer_residualcount == 0 &&
+      raw.sc_sdev_hdl == nullptr && raw.sc_ieps != nullptr && raw.sc_sess != nullptr &&
+      raw.sc_conn != nullptr && (direction == SC_FLAG_READ || direction == SC_FLAG_WRITE) &&
+      (raw.sc_flag & ~(direction | SC_FLAG_IMMEDIATE_CMD | SC_FLAG_WRITE_THROUGH)) == 0 &&
+      raw.sc_attribute <= ISCSI_TASK_ATTRIBUTES_ACA;
   check(Rule::kCdbFields, fine, "fields of a new command: itt, flags", raw.sc_itt, raw.sc_flag);
   check(Rule::kCdbSession, session_is_live(raw.sc_tclass_sess_priv),
         "a command of a session that is not there", raw.sc_itt, raw.sc_tclass_sess_priv);

@@ -38,6 +38,7 @@ enum class Error : int {
   kConnectionReset = 104,
   kShutdown = 108,
   kTimedOut = 110,
+  kInProgress = 115,
   kStale = 116,
   kCancelled = 125,
 };

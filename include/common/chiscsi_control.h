@@ -11,7 +11,7 @@
 
 #define CHISCSI_CONTROL_DEVICE "/dev/chiscsi"
 #define CHISCSI_CONTROL_VERSION 1
-#define CHISCSI_CONTROL_MAX_INPUT (512 * 1024)        /* bytes */
+#define CHISCSI_CONTROL_MAX_INPUT (4 * 1024 * 1024)   /* bytes */
 #define CHISCSI_CONTROL_MAX_OUTPUT (64 * 1024 * 1024) /* bytes */
 
 /**
@@ -19,29 +19,44 @@
  * @CHISCSI_CONTROL_VERSIONS: out: ``module=``, ``api=``, ``control=``
  * @CHISCSI_CONTROL_TARGET_START: in: the keys of a ``target:`` block, TargetName
  *	among them. Starts the target, or reloads it when it is active; with
- *	CHISCSI_CONTROL_CHECK nothing changes and only the keys are looked at. -EBUSY while
- *	somebody else starts, changes or stops this target. out: ``result=started`` or
+ *	CHISCSI_CONTROL_CHECK nothing changes and only the keys are looked at. -EINPROGRESS
+ *	while somebody else starts, changes or stops this target: it may be asked again soon.
+ *	Other errors, -EBUSY of a device among them, last. out: ``result=started`` or
  *	``result=reloaded``
- * @CHISCSI_CONTROL_TARGET_STOP: in: ``target=``. -ENOENT when there is none, -EBUSY as above
+ * @CHISCSI_CONTROL_TARGET_STOP: in: ``target=``. -ENOENT when there is none, -EINPROGRESS as above
  * @CHISCSI_CONTROL_TARGET_LIST: in: nothing, or ``target=``. out: a record per target:
- *	``target=``, ``id=``, ``class=``, ``sessions=``, ``luns=``
+ *	``target=``, ``id=``, ``class=``, ``owner=`` (``administrator`` or ``driver``),
+ *	``sessions=``, ``luns=``
  * @CHISCSI_CONTROL_TARGET_CONFIG: in: ``target=``. out: one record of the target's
  *	keys as the file has them, every key with its value in force; TargetDevice lines
- *	complete with PROD=, SN=, ID= and WWN=. Secrets are ``***`` unless
- *	CHISCSI_CONTROL_SECRETS is given
+ *	complete with PROD=, SN=, ID= and WWN=. With CHISCSI_CONTROL_SECRETS it can be read
+ *	back: secrets are not ``***``, and PROD= stands only where it was set
  * @CHISCSI_CONTROL_GLOBAL_GET: out: one record of the globals in force
  * @CHISCSI_CONTROL_GLOBAL_SET: in: globals. All or none of them change. Globals that are not named
  *	stay; with CHISCSI_CONTROL_DEFAULTS they take their defaults, as after reading a file. An
  *	empty value takes away the accounts of a ``DISC_Auth_CHAP_`` key, isns_server and isns_id
- * @CHISCSI_CONTROL_SESSION_LIST: in: ``target=``, may have ``initiator=``. out: a record
+ * @CHISCSI_CONTROL_SESSION_LIST: in: nothing, ``target=``, ``initiator=`` or both. out: a record
  *	per session, followed by one per connection of it (``connection=`` is its
- *	first key, ``session=`` that of a session)
+ *	first key, ``session=`` that of a session). Without ``target=`` those of all targets, each
+ *	behind a record with ``target=``
  * @CHISCSI_CONTROL_SESSION_DROP: in: ``session=`` in hexadecimal. -ENOENT when
  *	there is none
- * @CHISCSI_CONTROL_LUN_FLUSH: in: ``target=``, may have ``lun=``
+ * @CHISCSI_CONTROL_LUN_FLUSH: in: ``target=``, may have ``lun=``. -EINPROGRESS as above
  * @CHISCSI_CONTROL_STATISTICS: in: nothing, or ``target=``. out: records of
  *	counters: first key ``target=``, ``lun=``, ``session=`` or ``portal=``
  * @CHISCSI_CONTROL_ALUA_SET: in: ``target=``, ``group=``, ``state=``
+ * @CHISCSI_CONTROL_ISNS_ALLOW: in: ``target=``, ``version=``, a number that is not 0, and
+ *	``initiator=`` for each initiator that the iSNS server allows, up to 8192, in ascending order
+ *	of their bytes. The list takes the place of the one before as a whole; with none of them
+ *	nobody is allowed. It is forgotten with ISNS_FORGET, when the target stops, and when the file
+ *	through which it came is closed, which also happens when the process ends. -ESTALE when
+ *	the version is not higher than that of the list in force, -EBUSY while that one belongs to
+ *	another open file, -E2BIG for too many names
+ * @CHISCSI_CONTROL_ISNS_FORGET: in: ``target=``. Success as well when there is no list; -EBUSY for
+ *	the list of another open file
+ * @CHISCSI_CONTROL_TARGET_STATE: in: ``target=``. out: one record: ``target=``, ``access=<tag>:<state>``
+ *	for each portal group, and when there is a list of an iSNS server ``isns_version=`` and
+ *	``isns_initiator=`` for each name
  * @CHISCSI_CONTROL_OPS: how many there are
  */
 enum chiscsi_control_op {
@@ -57,12 +72,15 @@ enum chiscsi_control_op {
 	CHISCSI_CONTROL_LUN_FLUSH = 9,
 	CHISCSI_CONTROL_STATISTICS = 10,
 	CHISCSI_CONTROL_ALUA_SET = 11,
+	CHISCSI_CONTROL_ISNS_ALLOW = 12,
+	CHISCSI_CONTROL_ISNS_FORGET = 13,
+	CHISCSI_CONTROL_TARGET_STATE = 14,
 	CHISCSI_CONTROL_OPS
 };
 
 /* chiscsi_control.flags. */
 #define CHISCSI_CONTROL_CHECK 0x1    /* look, change nothing */
-#define CHISCSI_CONTROL_SECRETS 0x2  /* print secrets: for a file of mode 0600 */
+#define CHISCSI_CONTROL_SECRETS 0x2  /* for a file of mode 0600: secrets, to be read back */
 #define CHISCSI_CONTROL_DEFAULTS 0x4 /* what is not named takes its default */
 
 /**

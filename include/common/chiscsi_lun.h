@@ -34,7 +34,8 @@ extern "C" {
 #define CHISCSI_LUN_RUNS_SANITIZE_OVERWRITE 0x40
 #define CHISCSI_LUN_RUNS_SANITIZE_ERASE 0x80 /* SANITIZE, block erase */
 #define CHISCSI_LUN_RUNS_BYTCHK 0x100 /* WRITE AND VERIFY with its data compared */
-#define CHISCSI_LUN_RUNS_ALL 0x1ff
+#define CHISCSI_LUN_RUNS_SANITIZE_EXIT 0x200 /* SANITIZE, exit failure mode */
+#define CHISCSI_LUN_RUNS_ALL 0x3ff
 
 /**
  * struct chiscsi_lun_geometry - What the target has to know of a device.
@@ -60,7 +61,8 @@ extern "C" {
  * @max_write_same_blocks: blocks that one WRITE SAME writes at most; 0: no limit
  * @max_atomic_blocks: blocks that WRITE ATOMIC writes at most; not 0 with it
  * @lowest_aligned_block: first logical block that begins a physical one
- * @reserved: zero
+ * @medium: not 0: units with the same number are one device, with its first byte in
+ *	their first blocks; 0: not told
  *
  * The texts are NUL-terminated, printable ASCII. What is zero is not offered, so a
  * driver that fills in @blocks and @block_size alone has said all it has to.
@@ -88,7 +90,7 @@ struct chiscsi_lun_geometry {
 	unsigned long long max_write_same_blocks;
 	unsigned int max_atomic_blocks;
 	unsigned int lowest_aligned_block;
-	unsigned int reserved[2];
+	unsigned long long medium;
 };
 
 /**
@@ -108,6 +110,52 @@ struct chiscsi_lun_geometry {
  */
 int chiscsi_lun_set_geometry(unsigned long hndl,
 			     const struct chiscsi_lun_geometry *geometry);
+
+/* chiscsi_lun_set_usage(): nobody knows. */
+#define CHISCSI_LUN_NOT_KNOWN (~0ULL)
+
+/**
+ * chiscsi_lun_set_usage() - Say how much memory a thin device has taken.
+ * @hndl: handle of the LUN, after its chiscsi_lun_set_geometry()
+ * @used: logical blocks that have memory of their own
+ * @available: logical blocks that could still get some, or CHISCSI_LUN_NOT_KNOWN
+ *
+ * For a LUN with CHISCSI_LUN_THIN whose class knows. From the first call on the
+ * target reports it (log page 0Ch) and tells initiators when a threshold is
+ * reached (mode page 1Ch/02h). To be called whenever it has changed enough to
+ * matter; a threshold set is a MiB or more.
+ *
+ * Context: Any context. Does not sleep.
+ * Return: 0, -ESTALE if there is no such LUN, -EINVAL before its geometry.
+ *
+ * Source: ours
+ */
+int chiscsi_lun_set_usage(unsigned long hndl, unsigned long long used,
+			  unsigned long long available);
+
+/* What a device is up to because of SANITIZE; for chiscsi_lun_set_sanitize(). */
+#define CHISCSI_LUN_SANITIZE_NONE 0
+#define CHISCSI_LUN_SANITIZE_RUNS 1
+#define CHISCSI_LUN_SANITIZE_FAILED 2
+
+/**
+ * chiscsi_lun_set_sanitize() - Say that a sanitize operation goes on, or has failed.
+ * @hndl: handle of the LUN, from fp_config_parse_options() on
+ * @state: CHISCSI_LUN_SANITIZE_*
+ * @progress: how much of a running one is done, in 65536ths; else 0
+ *
+ * For LUN classes without LUN_CLASS_SCSI_PASS_THRU_BIT that go on with SANITIZE after
+ * its command. Meanwhile the target answers NOT READY with the progress, and after a
+ * failure MEDIUM ERROR, to whatever SBC-4 does not allow then; commands that the class
+ * has already are for the class to refuse. After a failure SANITIZE reaches the class.
+ *
+ * Context: Any context. Does not sleep.
+ * Return: 0, -ESTALE if there is no such LUN, -EINVAL for values there are not.
+ *
+ * Source: ours
+ */
+int chiscsi_lun_set_sanitize(unsigned long hndl, unsigned int state,
+			     unsigned int progress);
 
 /**
  * chiscsi_lun_set_private() - Give a LUN a pointer of the driver's own.

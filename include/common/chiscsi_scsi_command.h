@@ -55,6 +55,15 @@ extern "C" {
 #define SC_FLAG_XFER_BI_UNDERFLOW 0x200
 /* sc_flag: the I bit of the SCSI Command PDU was set; set by the target. */
 #define SC_FLAG_IMMEDIATE_CMD 0x400
+/*
+ * sc_flag: an initiator has switched off the write cache of the LUN, so what this
+ * command changes has to be stable before it ends with GOOD; set by the target, for
+ * LUN classes without LUN_CLASS_SCSI_PASS_THRU_BIT and every command that changes the
+ * medium, WRITE SAME and UNMAP included. Commands whose CDB has a FUA bit have that
+ * set, too. When the cache is switched off while data of a write is awaited, the flag
+ * alone is set before fp_scsi_cmd_data_xfer_status(). Ours, not the Guide's.
+ */
+#define SC_FLAG_WRITE_THROUGH 0x800
 
 /* sc_attribute: task attribute (RFC 7143 11.3.1). */
 #define ISCSI_TASK_ATTRIBUTES_UNTAGGED 0

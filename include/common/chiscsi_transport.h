@@ -44,7 +44,7 @@ extern "C" {
 #endif
 
 /* The version of the interface; it changes when a structure here does. */
-#define CHISCSI_TRANSPORT_VERSION 1
+#define CHISCSI_TRANSPORT_VERSION 2
 /* Longest name, without the final NUL. */
 #define CHISCSI_TRANSPORT_NAME_MAX 31
 /* Bytes of a basic header segment (RFC 7143 11.2.1). */
@@ -58,19 +58,27 @@ struct chiscsi_conn_port;
  * enum chiscsi_transport_caps - What a transport is, as bits.
  * @CHISCSI_TRANSPORT_OFFLOADED: TCP runs in an adapter; chiscsi_connection_info
  *	says so
+ * @CHISCSI_TRANSPORT_PLACES: it can write received data where it belongs without
+ *	the CPU, and has release_task()
  */
 enum chiscsi_transport_caps {
 	CHISCSI_TRANSPORT_OFFLOADED = 1 << 0,
+	CHISCSI_TRANSPORT_PLACES = 1 << 1,
 };
 
 /**
- * enum chiscsi_conn_param - Settings of a connection, see set_param().
- * @CHISCSI_PARAM_HDRDGST_EN: 1: header digests from the next PDU on, 0: none
+ * enum chiscsi_conn_param - Settings of a connection, see set_param() and get_param().
+ * @CHISCSI_PARAM_HDRDGST_EN: 1: header digests in full feature phase, 0: none
  * @CHISCSI_PARAM_DATADGST_EN: the same for data digests
+ * @CHISCSI_PARAM_MAX_RECV_DLENGTH: longest data segment this connection can
+ *	receive, in bytes; get only
+ * @CHISCSI_PARAM_MAX_XMIT_DLENGTH: longest it can send; get only
  */
 enum chiscsi_conn_param {
 	CHISCSI_PARAM_HDRDGST_EN,
 	CHISCSI_PARAM_DATADGST_EN,
+	CHISCSI_PARAM_MAX_RECV_DLENGTH,
+	CHISCSI_PARAM_MAX_XMIT_DLENGTH,
 };
 
 /**
@@ -100,6 +108,34 @@ enum chiscsi_rx_action {
 /* Flags of chiscsi_conn_rx_header() and chiscsi_conn_rx_done(). */
 #define CHISCSI_RX_AHS_TOO_LONG 0x1 /* Longer than the transport keeps; not given. */
 #define CHISCSI_RX_DATA_DIGEST_ERROR 0x2
+/*
+ * Of rx_header: SCSI Data-Out PDUs that followed each other, as one. Their data
+ * was placed; together they may be longer than MaxRecvDataSegmentLength.
+ */
+#define CHISCSI_RX_MERGED 0x4
+
+/**
+ * struct chiscsi_rx_landing - Where the data that an R2T asks for is to land.
+ * @task: the transport's own for the command, NULL at its first R2T; kept by the
+ *	target from chiscsi_conn_place() to chiscsi_conn_task_released()
+ * @sgl: the storage driver's buffer list that holds the data
+ * @sgcnt: elements of @sgl
+ * @sgl_offset: where in the command's data @sgl begins, in bytes
+ * @sgl_length: bytes of @sgl that are the command's; the list may be longer
+ * @offset: Buffer Offset of the R2T
+ * @length: Desired Data Transfer Length of the R2T
+ * @total: all data of the command, in bytes
+ */
+struct chiscsi_rx_landing {
+	void *task;
+	const struct chiscsi_sgvec *sgl;
+	unsigned int sgcnt;
+	unsigned int sgl_offset;
+	unsigned int sgl_length;
+	unsigned int offset;
+	unsigned int length;
+	unsigned int total;
+};
 
 /**
  * struct chiscsi_xmit_pdu - A PDU to be sent.
@@ -109,6 +145,14 @@ enum chiscsi_rx_action {
  * @sgcnt: elements of @sgl
  * @data_size: bytes of the data segment without padding
  * @sgl_offset: where in @sgl the data segment starts, in bytes
+ * @max_burst: set by the transport before chiscsi_conn_next_pdu(): so many bytes of
+ *	data of a SCSI Data-In sequence it can cut into PDUs itself; 0: it cannot
+ * @segment: 0: one PDU. Else several SCSI Data-In PDUs in one, with so many bytes of
+ *	data each, the last with the rest. In @bhs DataSN and Buffer Offset are
+ *	those of the first; the F and S bits, StatSN, status and residual count
+ *	those of the last, and none of the others has them
+ * @landing: of an R2T whose data may be placed; valid until the call returns that
+ *	pulled the next PDU
  * @chiscsi_private: the target's
  *
  * Data stays where it is and as it is until chiscsi_conn_pdu_sent(). Padding and
@@ -121,11 +165,15 @@ struct chiscsi_xmit_pdu {
 	unsigned int sgcnt;
 	unsigned int data_size;
 	unsigned long long sgl_offset;
-	void *chiscsi_private[3];
+	unsigned int max_burst;
+	unsigned int segment;
+	const struct chiscsi_rx_landing *landing;
+	void *chiscsi_private[4];
 };
 
 /**
- * struct chiscsi_transport - A transport and its functions. All are mandatory.
+ * struct chiscsi_transport - A transport and its functions. All are mandatory but
+ * where something else is said.
  *
  * Allocated by the transport, usually static, and left alone from registration
  * to deregistration.
@@ -202,10 +250,39 @@ struct chiscsi_transport {
 	/**
 	 * @set_param: Change a setting, in its turn or before start_conn().
 	 *
+	 * Digests are told before the last Login Response is pulled: it is the last
+	 * PDU without them, and the first to be received with them is what
+	 * the initiator sends after it. A transport that needs time to change
+	 * over pulls that response, or sends it, when it is ready.
+	 *
 	 * Return: 0; -ENODATA for a setting that it does not have; or another
 	 * negative error. Any error ends the connection.
 	 */
 	int (*set_param)(void *conn, enum chiscsi_conn_param param, unsigned int value);
+
+	/**
+	 * @get_param: Read a setting, in its turn or before start_conn(). May be NULL:
+	 * then @max_recv_data_segment and @max_xmit_data_segment are those of each
+	 * connection.
+	 *
+	 * Return: 0 with *@value; or -ENODATA, and the transport's own limit counts.
+	 */
+	int (*get_param)(void *conn, enum chiscsi_conn_param param, unsigned int *value);
+
+	/**
+	 * @release_task: Let go of the buffers of a command. NULL without
+	 * CHISCSI_TRANSPORT_PLACES.
+	 * @task: what the transport has put into chiscsi_rx_landing
+	 *
+	 * The data has come, or the command ends without it. The transport makes sure
+	 * that nothing is written there any more and then calls
+	 * chiscsi_conn_task_released(), from here or in a later turn. Where only the
+	 * end of the connection can make sure, it ends it. After stop_conn()
+	 * chiscsi_conn_stopped() says it for all.
+	 *
+	 * Called in a turn, never from inside another function of the transport.
+	 */
+	void (*release_task)(void *conn, void *task);
 
 	/**
 	 * @stop_conn: End the connection.
@@ -235,6 +312,17 @@ struct chiscsi_transport {
  *	below 512, -EEXIST if the name is taken, -ENOMEM.
  */
 int chiscsi_transport_register(struct chiscsi_transport *transport);
+
+/**
+ * chiscsi_transport_offer() - Ask for the portals again.
+ * @transport: what was registered, and has got addresses that it had not
+ *
+ * listen() is called for each open portal at which the transport does not listen.
+ *
+ * Context: Process context. May sleep. Not from listen() or unlisten().
+ * Return: 0, or -ENOENT if it is not registered.
+ */
+int chiscsi_transport_offer(struct chiscsi_transport *transport);
 
 /**
  * chiscsi_transport_unregister() - Withdraw a transport.
@@ -297,7 +385,7 @@ void chiscsi_conn_stopped(struct chiscsi_conn_port *conn_port);
  * @bhs: CHISCSI_BHS_SIZE bytes
  * @ahs: additional header segments, or NULL
  * @ahs_size: their bytes, up to 272
- * @flags: 0 or CHISCSI_RX_AHS_TOO_LONG
+ * @flags: CHISCSI_RX_AHS_TOO_LONG, CHISCSI_RX_MERGED
  *
  * Context: in recv_pdus(). Return: enum chiscsi_rx_action.
  */
@@ -313,6 +401,16 @@ int chiscsi_conn_rx_header(struct chiscsi_conn_port *conn_port, const void *bhs,
  */
 void chiscsi_conn_rx_data(struct chiscsi_conn_port *conn_port, const void *data,
 			  unsigned int size);
+
+/**
+ * chiscsi_conn_rx_placed() - The next bytes of the data segment are in their place.
+ *
+ * For SCSI Data-Out PDUs that answer an R2T of which chiscsi_conn_place() was said, instead of
+ * chiscsi_conn_rx_data(). Of another PDU it ends the connection.
+ *
+ * Context: in recv_pdus().
+ */
+void chiscsi_conn_rx_placed(struct chiscsi_conn_port *conn_port, unsigned int size);
 
 /**
  * chiscsi_conn_rx_done() - The PDU is complete.
@@ -340,6 +438,30 @@ void chiscsi_conn_rx_header_digest_error(struct chiscsi_conn_port *conn_port);
  * Context: in xmit_pdus(). Return: 1, or 0 when there is none.
  */
 int chiscsi_conn_next_pdu(struct chiscsi_conn_port *conn_port, struct chiscsi_xmit_pdu *pdu);
+
+/**
+ * chiscsi_conn_place() - The data of an R2T will be placed.
+ * @pdu: the R2T, just pulled, with a landing
+ * @task: the transport's own for the command; the same for all of its R2Ts
+ *
+ * From here on until chiscsi_conn_task_released() the storage driver does not get
+ * its buffers back. The transport may change the Target Transfer Tag of the R2T;
+ * it then puts the target's into the Data-Out PDUs that it delivers, also into
+ * those that come after the release.
+ *
+ * Context: in xmit_pdus(), right after the R2T was pulled, before any other call.
+ */
+void chiscsi_conn_place(struct chiscsi_conn_port *conn_port, const struct chiscsi_xmit_pdu *pdu,
+			void *task);
+
+/**
+ * chiscsi_conn_task_released() - What release_task() asked for.
+ *
+ * The transport may free @task.
+ *
+ * Context: in a turn, or in release_task().
+ */
+void chiscsi_conn_task_released(struct chiscsi_conn_port *conn_port, void *task);
 
 /**
  * chiscsi_conn_pdu_sent() - The network has taken a PDU; its data is free.

@@ -53,6 +53,18 @@ void *os_page_map(void *page);
 /** os_page_unmap() - ends an os_page_map(); takes the address that it returned. */
 void os_page_unmap(void *address);
 
+/**
+ * os_page_alloc() - one host page with one reference; its content is anything.
+ * @mode: OS_ALLOC_SLEEP or OS_ALLOC_ATOMIC
+ *
+ * Return: the page for os_page_map(), or NULL when there is none.
+ */
+void *os_page_alloc(int mode);
+/** os_page_get() - adds a reference to a page of os_page_alloc(). Context: any. */
+void os_page_get(void *page);
+/** os_page_put() - gives one back; the last one frees the page. Context: any. */
+void os_page_put(void *page);
+
 #ifdef __cplusplus
 }
 #endif

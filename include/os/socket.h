@@ -120,6 +120,12 @@ void os_send_notice_put(struct os_send_notice *notice);
 long os_socket_send(struct os_socket *socket, const struct os_fragment *fragments, size_t count,
 		    size_t skip, unsigned int flags, struct os_send_notice *notice);
 
+/**
+ * os_socket_shutdown() - nothing more is sent: the peer sees the end of the stream behind what was
+ * accepted. Receiving goes on. Return: 0 or a negative errno. Context: process.
+ */
+int os_socket_shutdown(struct os_socket *socket);
+
 /** os_socket_abort() - ends the connection with a reset at the next close. */
 void os_socket_abort(struct os_socket *socket);
 

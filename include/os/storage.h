@@ -39,6 +39,11 @@ struct os_chunk {
  * Return: 0, or -ENOMEM. Context: process, no spinlock held; starts no I/O to get memory.
  */
 int os_chunk_alloc(uint32_t wanted, struct os_chunk *chunk);
+/**
+ * os_page_alloc_kept() - OS_PAGE_SIZE bytes that may be kept for ever: not from what the host has
+ *	in reserve for os_chunk_alloc(). os_chunk_free() frees them. Return, context: the same.
+ */
+int os_page_alloc_kept(struct os_chunk *chunk);
 /** os_chunk_free() - gives a chunk back by its address and size. Context: any. */
 void os_chunk_free(void *address, uint32_t size);
 /** os_chunk_limit() - bytes that all chunks together should not exceed on this host. */
@@ -78,7 +83,8 @@ struct os_storage;
 /**
  * struct os_storage_facts - what an open storage is like.
  * @size: bytes
- * @identity: the same for all opens of one device or file, and for no other
+ * @identity: the same for all opens of one device or file, and for no other that is open at the
+ *	same time
  * @block_size: unit of its reads and writes in bytes; 512 when any will do
  * @physical_size: unit of its medium in bytes
  * @optimal_size: bytes of the best transfer; 0: not known
@@ -122,6 +128,20 @@ void os_storage_close(struct os_storage *storage);
 /** os_storage_size() - bytes it has now. Context: any. */
 uint64_t os_storage_size(struct os_storage *storage);
 
+/**
+ * os_storage_flags() - which of OS_STORAGE_READ_ONLY and OS_STORAGE_VOLATILE_CACHE are so now, of the
+ *	device or file itself. Context: any.
+ */
+uint32_t os_storage_flags(struct os_storage *storage);
+
+/* os_storage_used(): nobody knows. */
+#define OS_STORAGE_NOT_KNOWN (~0ull)
+/**
+ * os_storage_used() - bytes that have memory of their own, as far as the file system has settled it.
+ * Return: OS_STORAGE_NOT_KNOWN for block devices. Context: process, does not sleep.
+ */
+uint64_t os_storage_used(struct os_storage *storage);
+
 enum os_storage_operation {
 	OS_STORAGE_READ,
 	OS_STORAGE_WRITE,
@@ -146,22 +166,34 @@ enum os_storage_operation {
  * @data_skip: bytes of the list before those that are meant
  * @mapped_size: OS_STORAGE_MAP: so many bytes from @offset on are alike, at most @length
  * @is_mapped: OS_STORAGE_MAP: they have memory, or 0: they are a hole
+ * @write_back_failed: set by the host, not 0: writes that had been answered before may be lost. The
+ *	host says so once, whoever asks first, and a request that is made again finds nothing of it
+ * @is_cancelled: not 0: nobody wants it any more; see below
  * @work: the host's own
  * @opaque: the host's own
  *
- * A read beyond the end of a file that has shrunk gives zeros; beyond that of a device it fails.
+ * The caller may set @is_cancelled in any context and at any time, by an atomic store. The host
+ * looks at it right before it begins with the device or file, and between the pieces of what it does
+ * piece by piece; when it is set, the request ends with -ECANCELED. What has been begun goes on to
+ * its end, and @done is called in any case.
+ *
+ * What is beyond the end: with OS_STORAGE_OPEN_BLOCK everything fails. Through the file system, of a
+ * file that has shrunk as of a device, a read gives zeros; a write and zeros fail, and make no file
+ * longer.
  */
 struct os_storage_request {
 	void (*done)(struct os_storage_request *request, int error);
 	uint8_t operation;
 	uint8_t flags;
 	uint8_t is_mapped;
+	uint8_t write_back_failed;
 	uint64_t offset;
 	uint64_t length;
 	const struct chiscsi_sgvec *data;
 	uint32_t data_count;
 	uint32_t data_skip;
 	uint64_t mapped_size;
+	uint32_t is_cancelled;
 	struct os_work work;
 	unsigned long opaque[6];
 };

@@ -73,6 +73,13 @@ uint64_t os_now_ms(void);
 /** os_now_us() - microseconds of a clock that never goes back, for measuring. Context: any. */
 uint64_t os_now_us(void);
 
+/**
+ * os_softirq_begin() - the caller is in softirq context until os_softirq_end(): it must not sleep.
+ * For code that stands in for a device. Context: process; does not nest.
+ */
+void os_softirq_begin(void);
+void os_softirq_end(void);
+
 /** os_relax() - lets other threads run; for long loops in process context. */
 void os_relax(void);
 

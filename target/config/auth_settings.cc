@@ -24,6 +24,13 @@ bool take_quoted(Text* rest, Text* word) {
   return true;
 }
 
+bool has_control_characters(Text text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) return true;
+  }
+  return false;
+}
+
 bool is_secret_shared(const AuthSettings& auth) {
   for (const ChapAccount& account : auth.initiators) {
     if (account.secret == auth.target.secret) return true;
@@ -70,6 +77,10 @@ Status AuthSettings::add_initiators(Text key, Text value, ConfigError* error) {
   for (Text word; words.next(&word);) {
     ChapAccount account;
     CHISCSI_TRY(parse_chap_account(key, word, &account, error));
+    if (initiators.size() == kMaxChapAccounts) {
+      error->at(key).add("more than ").add_number(kMaxChapAccounts).add(" accounts");
+      return Error::kInvalid;
+    }
     for (const ChapAccount& other : initiators) {
       if (other.name != account.name) continue;
       error->at(key).add("two accounts for ").add_quoted(account.name);
@@ -92,6 +103,12 @@ Status parse_chap_account(Text key, Text value, ChapAccount* account, ConfigErro
   }
   if (parsed.name.empty() || parsed.name.size() > detail::kMaxChapNameLength) {
     error->at(key).add("the id has to have 1 to 255 bytes");
+    return Error::kInvalid;
+  }
+  // They would be lines of their own where an account is printed.
+  if (detail::has_control_characters(parsed.name) ||
+      detail::has_control_characters(parsed.secret)) {
+    error->at(key).add("control characters are neither in an id nor in a secret");
     return Error::kInvalid;
   }
   if (parsed.secret.size() < kMinSecretLength || parsed.secret.size() > kMaxSecretLength) {

@@ -21,6 +21,8 @@ enum class ChapPolicy : uint8_t { kOneway = 0, kMutual = 1 };
 
 inline constexpr uint32_t kMinSecretLength = 6;
 inline constexpr uint32_t kMaxSecretLength = 255;
+// Of a target: each is compared with all others.
+inline constexpr uint32_t kMaxChapAccounts = 4096;
 // RFC 7143 section 9.2.1 asks for 96 bits where IPsec is not in use.
 inline constexpr uint32_t kGoodSecretLength = 12;
 inline constexpr uint32_t kMinChallengeLength = 16;

@@ -5,28 +5,26 @@
 #include "target/config/global_settings.hh"
 
 #include "target/config/address.hh"
-#include "target/config/key_hint.hh"
-#include "target/config/number.hh"
+#include "target/config/block_parser.hh"
 
 namespace chiscsi {
 
-class GlobalParser {
+class GlobalParser : public BlockParser<GlobalParser, 15> {
  public:
   GlobalParser(GlobalSettings& settings, ConfigError& error, ConfigErrors* all)
-      : settings_(settings), error_(error), all_(all) {}
+      : BlockParser(error, all), settings_(settings) {}
 
   // Reads `buffer`, of which the settings keep a copy. `may_clear`: an empty value takes away.
-  Status run(Bytes buffer, bool may_clear);
-  static bool knows(Text key) { return find_row(key) != kRowCount; }
-  static void offer_keys(KeyHint* hint);
+  Status run(Bytes buffer, bool may_clear) {
+    return read(buffer, "global", may_clear, &settings_.text_);
+  }
   static void print(const GlobalSettings& settings, TextBuilder* out, bool secrets, char end,
                     const bool* skip);
   // Marks in `seen` the rows whose keys are in `buffer`.
   static void mark_keys(Bytes buffer, bool* seen);
 
-  static constexpr size_t kRowCount = 15;
-
  private:
+  friend BlockParser;
   struct Printer {
     TextBuilder& out;
     const char* key;
@@ -35,20 +33,12 @@ class GlobalParser {
     TextBuilder& begin() const { return out.add(key).add('='); }
     void line(Text value) const { begin().add(value).add(end); }
   };
-  struct Row {
-    const char* key;
-    bool repeatable;
-    bool clearable;
-    Status (GlobalParser::*take)(const char* key, Text value);
+  struct Row : KeyRow<GlobalParser> {
     void (*print)(const GlobalSettings& settings, const Printer& to);
   };
   static const Row kRows[kRowCount];
-  static size_t find_row(Text key);
 
-  Status take_pair(Text pair, bool may_clear);
-  Status report(uint32_t pair, Status status);
-  Status check_all();
-  Status refuse(const char* key, Text what, Text value);
+  Status check_all() { return settings_.auth_.check(false, &error_, "DISC_"); }
 
   Status take_auth_order(const char* key, Text value);
   Status take_auth_method(const char* key, Text value);
@@ -69,14 +59,8 @@ class GlobalParser {
   template <typename E, size_t N>
   Status take_choice(const char* key, Text value, const char* const (&names)[N], E* choice);
   Status take_text(const char* key, Text value, uint32_t max_length, Text* text);
-  Status take_number(const char* key, Text value, uint32_t minimum, uint32_t maximum,
-                     uint32_t* number);
 
   GlobalSettings& settings_;
-  ConfigError& error_;
-  ConfigErrors* all_;
-  bool failed_ = false;
-  bool seen_[kRowCount] = {};
 };
 
 namespace global_settings_detail {
@@ -123,78 +107,66 @@ bool parse_isns_address(Text text, os_address* server) {
 }  // namespace global_settings_detail
 
 constexpr GlobalParser::Row GlobalParser::kRows[] = {
-    {"iscsi_auth_order", false, false, &GlobalParser::take_auth_order,
+    {{"iscsi_auth_order", kKeyOnce, &GlobalParser::take_auth_order},
      [](const GlobalSettings& s, const Printer& to) {
        to.line(global_settings_detail::kAuthOrders[static_cast<size_t>(s.auth_order_)]);
      }},
-    {"DISC_AuthMethod", false, false, &GlobalParser::take_auth_method,
+    {{"DISC_AuthMethod", kKeyOnce, &GlobalParser::take_auth_method},
      [](const GlobalSettings& s, const Printer& to) {
        to.line(auth_method_text(s.auth_.methods[0]));
      }},
-    {"DISC_Auth_CHAP_Policy", false, false, &GlobalParser::take_chap_policy,
+    {{"DISC_Auth_CHAP_Policy", kKeyOnce, &GlobalParser::take_chap_policy},
      [](const GlobalSettings& s, const Printer& to) {
        to.line(global_settings_detail::kPolicies[static_cast<size_t>(s.auth_.policy)]);
      }},
-    {"DISC_Auth_CHAP_Initiator", true, true, &GlobalParser::take_initiators,
+    {{"DISC_Auth_CHAP_Initiator", kKeyRepeats | kKeyClears, &GlobalParser::take_initiators},
      [](const GlobalSettings& s, const Printer& to) {
        for (const ChapAccount& account : s.auth_.initiators) {
          print_chap_account(account, to.secrets, &to.begin());
          to.out.add(to.end);
        }
      }},
-    {"DISC_Auth_CHAP_Target", false, true, &GlobalParser::take_target_account,
+    {{"DISC_Auth_CHAP_Target", kKeyClears, &GlobalParser::take_target_account},
      [](const GlobalSettings& s, const Printer& to) {
        if (!s.auth_.has_target_account()) return;
        print_chap_account(s.auth_.target, to.secrets, &to.begin());
        to.out.add(to.end);
      }},
-    {"iscsi_chelsio_ini_idstr", false, false, &GlobalParser::take_chelsio_initiator,
+    {{"iscsi_chelsio_ini_idstr", kKeyOnce, &GlobalParser::take_chelsio_initiator},
      [](const GlobalSettings& s, const Printer& to) { to.line(s.chelsio_initiator_); }},
-    {"iscsi_target_vendor_id", false, false, &GlobalParser::take_vendor_id,
+    {{"iscsi_target_vendor_id", kKeyOnce, &GlobalParser::take_vendor_id},
      [](const GlobalSettings& s, const Printer& to) { to.line(s.vendor_id_); }},
-    {"iscsi_login_complete_time", false, false, &GlobalParser::take_login_time,
+    {{"iscsi_login_complete_time", kKeyOnce, &GlobalParser::take_login_time},
      [](const GlobalSettings& s, const Printer& to) {
        to.begin().add_number(s.login_time_s_).add(to.end);
      }},
-    {"iscsi_offload_mode", false, false, &GlobalParser::take_offload_mode,
+    {{"iscsi_offload_mode", kKeyOnce, &GlobalParser::take_offload_mode},
      [](const GlobalSettings& s, const Printer& to) {
        to.line(global_settings_detail::kOffloadModes[static_cast<size_t>(s.offload_mode_)]);
      }},
-    {"iscsi_acl_order", false, false, &GlobalParser::take_acl_order,
+    {{"iscsi_acl_order", kKeyOnce, &GlobalParser::take_acl_order},
      [](const GlobalSettings& s, const Printer& to) {
        to.line(global_settings_detail::kAclOrders[static_cast<size_t>(s.acl_order_)]);
      }},
-    {"iscsi_HA_mode", false, false, &GlobalParser::take_ha_mode,
+    {{"iscsi_HA_mode", kKeyOnce, &GlobalParser::take_ha_mode},
      [](const GlobalSettings& s, const Printer& to) { to.line(boolean_text(s.ha_mode_)); }},
-    {"iscsi_verbose_level", false, false, &GlobalParser::take_verbose_level,
+    {{"iscsi_verbose_level", kKeyOnce, &GlobalParser::take_verbose_level},
      [](const GlobalSettings& s, const Printer& to) {
        to.begin().add_hex(s.message_mask_).add(',').add_hex(s.debug_mask_).add(to.end);
      }},
-    {"isns_server", false, true, &GlobalParser::take_isns_server,
+    {{"isns_server", kKeyClears, &GlobalParser::take_isns_server},
      [](const GlobalSettings& s, const Printer& to) {
        if (s.has_isns_server()) to.line(format_ip_and_port(s.isns_server_).text());
      }},
-    {"isns_id", false, true, &GlobalParser::take_isns_id,
+    {{"isns_id", kKeyClears, &GlobalParser::take_isns_id},
      [](const GlobalSettings& s, const Printer& to) {
        if (!s.isns_id_.empty()) to.line(s.isns_id_);
      }},
-    {"isns_query", false, false, &GlobalParser::take_isns_query,
+    {{"isns_query", kKeyOnce, &GlobalParser::take_isns_query},
      [](const GlobalSettings& s, const Printer& to) {
        to.begin().add_number(s.isns_query_s_).add(to.end);
      }},
 };
-
-size_t GlobalParser::find_row(Text key) {
-  size_t row = 0;
-  while (row < kRowCount && key != Text(kRows[row].key))
-    ++row;
-  return row;
-}
-
-void GlobalParser::offer_keys(KeyHint* hint) {
-  for (const Row& row : kRows)
-    hint->offer(row.key);
-}
 
 void GlobalParser::print(const GlobalSettings& settings, TextBuilder* out, bool secrets, char end,
                          const bool* skip) {
@@ -213,62 +185,6 @@ void GlobalParser::mark_keys(Bytes buffer, bool* seen) {
   }
 }
 
-Status GlobalParser::refuse(const char* key, Text what, Text value) {
-  error_.at(key).add(what).add(", not ").add_quoted(value);
-  return Error::kInvalid;
-}
-
-// With a listener a mistake is told to it, and reading goes on.
-Status GlobalParser::report(uint32_t pair, Status status) {
-  if (status.is_ok() || status.error() != Error::kInvalid || all_ == nullptr) return status;
-  failed_ = true;
-  all_->report(pair, error_);
-  return {};
-}
-
-Status GlobalParser::run(Bytes buffer, bool may_clear) {
-  if (buffer.size() > kMaxConfigBytes) {
-    error_.at("global").add("longer than ").add_number(kMaxConfigBytes).add(" bytes");
-    return report(ConfigErrors::kNoPair, Error::kInvalid);
-  }
-  CHISCSI_TRY(settings_.text_.assign(buffer));
-  uint32_t number = 0;
-  for (Text rest = settings_.text_.text(); !rest.empty(); ++number) {
-    const Text pair = rest.take_until('\0');
-    if (!pair.empty()) CHISCSI_TRY(report(number, take_pair(pair, may_clear)));
-  }
-  // What spans several keys is worth a look only when each is right by itself.
-  if (!failed_) CHISCSI_TRY(report(ConfigErrors::kNoPair, check_all()));
-  return failed_ ? Status(Error::kInvalid) : Status();
-}
-
-Status GlobalParser::take_pair(Text pair, bool may_clear) {
-  Text value = pair;
-  const bool has_value = value.find('=') != Text::kNotFound;
-  const Text key = value.take_until('=');
-  const size_t row = find_row(key);
-  if (row == kRowCount) {
-    KeyHint hint(key);
-    offer_keys(&hint);
-    return refuse_unknown_key(key, hint.best(), &error_);
-  }
-  const Row& known = kRows[row];
-  const bool again = seen_[row];
-  seen_[row] = true;
-  if (!has_value) {
-    error_.at(known.key).add("has no value");
-    return Error::kInvalid;
-  }
-  if (again && !known.repeatable) {
-    error_.at(known.key).add("is given twice");
-    return Error::kInvalid;
-  }
-  if (value.empty() && known.clearable && may_clear) return {};
-  return (this->*known.take)(known.key, value);
-}
-
-Status GlobalParser::check_all() { return settings_.auth_.check(false, &error_, "DISC_"); }
-
 template <typename E, size_t N>
 Status GlobalParser::take_choice(const char* key, Text value, const char* const (&names)[N],
                                  E* choice) {
@@ -280,14 +196,6 @@ Status GlobalParser::take_choice(const char* key, Text value, const char* const 
   error_.at(key).add("wants ");
   for (size_t i = 0; i < N; ++i)
     error_.add(i == 0 ? "" : i + 1 == N ? " or " : ", ").add(names[i]);
-  error_.add(", not ").add_quoted(value);
-  return Error::kInvalid;
-}
-
-Status GlobalParser::take_number(const char* key, Text value, uint32_t minimum, uint32_t maximum,
-                                 uint32_t* number) {
-  if (parse_number_in_range(value, NumberSyntax::kDecimal, minimum, maximum, number)) return {};
-  error_.at(key).add("wants a number from ").add_number(minimum).add(" to ").add_number(maximum);
   error_.add(", not ").add_quoted(value);
   return Error::kInvalid;
 }

@@ -134,21 +134,6 @@ int continuation_bytes(uint8_t first) {
   return -1;
 }
 
-// Takes one character beyond ASCII off the front. Overlong forms and surrogates are malformed.
-bool take_utf8(Bytes* rest) {
-  const uint8_t first = (*rest)[0];
-  const int more = continuation_bytes(first);
-  if (more < 0 || rest->size() <= static_cast<size_t>(more)) return false;
-  for (int i = 1; i <= more; ++i) {
-    if (((*rest)[static_cast<size_t>(i)] & 0xc0) != 0x80) return false;
-  }
-  const uint8_t second = (*rest)[1];
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return false;
-  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return false;
-  *rest = rest->skip(static_cast<size_t>(more) + 1);
-  return true;
-}
-
 }  // namespace key_table_detail
 
 Span<const KeyInfo> key_table() { return key_table_detail::kTable; }
@@ -192,6 +177,20 @@ Text task_reporting_text(TaskReporting value) {
   return key_table_detail::kTaskReportingWords[static_cast<size_t>(value)];
 }
 
+bool take_utf8(Bytes* rest) {
+  const uint8_t first = (*rest)[0];
+  const int more = key_table_detail::continuation_bytes(first);
+  if (more < 0 || rest->size() <= static_cast<size_t>(more)) return false;
+  for (int i = 1; i <= more; ++i) {
+    if (((*rest)[static_cast<size_t>(i)] & 0xc0) != 0x80) return false;
+  }
+  const uint8_t second = (*rest)[1];
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return false;
+  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return false;
+  *rest = rest->skip(static_cast<size_t>(more) + 1);
+  return true;
+}
+
 bool is_iscsi_name(Text name) {
   if (name.size() > iscsi::kMaxNameLength || name.size() <= 4) return false;
   if (!name.starts_with("iqn.") && !name.starts_with("eui.") && !name.starts_with("naa.")) {
@@ -199,7 +198,7 @@ bool is_iscsi_name(Text name) {
   }
   for (Bytes rest = name.bytes(); !rest.empty();) {
     if (rest[0] >= 0x80) {
-      if (!key_table_detail::take_utf8(&rest)) return false;
+      if (!take_utf8(&rest)) return false;
     } else {
       if (!key_table_detail::is_name_character(static_cast<char>(rest[0]))) return false;
       rest = rest.skip(1);

@@ -196,6 +196,10 @@ Text digest_text(DigestType value);
 Text auth_method_text(AuthMethod value);
 Text task_reporting_text(TaskReporting value);
 
+// Takes one character beyond ASCII off the front of `rest`, which is not empty. False when it is
+// malformed, as overlong forms and surrogates are; then nothing is taken.
+bool take_utf8(Bytes* rest);
+
 // True when `name` can be the name of an iSCSI node: 1 to 223 bytes, one of the prefixes iqn.,
 // eui. and naa., characters of section 4.2.7.2 (capitals and '_' are let through, as peers send
 // them), and well-formed UTF-8.

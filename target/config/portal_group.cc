@@ -14,6 +14,7 @@ namespace portal_group_detail {
 constexpr char kKey[] = "PortalGroup";
 constexpr char kTimeout[] = "timeout=";
 constexpr uint32_t kMaxTimeout = 86400;
+constexpr uint32_t kMaxPortals = 1024;  // Of a target: each is compared with all others.
 
 Status bad(ConfigError* error, Text what, Text value) {
   error->at(kKey).add(what).add(" ").add_quoted(value);
@@ -161,6 +162,13 @@ Status parse_portal_group(Text value, PortalGroupSettings* group, ConfigError* e
 
 Status check_portal_groups(Span<const PortalGroupSettings> groups, ConfigError* error) {
   namespace detail = portal_group_detail;
+  size_t portals = 0;
+  for (const PortalGroupSettings& group : groups)
+    portals += group.portals.size();
+  if (portals > detail::kMaxPortals) {
+    error->at(detail::kKey).add("more than ").add_number(detail::kMaxPortals).add(" portals");
+    return Error::kInvalid;
+  }
   for (size_t i = 0; i < groups.size(); ++i) {
     for (size_t j = i; j < groups.size(); ++j) {
       CHISCSI_TRY(detail::check_pair(groups[i], groups[j], error));

@@ -74,20 +74,41 @@ Status parse_size(Text option, Text value, TargetDeviceSettings* device, ConfigE
   return {};
 }
 
+// For a class of a driver it is an option like any other.
+void note_own(Text option, TargetDeviceSettings* device) {
+  if (device->own_option.empty()) device->own_option = option;
+}
+
+// The same, when our classes have no such value; which one it is may stand behind it. `why` lives
+// as long as the program.
+Status note_wrong(Text why, Text option, TargetDeviceSettings* device, ConfigError* error) {
+  if (!is_printable(option)) return bad(error, "bad option", option);
+  if (!device->wrong_option.empty()) return {};
+  device->wrong_option = option;
+  device->wrong_why = why;
+  return {};
+}
+
 Status parse_block_size(Text option, Text value, TargetDeviceSettings* device, ConfigError* error) {
   uint32_t& size = device->block_size;
   const bool first_time = size == 0;
+  note_own(option, device);
   if (!first_time ||
       !parse_number_in_range(value, NumberSyntax::kDecimal, kMinBlockSize, kMaxBlockSize, &size) ||
       (size & (size - 1)) != 0) {
-    return bad(error, "wants BS=512, 1024, 2048 or 4096 once, not", option);
+    return note_wrong("wants BS=512, 1024, 2048 or 4096 once, not", option, device, error);
   }
   return {};
 }
 
-// For a class of a driver it is an option like any other.
-void note_own(Text option, TargetDeviceSettings* device) {
-  if (device->own_option.empty()) device->own_option = option;
+Status parse_threshold(Text option, Text value, TargetDeviceSettings* device, ConfigError* error) {
+  const bool first_time = device->threshold == 0;
+  note_own(option, device);
+  if (!first_time ||
+      !parse_number_in_range(value, NumberSyntax::kDecimal, 1, 99, &device->threshold)) {
+    return note_wrong("wants THRESHOLD=<1-99> once, not", option, device, error);
+  }
+  return {};
 }
 
 // An option of a driver's class, unless the class turns out to be one of ours.
@@ -101,18 +122,19 @@ Status parse_assignment(Text option, TargetDeviceSettings* device, ConfigError* 
   Text value = option;
   const Text name = value.take_until('=');
   if (name == Text("size")) return parse_size(option, value, device, error);
-  if (name == Text("BS")) {
-    note_own(option, device);
-    return parse_block_size(option, value, device, error);
-  }
+  if (name == Text("BS")) return parse_block_size(option, value, device, error);
+  if (name == Text("THRESHOLD")) return parse_threshold(option, value, device, error);
   for (const TextOption& known : kTexts) {
     if (name != Text(known.name)) continue;
     Text& member = device->*known.member;
     const bool fits = !value.empty() && value.size() <= known.max_length && is_printable(value);
-    if (!member.empty() || !fits) return bad(error, "given twice, empty or too long:", option);
-    member = value;
     if (known.own) note_own(option, device);
-    return {};
+    if (member.empty() && fits) {
+      member = value;
+      return {};
+    }
+    const char* const why = "given twice, empty or too long:";
+    return known.own ? note_wrong(why, option, device, error) : bad(error, why, option);
   }
   return keep_foreign(option, device, error);
 }
@@ -121,10 +143,13 @@ Status parse_word(Text word, TargetDeviceSettings* device, ConfigError* error) {
   for (const FlagWord& known : kFlags) {
     if (word != Text(known.name)) continue;
     bool& member = device->*known.member;
-    if (member) return bad(error, "option given twice", word);
-    member = true;
     if (known.own) note_own(word, device);
-    return {};
+    if (!member) {
+      member = true;
+      return {};
+    }
+    const char* const why = "option given twice";
+    return known.own ? note_wrong(why, word, device, error) : bad(error, why, word);
   }
   if (word.empty() || !is_printable(word)) return bad(error, "bad option", word);
   if (!device->names_class) {
@@ -156,6 +181,9 @@ Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError
   if (!detail::is_our_class(device->lun_class)) {
     if (device->foreign_option.empty()) device->foreign_option = device->own_option;
     return {};
+  }
+  if (!device->wrong_option.empty()) {
+    return detail::bad(error, device->wrong_why, device->wrong_option);
   }
   if (!device->foreign_option.empty()) {
     return detail::bad(error, "unknown option", device->foreign_option);

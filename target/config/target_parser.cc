@@ -5,40 +5,26 @@
 // One row per key names the function that takes its value. Numbers and booleans of RFC 7143 take
 // their range and their member from the key table. Every refusal names the key, the value and what
 // is allowed.
-#include "target/config/key_hint.hh"
-#include "target/config/number.hh"
+#include "target/config/block_parser.hh"
 #include "target/config/target_settings.hh"
 #include "target/config/word_list.hh"
 
 namespace chiscsi {
 
-class TargetParser {
+class TargetParser : public BlockParser<TargetParser, 32> {
  public:
   TargetParser(TargetSettings& settings, const TargetParseOptions& options, ConfigError& error,
                ConfigErrors* all)
-      : settings_(settings), options_(options), error_(error), all_(all) {}
+      : BlockParser(error, all), settings_(settings), options_(options) {}
 
   Status run(Text target_name, Bytes buffer);
-  static bool knows(Text key) { return find_row(key) != kRowCount; }
-  static void offer_keys(KeyHint* hint);
 
  private:
-  using Handler = Status (TargetParser::*)(const char* key, Text value);
-  struct Row {
-    const char* key;
-    bool repeatable;
-    Handler take;
-  };
-  static constexpr size_t kRowCount = 32;
-  static const Row kRows[kRowCount];
-  static size_t find_row(Text key);
+  friend BlockParser;
+  static const KeyRow<TargetParser> kRows[kRowCount];
 
-  Status take_pair(Text pair);
-  Status take_value(size_t row, Text value);
-  Status report(uint32_t pair, Status status);
   Status check_all();
   Status check_presence();
-  Status refuse(const char* key, Text what, Text value);
 
   Status take_name(const char* key, Text value);
   Status take_alias(const char* key, Text value);
@@ -65,53 +51,47 @@ class TargetParser {
   Status take_acl(const char* key, Text value);
   Status take_registers_isns(const char* key, Text value);
   Status take_flag(const char* key, Text value, bool* flag);
-  Status take_number(const char* key, Text value, uint32_t minimum, uint32_t maximum,
-                     uint32_t* number);
 
   TargetSettings& settings_;
   const TargetParseOptions& options_;
-  ConfigError& error_;
-  ConfigErrors* all_;
-  bool failed_ = false;
-  bool seen_[kRowCount] = {};
   AuthChoice methods_;
 };
 
-constexpr TargetParser::Row TargetParser::kRows[] = {
+constexpr KeyRow<TargetParser> TargetParser::kRows[] = {
     // config-and-cli: keys of RFC 7143.
-    {"TargetName", false, &TargetParser::take_name},
-    {"TargetAlias", false, &TargetParser::take_alias},
-    {"MaxConnections", false, &TargetParser::take_rfc_number},
-    {"InitialR2T", false, &TargetParser::take_rfc_boolean},
-    {"ImmediateData", false, &TargetParser::take_rfc_boolean},
-    {"FirstBurstLength", false, &TargetParser::take_rfc_number},
-    {"MaxBurstLength", false, &TargetParser::take_rfc_number},
-    {"MaxRecvDataSegmentLength", false, &TargetParser::take_receive_limit},
-    {"MaxOutstandingR2T", false, &TargetParser::take_rfc_number},
-    {"DefaultTime2Wait", false, &TargetParser::take_rfc_number},
-    {"DefaultTime2Retain", false, &TargetParser::take_rfc_number},
-    {"DataPDUInOrder", false, &TargetParser::take_only_yes},
-    {"DataSequenceInOrder", false, &TargetParser::take_only_yes},
-    {"ErrorRecoveryLevel", false, &TargetParser::take_only_zero},
-    {"HeaderDigest", true, &TargetParser::take_header_digest},
-    {"DataDigest", true, &TargetParser::take_data_digest},
-    {"AuthMethod", true, &TargetParser::take_auth_methods},
-    {"OFMarker", false, &TargetParser::take_only_no},
-    {"IFMarker", false, &TargetParser::take_only_no},
-    {"OFMarkInt", false, &TargetParser::take_marker_interval},
-    {"IFMarkInt", false, &TargetParser::take_marker_interval},
+    {"TargetName", kKeyOnce, &TargetParser::take_name},
+    {"TargetAlias", kKeyOnce, &TargetParser::take_alias},
+    {"MaxConnections", kKeyOnce, &TargetParser::take_rfc_number},
+    {"InitialR2T", kKeyOnce, &TargetParser::take_rfc_boolean},
+    {"ImmediateData", kKeyOnce, &TargetParser::take_rfc_boolean},
+    {"FirstBurstLength", kKeyOnce, &TargetParser::take_rfc_number},
+    {"MaxBurstLength", kKeyOnce, &TargetParser::take_rfc_number},
+    {"MaxRecvDataSegmentLength", kKeyOnce, &TargetParser::take_receive_limit},
+    {"MaxOutstandingR2T", kKeyOnce, &TargetParser::take_rfc_number},
+    {"DefaultTime2Wait", kKeyOnce, &TargetParser::take_rfc_number},
+    {"DefaultTime2Retain", kKeyOnce, &TargetParser::take_rfc_number},
+    {"DataPDUInOrder", kKeyOnce, &TargetParser::take_only_yes},
+    {"DataSequenceInOrder", kKeyOnce, &TargetParser::take_only_yes},
+    {"ErrorRecoveryLevel", kKeyOnce, &TargetParser::take_only_zero},
+    {"HeaderDigest", kKeyRepeats, &TargetParser::take_header_digest},
+    {"DataDigest", kKeyRepeats, &TargetParser::take_data_digest},
+    {"AuthMethod", kKeyRepeats, &TargetParser::take_auth_methods},
+    {"OFMarker", kKeyOnce, &TargetParser::take_only_no},
+    {"IFMarker", kKeyOnce, &TargetParser::take_only_no},
+    {"OFMarkInt", kKeyOnce, &TargetParser::take_marker_interval},
+    {"IFMarkInt", kKeyOnce, &TargetParser::take_marker_interval},
     // Chelsio keys.
-    {"Auth_CHAP_Initiator", true, &TargetParser::take_initiator_accounts},
-    {"Auth_CHAP_Target", false, &TargetParser::take_target_account},
-    {"Auth_CHAP_ChallengeLength", false, &TargetParser::take_challenge_length},
-    {"Auth_CHAP_Policy", false, &TargetParser::take_chap_policy},
-    {"PortalGroup", true, &TargetParser::take_portal_group},
-    {"ShadowMode", false, &TargetParser::take_shadow_mode},
-    {"TargetSessionMaxCmd", false, &TargetParser::take_max_commands},
-    {"TargetDevice", true, &TargetParser::take_device},
-    {"ACL_Enable", false, &TargetParser::take_acl_enable},
-    {"ACL", true, &TargetParser::take_acl},
-    {"RegisteriSNS", false, &TargetParser::take_registers_isns},
+    {"Auth_CHAP_Initiator", kKeyRepeats, &TargetParser::take_initiator_accounts},
+    {"Auth_CHAP_Target", kKeyOnce, &TargetParser::take_target_account},
+    {"Auth_CHAP_ChallengeLength", kKeyOnce, &TargetParser::take_challenge_length},
+    {"Auth_CHAP_Policy", kKeyOnce, &TargetParser::take_chap_policy},
+    {"PortalGroup", kKeyRepeats, &TargetParser::take_portal_group},
+    {"ShadowMode", kKeyOnce, &TargetParser::take_shadow_mode},
+    {"TargetSessionMaxCmd", kKeyOnce, &TargetParser::take_max_commands},
+    {"TargetDevice", kKeyRepeats, &TargetParser::take_device},
+    {"ACL_Enable", kKeyOnce, &TargetParser::take_acl_enable},
+    {"ACL", kKeyRepeats, &TargetParser::take_acl},
+    {"RegisteriSNS", kKeyOnce, &TargetParser::take_registers_isns},
 };
 
 namespace target_parser_detail {
@@ -126,72 +106,10 @@ bool is_plain(Text text) {
 
 }  // namespace target_parser_detail
 
-Status TargetParser::refuse(const char* key, Text what, Text value) {
-  error_.at(key).add(what).add(", not ").add_quoted(value);
-  return Error::kInvalid;
-}
-
 Status TargetParser::run(Text target_name, Bytes buffer) {
-  if (buffer.size() > kMaxConfigBytes) {
-    error_.at("configuration").add("longer than 262144 bytes");
-    return report(ConfigErrors::kNoPair, Error::kInvalid);
-  }
   if (!target_name.empty()) CHISCSI_TRY(take_name("TargetName", target_name));
   settings_.max_commands_ = options_.default_max_commands;
-  CHISCSI_TRY(settings_.text_.assign(buffer));
-  uint32_t number = 0;
-  for (Text rest = settings_.text_.text(); !rest.empty(); ++number) {
-    const Text pair = rest.take_until('\0');
-    if (!pair.empty()) CHISCSI_TRY(report(number, take_pair(pair)));
-  }
-  // What spans several keys is worth a look only when each is right by itself.
-  if (!failed_) CHISCSI_TRY(report(ConfigErrors::kNoPair, check_all()));
-  return failed_ ? Status(Error::kInvalid) : Status();
-}
-
-// With a listener a mistake is told to it, and reading goes on.
-Status TargetParser::report(uint32_t pair, Status status) {
-  if (status.is_ok() || status.error() != Error::kInvalid || all_ == nullptr) return status;
-  failed_ = true;
-  all_->report(pair, error_);
-  return {};
-}
-
-size_t TargetParser::find_row(Text key) {
-  size_t row = 0;
-  while (row < kRowCount && key != Text(kRows[row].key))
-    ++row;
-  return row;
-}
-
-void TargetParser::offer_keys(KeyHint* hint) {
-  for (const Row& row : kRows)
-    hint->offer(row.key);
-}
-
-Status TargetParser::take_pair(Text pair) {
-  Text value = pair;
-  const bool has_value = value.find('=') != Text::kNotFound;
-  const Text key = value.take_until('=');
-  const size_t row = find_row(key);
-  if (row == kRowCount) {
-    KeyHint hint(key);
-    offer_keys(&hint);
-    return refuse_unknown_key(key, hint.best(), &error_);
-  }
-  if (has_value) return take_value(row, value);
-  error_.at(kRows[row].key).add("has no value");
-  return Error::kInvalid;
-}
-
-Status TargetParser::take_value(size_t row, Text value) {
-  const Row& known = kRows[row];
-  if (seen_[row] && !known.repeatable) {
-    error_.at(known.key).add("is given twice");
-    return Error::kInvalid;
-  }
-  seen_[row] = true;
-  return (this->*known.take)(known.key, value);
+  return read(buffer, "configuration", false, &settings_.text_);
 }
 
 Status TargetParser::check_presence() {
@@ -242,14 +160,6 @@ Status TargetParser::take_alias(const char* key, Text value) {
   }
   settings_.alias_ = value;
   return {};
-}
-
-Status TargetParser::take_number(const char* key, Text value, uint32_t minimum, uint32_t maximum,
-                                 uint32_t* number) {
-  if (parse_number_in_range(value, NumberSyntax::kDecimal, minimum, maximum, number)) return {};
-  error_.at(key).add("wants a number from ").add_number(minimum).add(" to ").add_number(maximum);
-  error_.add(", not ").add_quoted(value);
-  return Error::kInvalid;
 }
 
 Status TargetParser::take_flag(const char* key, Text value, bool* flag) {

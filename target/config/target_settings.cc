@@ -92,6 +92,14 @@ LunAccess TargetSettings::lun_access(const AccessSubject& subject, uint32_t lun)
   return best;
 }
 
+bool TargetSettings::has_devices_of(const TargetSettings& other) const {
+  if (devices_.size() != other.devices_.size()) return false;
+  for (size_t i = 0; i < devices_.size(); ++i) {
+    if (devices_[i].line != other.devices_[i].line) return false;
+  }
+  return true;
+}
+
 Status TargetSettings::check_reload(const TargetSettings& fresh, ConfigError* error) const {
   const bool same_acl_lines = [&] {
     if (acl_lines_.size() != fresh.acl_lines_.size()) return false;

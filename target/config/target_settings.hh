@@ -28,8 +28,8 @@ namespace chiscsi {
 inline constexpr uint32_t kMaxSessionCommands = 2048;
 inline constexpr uint32_t kDefaultSessionCommandsFile = 64;
 inline constexpr uint32_t kDefaultSessionCommandsApi = 128;
-// No configuration of a target is longer.
-inline constexpr uint32_t kMaxConfigBytes = 256 * 1024;
+// No configuration of a target is longer: 16,384 LUNs with 128 bytes each.
+inline constexpr uint32_t kMaxConfigBytes = 2 * 1024 * 1024;
 
 // Memory for configuration text with secrets in it: wiped before it is freed.
 class ConfigText {
@@ -100,6 +100,8 @@ class TargetSettings : public RefCounted<TargetSettings> {
   const os_address* redirect_portal(const PortalGroupSettings& group, uint32_t turn) const;
 
   Span<const TargetDeviceSettings> devices() const { return devices_.span(); }
+  // The same lines in the same order.
+  bool has_devices_of(const TargetSettings& other) const;
 
   bool acl_enabled() const { return acl_enabled_; }
   Span<const AccessRule> acl() const { return acl_.span(); }

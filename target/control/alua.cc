@@ -8,21 +8,21 @@
 
 namespace chiscsi::control {
 
-namespace alua_words {
+namespace alua_detail {
 
 enum { kTarget, kGroup, kState };
 
 Status refuse(Request& request, Error error, const char* wanted, Text given) {
   request.why.clear();
   request.why.add(wanted);
-  if (!given.empty()) request.why.add(", not ").add_quoted(given);
+  request.why.add(", not ").add_quoted(given);
   return error;
 }
 
-}  // namespace alua_words
+}  // namespace alua_detail
 
 Status set_access_state(Request& request) {
-  using namespace alua_words;
+  using namespace alua_detail;
   Word words[] = {{"target", true}, {"group", true}, {"state", true}};
   CHISCSI_TRY(take_words(request.in, words, &request.why));
   uint32_t tag = 0;
@@ -36,8 +36,7 @@ Status set_access_state(Request& request) {
                   "state: wants optimized, non-optimized, standby, unavailable or transitioning",
                   words[kState].value);
   }
-  Ref<Target> target = request.engine.registry().find_target(words[kTarget].value);
-  if (!target) return refuse(request, Error::kNoEntry, "no such target", Text());
+  const Ref<Target> target = CHISCSI_TRY(find_target(request, words[kTarget].value));
   const Status set = scsi::set_alua_state(*target, static_cast<uint16_t>(tag), state);
   if (set.error() == Error::kNoEntry) {
     return refuse(request, Error::kNoEntry, "group: wants a portal group of the target",

@@ -41,6 +41,9 @@ constexpr Operation kOperations[] = {
     {CHISCSI_CONTROL_LUN_FLUSH, 0, &flush_luns},
     {CHISCSI_CONTROL_STATISTICS, 0, &show_statistics},
     {CHISCSI_CONTROL_ALUA_SET, 0, &set_access_state},
+    {CHISCSI_CONTROL_ISNS_ALLOW, 0, &allow_initiators},
+    {CHISCSI_CONTROL_ISNS_FORGET, 0, &forget_initiators},
+    {CHISCSI_CONTROL_TARGET_STATE, 0, &show_target_state},
 };
 
 const Operation* find_operation(uint32_t op) {
@@ -92,6 +95,10 @@ int hand_over(Request& request, engine_control_call* call) {
 
 Status take_nothing(Request& request) { return take_words(request.in, Span<Word>(), &request.why); }
 
+Result<Ref<Target>> find_target(Request& request, Text name) {
+  return request.engine.registry().find_target(name, &request.why);
+}
+
 }  // namespace chiscsi::control
 
 using namespace chiscsi;  // NOLINT: this part of the file is the C interface.
@@ -107,14 +114,15 @@ int engine_control_check(struct chiscsi_control* control) {
   if (control->size != sizeof(*control) || control->version != CHISCSI_CONTROL_VERSION) {
     return refuse(Error::kInvalid, "the request is made for another version of the module");
   }
-  if (control::find_operation(control->op) == nullptr) {
+  const control::Operation* operation = control::find_operation(control->op);
+  if (operation == nullptr) {
     return refuse(Error::kNotSupported, "unknown operation");
   }
   if ((control->flags & ~control::kKnownFlags) != 0 || control->reserved != 0) {
     return refuse(Error::kInvalid, "unknown flags, or a reserved field that is not zero");
   }
   if (control->in_size > CHISCSI_CONTROL_MAX_INPUT) {
-    return refuse(Error::kTooBig, "the input is longer than 512 KiB");
+    return refuse(Error::kTooBig, "the input is longer than the operation takes");
   }
   return 0;
 }
@@ -130,10 +138,14 @@ int engine_control(struct engine_control_call* call) {
   const Bytes in(static_cast<const uint8_t*>(call->in), call->in == nullptr ? 0 : call->in_size);
   const uint32_t room =
       call->out_room < CHISCSI_CONTROL_MAX_OUTPUT ? call->out_room : CHISCSI_CONTROL_MAX_OUTPUT;
-  control::Request request(Engine::instance(), call->flags, in, room);
+  control::Request request(Engine::instance(), call->holder, call->flags, in, room);
   const Status status = control::run(*operation, request);
   if (status.is_ok() || !request.out.fits()) return control::hand_over(request, call);
   return control::refuse(call->error, status.error(), request.why.text());
+}
+
+void engine_control_gone(unsigned long holder) {
+  control::forget_holder(Engine::instance(), holder);
 }
 
 void engine_control_release(struct engine_control_call* call) {

@@ -22,7 +22,7 @@ Status take_one(Text string, Span<Word> words, ConfigError* why) {
   for (Word& word : words) {
     if (key != Text(word.key)) continue;
     if (!has_value || value.empty()) return bad_word(key, "has no value", why);
-    if (word.given) return bad_word(key, "is given twice", why);
+    if (word.given && !word.may_repeat) return bad_word(key, "is given twice", why);
     word.given = true;
     word.value = value;
     return Status();

@@ -12,10 +12,11 @@
 
 namespace chiscsi::control {
 
-// A key that a request may have.
+// A key that a request may have. Of one that may come more than once the last value is kept.
 struct Word {
   const char* key;
   bool required;
+  bool may_repeat = false;
   Text value = {};
   bool given = false;
 };
@@ -26,8 +27,8 @@ bool next_string(Bytes* rest, Text* string);
 // Errors: kInvalid with a line, when the last NUL is missing.
 Status check_end(Bytes in, ConfigError* why);
 
-// Fills `words` in. Errors: kInvalid with a line, for a key that is unknown, twice there, without a
-// value, or missing.
+// Fills `words` in. Errors: kInvalid with a line, for a key that is unknown, twice there and may
+// not be, without a value, or missing.
 Status take_words(Bytes in, Span<Word> words, ConfigError* why);
 
 // A number in hexadecimal, with or without 0x. False when it is none, or 0.

@@ -4,6 +4,7 @@
 #include "target/control/output.hh"
 
 #include "os/memory.h"
+#include "target/config/key_table.hh"
 #include "target/config/number.hh"
 
 namespace chiscsi::control {
@@ -18,7 +19,18 @@ void free_wiped(uint8_t* memory, size_t size) {
   os_free(memory);
 }
 
-bool needs_care(char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }
+// Would end a line, or is an order to whoever shows it.
+bool is_control(uint8_t c) { return c < ' ' || c == 0x7f; }
+
+// The bytes of the character at the front that a terminal may see, or 0: U+0080 to U+009F are
+// orders as well, and half a character could be the beginning of one.
+size_t harmless_bytes(Bytes text) {
+  if (text[0] < 0x80) return is_control(text[0]) ? 0 : 1;
+  Bytes rest = text;
+  if (!take_utf8(&rest)) return 0;
+  const bool is_c1 = text[0] == 0xc2 && text[1] < 0xa0;
+  return is_c1 ? 0 : text.size() - rest.size();
+}
 
 }  // namespace
 
@@ -66,16 +78,30 @@ Output& Output::begin(Text key) {
   return *this;
 }
 
+size_t Output::clean_bytes(Bytes text) const {
+  if (reader_ == Reader::kAnybody) return harmless_bytes(text);
+  return is_control(text[0]) ? 0 : 1;
+}
+
 Output& Output::add(Text text) {
   size_t clean = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (!needs_care(text[i])) continue;
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = clean_bytes(text.bytes().skip(i));
+    i += length;
+    if (length != 0) continue;
     put(text.skip(clean).first(i - clean));
     put("?");
-    clean = i + 1;
+    clean = ++i;
   }
   put(text.skip(clean));
   return *this;
+}
+
+void Output::copy(Text lines) {
+  while (!lines.empty()) {
+    add(lines.take_until('\n'));
+    end();
+  }
 }
 
 Output& Output::add_number(uint64_t value) { return add(DecimalText(value).text()); }

@@ -5,7 +5,8 @@
 // It grows up to the room that the asker has and counts the rest, so whoever writes needs to know
 // of no limit and the asker learns how much room it would have taken. Characters that would end a
 // line or confuse a terminal become '?': values may come from an initiator. What was written may
-// hold secrets and is wiped before it goes. Context: process.
+// hold secrets and is wiped before it goes. A file that is to be read back gets the bytes beyond
+// ASCII as they are: a secret may have any. Context: process.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ namespace chiscsi::control {
 
 class Output {
  public:
-  explicit Output(size_t room) : room_(room) {}
+  enum class Reader : uint8_t { kAnybody, kFile };
+  explicit Output(size_t room, Reader reader = Reader::kAnybody) : room_(room), reader_(reader) {}
   ~Output();
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
@@ -41,8 +43,8 @@ class Output {
   Output& add_hex(uint64_t value, unsigned digits);
   Output& add_hex_bytes(Bytes bytes);
   void end() { put("\n"); }
-  // Lines that are complete already.
-  void copy(Text lines) { put(lines); }
+  // Lines that are put together already, the last newline too.
+  void copy(Text lines);
   // The empty line.
   void end_record() { put("\n"); }
 
@@ -57,8 +59,11 @@ class Output {
  private:
   void put(Text text);
   bool grow(size_t wanted);
+  // Of the character at the front of `text`; 0 when it is replaced.
+  size_t clean_bytes(Bytes text) const;
 
   const size_t room_;
+  const Reader reader_;
   uint8_t* memory_ = nullptr;
   size_t capacity_ = 0;
   size_t size_ = 0;

@@ -84,22 +84,27 @@ void write_session(Output& out, Session& session) {
   session.roster().visit([&](const ConnectionStatus& status) { write_connection(out, status); });
 }
 
+// Of all initiators, or of the one that was asked for.
+void list_sessions_of(Output& out, Target& target, const Word& wanted) {
+  MutexGuard guard(target.mutex());
+  target.sessions().for_each([&](SessionEntry& entry) {
+    const Text initiator = entry.session->parameters.initiator_name.text();
+    if (!wanted.given || initiator == wanted.value) write_session(out, *entry.session);
+  });
+}
+
 }  // namespace
 
 Status list_sessions(Request& request) {
-  Word words[] = {{"target", true}, {"initiator", false}};
+  Word words[] = {{"target", false}, {"initiator", false}};
   CHISCSI_TRY(take_words(request.in, words, &request.why));
-  const Ref<Target> target = request.engine.registry().find_target(words[0].value);
-  if (!target) {
-    request.why.add("no such target");
-    return Error::kNoEntry;
-  }
-  MutexGuard guard(target->mutex());
-  target->sessions().for_each([&](SessionEntry& entry) {
-    const Text initiator = entry.session->parameters.initiator_name.text();
-    if (!words[1].given || initiator == words[1].value) write_session(request.out, *entry.session);
+  return visit_targets(request, words[0], [&](Target& target) {
+    if (!words[0].given) {
+      request.out.pair("target", target.name());
+      request.out.end_record();
+    }
+    list_sessions_of(request.out, target, words[1]);
   });
-  return Status();
 }
 
 Status drop_session(Request& request) {

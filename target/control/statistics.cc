@@ -42,6 +42,7 @@ void write_sum(Output& out, const Sum& sum) {
   out.number("write_bytes", sum.write_bytes);
   out.number("errors", sum.errors);
   out.number("aborts", sum.aborts);
+  out.number("latency_total_us", sum.microseconds);
   write_latency(out, sum);
   out.end_record();
 }
@@ -104,22 +105,9 @@ void write_portals(Output& out, Engine& engine) {
 Status show_statistics(Request& request) {
   Word words[] = {{"target", false}};
   CHISCSI_TRY(take_words(request.in, words, &request.why));
-  Registry& registry = request.engine.registry();
-  if (words[0].given) {
-    const Ref<Target> target = registry.find_target(words[0].value);
-    if (!target) {
-      request.why.add("no such target");
-      return Error::kNoEntry;
-    }
-    write_target(request.out, *target);
-    return Status();
-  }
-  for (Ref<Target> target = registry.next_target(Ref<Target>()); target;
-       target = registry.next_target(target)) {
-    write_target(request.out, *target);
-    os_relax();
-  }
-  write_portals(request.out, request.engine);
+  CHISCSI_TRY(
+      visit_targets(request, words[0], [&](Target& target) { write_target(request.out, target); }));
+  if (!words[0].given) write_portals(request.out, request.engine);
   return Status();
 }
 

@@ -3,7 +3,8 @@
 // The settings of an active target as the keys that would make it again.
 //
 // Every key is written with its value in force, defaults included. A TargetDevice line gets what
-// was derived for its LUN, and PROD=, which is for people and not read back.
+// was derived for its LUN. PROD= is the one that was set; what the class has for a product is only
+// for people, and is left out of what is to be read back (CHISCSI_CONTROL_SECRETS).
 #include "target/config/address.hh"
 #include "target/config/word_list.hh"
 #include "target/control/request.hh"
@@ -83,8 +84,12 @@ void write_rfc_keys(Output& out, const TargetSettings& settings) {
   out.number("IFMarkInt", 2048);
 }
 
+// What write_device() says itself.
 bool is_identity(Text option) {
-  return option.starts_with("ID=") || option.starts_with("WWN=") || option.starts_with("SN=");
+  for (const char* key : {"ID=", "WWN=", "SN=", "PROD="}) {
+    if (option.starts_with(key)) return true;
+  }
+  return false;
 }
 
 // The options of the line but for those that name the LUN, which are written from its identity.
@@ -103,20 +108,30 @@ void add_options(Output& out, const TargetDeviceSettings& device) {
   }
 }
 
-void write_device(Output& out, const Lun& lun) {
+void write_device(Output& out, const Lun& lun, bool for_file) {
   const LunIdentity& identity = lun.identity();
-  out.begin("TargetDevice").add(lun.device().name).add(",").add(lun.hooks().class_name);
+  const Text set_product = lun.device().product;
+  out.begin("TargetDevice").add(lun.device().name).add(",").add(lun.class_name());
   add_options(out, lun.device());
-  out.add(",PROD=").add(scsi::product_of(lun)).add(",SN=").add(scsi::serial_of(lun));
-  out.add(",ID=").add(identity.vendor_text.text()).add(",WWN=").add_hex_bytes(identity.naa);
+  if (!set_product.empty()) {
+    out.add(",PROD=").add(set_product);
+  } else if (!for_file) {
+    out.add(",PROD=").add(scsi::product_of(lun));
+  }
+  out.add(",SN=")
+      .add(scsi::serial_of(lun))
+      .add(",ID=")
+      .add(identity.vendor_text.text())
+      .add(",WWN=")
+      .add_hex_bytes(identity.naa);
   out.end();
 }
 
-void write_devices(Output& out, Target& target) {
+void write_devices(Output& out, Target& target, bool for_file) {
   uint32_t generation;
   const Ref<LunMap> luns = target.luns(&generation);
   for (const Ref<Lun>& lun : luns->list())
-    write_device(out, *lun);
+    write_device(out, *lun, for_file);
 }
 
 void write_target(Output& out, Target& target, bool secrets) {
@@ -125,7 +140,7 @@ void write_target(Output& out, Target& target, bool secrets) {
   if (!settings->alias().empty()) out.pair("TargetAlias", settings->alias());
   for (const PortalGroupSettings& group : settings->portal_groups())
     write_portal_group(out, group);
-  write_devices(out, target);
+  write_devices(out, target, secrets);
   write_rfc_keys(out, *settings);
   write_auth(out, settings->auth(), secrets);
   out.number("TargetSessionMaxCmd", settings->max_commands());
@@ -142,11 +157,7 @@ void write_target(Output& out, Target& target, bool secrets) {
 Status show_target(Request& request) {
   Word words[] = {{"target", true}};
   CHISCSI_TRY(take_words(request.in, words, &request.why));
-  const Ref<Target> target = request.engine.registry().find_target(words[0].value);
-  if (!target) {
-    request.why.add("no such target");
-    return Error::kNoEntry;
-  }
+  const Ref<Target> target = CHISCSI_TRY(find_target(request, words[0].value));
   write_target(request.out, *target, request.has(CHISCSI_CONTROL_SECRETS));
   return Status();
 }

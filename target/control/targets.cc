@@ -81,27 +81,19 @@ void warn(Request& request, Text name) {
   request.out.pair("warning", kWarning);
 }
 
-// Two that start or stop the same target at once: the second one is told so.
+// Two that start or stop the same target at once: the second one is told so, and may try again.
+// What has a reason already is none of that, but an error of a class or of a portal.
 Status explain_race(Status status, ConfigError* why) {
+  if (!why->empty()) return status;
   if (status.error() == Error::kExists) {
-    why->clear();
     why->add("somebody else has just started this target");
-    return Error::kBusy;
+    return Error::kInProgress;
   }
   if (status.error() == Error::kShutdown) {
-    why->clear();
     why->add("the storage driver of this target is being unloaded");
     return Error::kBusy;
   }
   return status;
-}
-
-Result<Ref<Target>> find_target(Request& request, Text name) {
-  Ref<Target> target = request.engine.registry().find_target(name);
-  if (target) return target;
-  request.why.clear();
-  request.why.add("no such target");
-  return Error::kNoEntry;
 }
 
 uint32_t count_sessions(Target& target) {
@@ -197,33 +189,36 @@ Status stop_target(Request& request) {
 Status list_targets(Request& request) {
   Word words[] = {{"target", false}};
   CHISCSI_TRY(take_words(request.in, words, &request.why));
-  if (words[0].given) {
-    Ref<Target> target = CHISCSI_TRY(find_target(request, words[0].value));
-    describe_target(*target, request.out);
-    return Status();
+  return visit_targets(request, words[0],
+                       [&](Target& target) { describe_target(target, request.out); });
+}
+
+// One LUN, or all when no number is given.
+Status flush_some(Target& target, const Word& number, ConfigError* why) {
+  uint32_t generation;
+  const Ref<LunMap> luns = target.luns(&generation);
+  if (luns->is_listed()) {
+    return number.given ? flush_numbered(target, *luns, number.value, why)
+                        : flush_all(target, *luns, why);
   }
-  Registry& registry = request.engine.registry();
-  for (Ref<Target> target = registry.next_target(Ref<Target>()); target;
-       target = registry.next_target(target)) {
-    describe_target(*target, request.out);
-    os_relax();
-  }
-  return Status();
+  why->clear();
+  why->add("the LUNs of this target are known to its storage driver alone");
+  return Error::kNotSupported;
 }
 
 Status flush_luns(Request& request) {
   Word words[] = {{"target", true}, {"lun", false}};
   CHISCSI_TRY(take_words(request.in, words, &request.why));
   Ref<Target> target = CHISCSI_TRY(find_target(request, words[0].value));
-  uint32_t generation;
-  const Ref<LunMap> luns = target->luns(&generation);
-  if (!luns->is_listed()) {
+  // No device moves from one handle to another while it is flushed.
+  if (!target->begin_control()) {
     request.why.clear();
-    request.why.add("the LUNs of this target are known to its storage driver alone");
-    return Error::kNotSupported;
+    request.why.add("the target is being changed, stopped or flushed by somebody else");
+    return Error::kInProgress;
   }
-  return words[1].given ? flush_numbered(*target, *luns, words[1].value, &request.why)
-                        : flush_all(*target, *luns, &request.why);
+  const Status status = flush_some(*target, words[1], &request.why);
+  target->end_control();
+  return status;
 }
 
 }  // namespace chiscsi::control

@@ -23,6 +23,7 @@ void CommandCounters::count(const CommandResult& result) {
     writes_.add(1);
     write_bytes_.add(result.bytes);
   }
+  microseconds_.add(static_cast<unsigned long>(result.microseconds));
   latency_[bucket_of(result.microseconds)].add(1);
 }
 
@@ -34,6 +35,7 @@ void CommandCounters::add_to(Sum* sum) const {
   sum->write_bytes += write_bytes_.get();
   sum->errors += errors_.get();
   sum->aborts += aborts_.get();
+  sum->microseconds += microseconds_.get();
   for (uint32_t i = 0; i < kBuckets; ++i)
     sum->latency[i] += latency_[i].get();
 }
@@ -46,6 +48,7 @@ void CommandCounters::Sum::add(const Sum& other) {
   write_bytes += other.write_bytes;
   errors += other.errors;
   aborts += other.aborts;
+  microseconds += other.microseconds;
   for (uint32_t i = 0; i < kBuckets; ++i)
     latency[i] += other.latency[i];
 }

@@ -28,13 +28,14 @@ struct CommandResult {
 class CommandCounters {
  public:
   // Bucket 0 is below 1 us, bucket n below 2^n us, the last one whatever takes longer.
-  static constexpr uint32_t kBuckets = 25;
+  static constexpr uint32_t kBuckets = 24;
 
   struct Sum {
     uint64_t commands = 0, reads = 0, writes = 0;
     uint64_t read_bytes = 0, write_bytes = 0;
     uint64_t errors = 0;  // Those with another status than GOOD.
     uint64_t aborts = 0;
+    uint64_t microseconds = 0;  // Of all that latency[] counts together.
     uint64_t latency[kBuckets] = {};
     void add(const Sum& other);
   };
@@ -50,6 +51,7 @@ class CommandCounters {
   Published<unsigned long> commands_, reads_, writes_;
   Published<unsigned long> read_bytes_, write_bytes_;
   Published<unsigned long> errors_, aborts_;
+  Published<unsigned long> microseconds_;
   Published<unsigned long> latency_[kBuckets];
 };
 // As many words as fill whole cache lines, so that two of them never share one.

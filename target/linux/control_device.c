@@ -4,11 +4,13 @@
  *
  * One ioctl, run in the process context of the caller, any number at once. It copies in and out and
  * checks lengths and rights; what a request means is the engine's business. An open file holds the
- * module. Texts may hold secrets: they are wiped before their memory goes, and no byte leaves that
- * was not written on purpose.
+ * module, and what was handed over for as long as somebody stands behind it: that ends when the
+ * file is closed, by its process or by its end. Texts may hold secrets: they are wiped before their
+ * memory goes, and no byte leaves that was not written on purpose.
  */
 #define pr_fmt(fmt) "chiscsi: " fmt
 
+#include <linux/atomic.h>
 #include <linux/capability.h>
 #include <linux/compat.h>
 #include <linux/fs.h>
@@ -52,11 +54,17 @@ static long copy_output(const struct chiscsi_control *control,
 	return copy_to_user(u64_to_user_ptr(control->out), call->out, call->out_used) ? -EFAULT : 0;
 }
 
-static long run(struct chiscsi_control *control)
+static unsigned long holder_of(const struct file *file)
+{
+	return (unsigned long)file->private_data;
+}
+
+static long run(struct chiscsi_control *control, unsigned long holder)
 {
 	struct engine_control_call call = {
 		.op = control->op,
 		.flags = control->flags,
+		.holder = holder,
 		.in_size = control->in_size,
 		.out_room = control->out_size,
 	};
@@ -91,7 +99,7 @@ static long control_ioctl(struct file *file, unsigned int command, unsigned long
 		return PTR_ERR(control);
 	err = engine_control_check(control);
 	if (!err)
-		err = run(control);
+		err = run(control, holder_of(file));
 	/* What came from user space goes back there; nothing of the kernel is in it but the answer. */
 	if (copy_to_user(user, control, sizeof(*control)))
 		err = -EFAULT;
@@ -99,8 +107,25 @@ static long control_ioctl(struct file *file, unsigned int command, unsigned long
 	return err;
 }
 
+/* Each open file is another holder, whose number comes once. */
+static int control_open(struct inode *inode, struct file *file)
+{
+	static atomic_long_t last_holder = ATOMIC_LONG_INIT(0);
+
+	file->private_data = (void *)atomic_long_inc_return(&last_holder);
+	return 0;
+}
+
+static int control_close(struct inode *inode, struct file *file)
+{
+	engine_control_gone(holder_of(file));
+	return 0;
+}
+
 static const struct file_operations control_operations = {
 	.owner = THIS_MODULE,
+	.open = control_open,
+	.release = control_close,
 	.unlocked_ioctl = control_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,

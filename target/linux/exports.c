@@ -84,6 +84,19 @@ int chiscsi_lun_set_geometry(unsigned long hndl, const struct chiscsi_lun_geomet
 }
 EXPORT_SYMBOL(chiscsi_lun_set_geometry);
 
+int chiscsi_lun_set_usage(unsigned long hndl, unsigned long long used,
+			  unsigned long long available)
+{
+	return engine_lun_set_usage(hndl, used, available);
+}
+EXPORT_SYMBOL(chiscsi_lun_set_usage);
+
+int chiscsi_lun_set_sanitize(unsigned long hndl, unsigned int state, unsigned int progress)
+{
+	return engine_lun_set_sanitize(hndl, state, progress);
+}
+EXPORT_SYMBOL(chiscsi_lun_set_sanitize);
+
 int chiscsi_lun_set_private(unsigned long hndl, void *priv)
 {
 	return engine_lun_set_private(hndl, priv);
@@ -180,6 +193,7 @@ EXPORT_SYMBOL(chiscsi_get_perf_info);
 
 /* The transport interface; target/transport_calls.cc has the bodies under their public names. */
 EXPORT_SYMBOL(chiscsi_transport_register);
+EXPORT_SYMBOL(chiscsi_transport_offer);
 EXPORT_SYMBOL(chiscsi_transport_unregister);
 EXPORT_SYMBOL(chiscsi_conn_accepted);
 EXPORT_SYMBOL(chiscsi_conn_schedule);
@@ -187,8 +201,11 @@ EXPORT_SYMBOL(chiscsi_conn_failed);
 EXPORT_SYMBOL(chiscsi_conn_stopped);
 EXPORT_SYMBOL(chiscsi_conn_rx_header);
 EXPORT_SYMBOL(chiscsi_conn_rx_data);
+EXPORT_SYMBOL(chiscsi_conn_rx_placed);
 EXPORT_SYMBOL(chiscsi_conn_rx_done);
 EXPORT_SYMBOL(chiscsi_conn_rx_header_digest_error);
 EXPORT_SYMBOL(chiscsi_conn_next_pdu);
+EXPORT_SYMBOL(chiscsi_conn_place);
+EXPORT_SYMBOL(chiscsi_conn_task_released);
 EXPORT_SYMBOL(chiscsi_conn_pdu_sent);
 EXPORT_SYMBOL(chiscsi_conn_pdu_dropped);

@@ -2,8 +2,8 @@
 /*
  * What module.c starts and ends of the host's own: the parts of include/os that have state.
  *
- * Order at load: digest, storage, engine, control device. Order at unload: control device, engine,
- * sockets, storage, digest, memory. Each end function returns when no code of this module runs or
+ * Order at load: digest, storage, engine, control device, views. Order at unload: views, control
+ * device, engine, sockets, storage, digest, memory. Each end function returns when no code of this module runs or
  * will run on behalf of its part.
  */
 #ifndef CHISCSI_GLUE_H
@@ -23,6 +23,11 @@ void os_storage_stop(void);
 int control_device_start(void);
 /** control_device_stop() - takes it away; nobody has it open, for that holds the module. */
 void control_device_stop(void);
+
+/** debug_views_start() - makes the files in debugfs, as far as there is one. Context: process. */
+void debug_views_start(void);
+/** debug_views_stop() - takes them away; nobody has one open, for that holds the module. */
+void debug_views_stop(void);
 
 /** os_memory_drain() - waits until all deferred frees are done. Context: process. */
 void os_memory_drain(void);

@@ -3,9 +3,10 @@
  * Log lines and random numbers of the kernel for the engine: implements include/os/log.h.
  *
  * Called by the engine on any thread and in any context. Debug lines are off until dynamic debug
- * turns them on (file log.c +p). Never sleeps, and never prints a line without the module's name.
+ * turns them on (file log.c +p). Never sleeps, and never prints a line without the module's name,
+ * which is that of whoever has a copy of this file.
  */
-#define pr_fmt(fmt) "chiscsi: " fmt
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/printk.h>
 #include <linux/random.h>
@@ -81,7 +82,7 @@ void os_log_limited(int level, const char *format, ...)
 	va_list arguments;
 
 	/* Says "chiscsi: N callbacks suppressed" when lines get through again. */
-	if (!___ratelimit(&limit, "chiscsi"))
+	if (!___ratelimit(&limit, KBUILD_MODNAME))
 		return;
 	va_start(arguments, format);
 	line.va = &arguments;

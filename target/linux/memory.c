@@ -101,3 +101,26 @@ void os_page_unmap(void *address)
 {
 	kunmap_local(address);
 }
+
+void *os_page_alloc(int mode)
+{
+	unsigned int noio;
+	struct page *page;
+
+	if (mode == OS_ALLOC_ATOMIC)
+		return alloc_page(GFP_ATOMIC | __GFP_NOWARN);
+	noio = memalloc_noio_save();
+	page = alloc_page(GFP_KERNEL | __GFP_NOWARN);
+	memalloc_noio_restore(noio);
+	return page;
+}
+
+void os_page_get(void *page)
+{
+	get_page(page);
+}
+
+void os_page_put(void *page)
+{
+	put_page(page);
+}

@@ -84,6 +84,8 @@ static int start(const struct engine_options *options)
 		err = control_device_start();
 	if (err)
 		engine_stop();
+	else
+		debug_views_start();
 	return err;
 }
 
@@ -125,6 +127,7 @@ static int __init chiscsi_init(void)
 static void __exit chiscsi_exit(void)
 {
 	/* 1. Nobody asks for anything any more. */
+	debug_views_stop();
 	control_device_stop();
 	/* 2. Nobody makes sockets, commands or memory any more. */
 	engine_stop();

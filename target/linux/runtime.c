@@ -13,6 +13,7 @@ void __cxa_pure_virtual(void);
 /* A virtual call on an object that is being made or torn down: there is nothing to return to. */
 void __cxa_pure_virtual(void)
 {
-	pr_crit("chiscsi: pure virtual function called from %pS\n", __builtin_return_address(0));
+	pr_crit(KBUILD_MODNAME ": pure virtual function called from %pS\n",
+		__builtin_return_address(0));
 	__builtin_trap();
 }

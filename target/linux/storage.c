@@ -13,6 +13,7 @@
 #include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/namei.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -62,17 +63,28 @@ static struct page *take_pages(unsigned int *order)
 	return page ? page : mempool_alloc(reserve, GFP_NOWAIT | __GFP_NOWARN);
 }
 
-int os_chunk_alloc(u32 wanted, struct os_chunk *chunk)
+static int fill_chunk(struct os_chunk *chunk, struct page *page, unsigned int order)
 {
-	unsigned int order = get_order(min_t(u32, wanted, OS_CHUNK_MAX));
-	struct page *page = take_pages(&order);
-
 	if (!page)
 		return -ENOMEM;
 	chunk->page = page;
 	chunk->address = page_address(page);
 	chunk->size = PAGE_SIZE << order;
 	return 0;
+}
+
+int os_chunk_alloc(u32 wanted, struct os_chunk *chunk)
+{
+	unsigned int order = get_order(min_t(u32, wanted, OS_CHUNK_MAX));
+	struct page *page = take_pages(&order);
+
+	return fill_chunk(chunk, page, order);
+}
+
+/* Whatever came from the reserve and stayed would be missing there until the end. */
+int os_page_alloc_kept(struct os_chunk *chunk)
+{
+	return fill_chunk(chunk, alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY), 0);
 }
 
 void os_chunk_free(void *address, u32 size)
@@ -113,6 +125,11 @@ void os_work_queue(struct os_work *work)
 
 /* ---- Open and close ---- */
 
+/*
+ * Numbers do not tell files apart: the subvolumes of a btrfs, a snapshot and its origin for
+ * instance, have one s_dev and number their files alike. Their inodes do, as long as the file is
+ * open, which it is for everybody who is compared with.
+ */
 void storage_identify(struct inode *inode, struct os_storage_facts *facts)
 {
 	if (S_ISBLK(inode->i_mode)) {
@@ -120,9 +137,18 @@ void storage_identify(struct inode *inode, struct os_storage_facts *facts)
 		facts->identity[0] = ~0ULL;
 		facts->identity[1] = inode->i_rdev;
 	} else {
-		facts->identity[0] = inode->i_sb->s_dev;
-		facts->identity[1] = inode->i_ino;
+		facts->identity[0] = 0;
+		facts->identity[1] = (unsigned long)inode;
 	}
+}
+
+int storage_write_out(struct block_device *bdev)
+{
+	int err = sync_blockdev(bdev);
+
+	if (!err)
+		invalidate_bdev(bdev);
+	return err;
 }
 
 int os_storage_facts_of(const char *path, struct os_storage_facts *facts)
@@ -189,7 +215,27 @@ u64 os_storage_size(struct os_storage *storage)
 	return storage->kind->size(storage);
 }
 
+u32 os_storage_flags(struct os_storage *storage)
+{
+	return storage->kind->flags(storage);
+}
+
+u64 os_storage_used(struct os_storage *storage)
+{
+	return storage->kind->used ? storage->kind->used(storage) : OS_STORAGE_NOT_KNOWN;
+}
+
 /* ---- Requests ---- */
+
+/*
+ * The engine has heard of an error of the file's write-back: from here on it tells of it, and who
+ * flushes need not be told by us.
+ */
+static void note_told(struct os_storage *storage)
+{
+	if (storage->file)
+		WRITE_ONCE(storage->known, filemap_sample_wb_err(storage->file->f_mapping));
+}
 
 /*
  * Whoever closes may free the storage as soon as it is idle, so the wake-up comes under the lock of
@@ -197,9 +243,12 @@ u64 os_storage_size(struct os_storage *storage)
  */
 void storage_ended(struct os_storage *storage, struct os_storage_request *request, int error)
 {
+	bool write_back_failed = request->write_back_failed;
 	unsigned long flags;
 
 	request->done(request, error);
+	if (unlikely(write_back_failed))
+		note_told(storage);
 	if (likely(atomic_add_unless(&storage->busy, -1, 1)))
 		return;
 	spin_lock_irqsave(&storage->idle.lock, flags);
@@ -213,8 +262,14 @@ static void run_request(struct work_struct *item)
 	struct os_work *work = container_of((unsigned long *)item, struct os_work, opaque[0]);
 	struct os_storage_request *request = container_of(work, struct os_storage_request, work);
 	struct os_storage *storage = storage_slot(request)->storage;
-	unsigned int noio = memalloc_noio_save();
+	unsigned int noio;
 
+	/* It may have waited here for as long as the device did not answer others. */
+	if (storage_is_cancelled(request)) {
+		storage_ended(storage, request, -ECANCELED);
+		return;
+	}
+	noio = memalloc_noio_save();
 	storage->kind->work(storage, request);
 	memalloc_noio_restore(noio);
 }
@@ -233,6 +288,7 @@ void os_storage_submit(struct os_storage *storage, struct os_storage_request *re
 
 	slot->storage = storage;
 	slot->error = 0;
+	request->write_back_failed = 0;
 	atomic_inc(&storage->busy);
 	if (!storage->kind->submit(storage, request))
 		storage_defer(storage, request);

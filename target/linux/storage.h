@@ -10,6 +10,7 @@
 
 #include <linux/atomic.h>
 #include <linux/blkdev.h>
+#include <linux/errseq.h>
 #include <linux/fs.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -24,6 +25,8 @@
  *	false, and @work does it
  * @work: starts or does a request in a thread that may wait
  * @size: bytes it has now
+ * @flags: OS_STORAGE_READ_ONLY and OS_STORAGE_VOLATILE_CACHE, where they are so now
+ * @used: bytes that have memory of their own, or OS_STORAGE_NOT_KNOWN; NULL: never known
  */
 struct storage_kind {
 	int (*open)(struct os_storage *storage, const char *path, unsigned int flags,
@@ -32,6 +35,8 @@ struct storage_kind {
 	bool (*submit)(struct os_storage *storage, struct os_storage_request *request);
 	void (*work)(struct os_storage *storage, struct os_storage_request *request);
 	u64 (*size)(struct os_storage *storage);
+	u32 (*flags)(struct os_storage *storage);
+	u64 (*used)(struct os_storage *storage);
 };
 
 extern const struct storage_kind storage_block_kind;
@@ -49,7 +54,9 @@ void storage_block_stop(void);
  * @idle: the last one has ended
  * @bdev: the device, of a block storage
  * @handle: what keeps it open, of the kernel's type
+ * @never_waits: its driver does not sleep when it is given a request
  * @file: the file, of a file storage
+ * @known: state of the file's write-back errors of which the engine knows
  */
 struct os_storage {
 	const struct storage_kind *kind;
@@ -58,7 +65,9 @@ struct os_storage {
 	wait_queue_head_t idle;
 	struct block_device *bdev;
 	void *handle;
+	bool never_waits;
 	struct file *file;
+	errseq_t known;
 };
 
 /**
@@ -79,10 +88,21 @@ static inline struct storage_slot *storage_slot(struct os_storage_request *reque
 	return (struct storage_slot *)request->opaque;
 }
 
+/* storage_is_cancelled() - nobody wants the request any more: nothing is begun for it. */
+static inline bool storage_is_cancelled(const struct os_storage_request *request)
+{
+	return READ_ONCE(request->is_cancelled);
+}
+
 /* storage_ended() - a request is over. Context: any. The request may be gone afterwards. */
 void storage_ended(struct os_storage *storage, struct os_storage_request *request, int error);
 /* storage_defer() - has the kind's @work run for it. Context: any. */
 void storage_defer(struct os_storage *storage, struct os_storage_request *request);
+/*
+ * storage_write_out() - a device is about to be used in another way than before: nothing of it may
+ * be in its page cache that is newer than the device, or becomes older. Sleeps.
+ */
+int storage_write_out(struct block_device *bdev);
 /* storage_identify() - fills in which device or file it is. */
 void storage_identify(struct inode *inode, struct os_storage_facts *facts);
 

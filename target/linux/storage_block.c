@@ -8,6 +8,7 @@
  * only. Bios come from a pool of our own, so there is always one to go on with.
  */
 #include <linux/bio.h>
+#include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/err.h>
 
@@ -51,15 +52,36 @@ static void describe(struct block_device *bdev, struct os_storage_facts *facts)
 	}
 }
 
+static u32 device_flags(struct os_storage *storage)
+{
+	return (bdev_read_only(storage->bdev) ? OS_STORAGE_READ_ONLY : 0) |
+	       (bdev_write_cache(storage->bdev) ? OS_STORAGE_VOLATILE_CACHE : 0);
+}
+
+/* Only while nobody takes the device apart may it be asked for its tags. */
+static bool driver_never_waits(struct block_device *bdev)
+{
+	struct request_queue *queue = bdev_get_queue(bdev);
+
+	return queue_is_mq(queue) && !(queue->tag_set->flags & BLK_MQ_F_BLOCKING);
+}
+
 static int block_open(struct os_storage *storage, const char *path, unsigned int flags,
 		      struct os_storage_facts *facts)
 {
 	bool read_only = flags & OS_STORAGE_OPEN_READ_ONLY;
 	struct block_device *bdev = block_claim(path, read_only, storage, &storage->handle);
+	int err;
 
 	if (IS_ERR(bdev))
 		return PTR_ERR(bdev);
+	err = storage_write_out(bdev);
+	if (err) {
+		block_release(bdev, storage->handle, storage);
+		return err;
+	}
 	storage->bdev = bdev;
+	storage->never_waits = driver_never_waits(bdev);
 	describe(bdev, facts);
 	if (read_only)
 		facts->flags |= OS_STORAGE_READ_ONLY;
@@ -78,14 +100,24 @@ static u64 device_size(struct os_storage *storage)
 
 /* ---- Reads, writes and flushes ---- */
 
+/* A flush that was not begun may be repeated. After any other the device may have lost something. */
+static bool loses_writes(const struct os_storage_request *request, int error)
+{
+	return request->operation == OS_STORAGE_FLUSH && error && error != -ENOMEM &&
+	       error != -EBADE && error != -EAGAIN && error != -EBUSY && error != -ECANCELED &&
+	       error != -EOPNOTSUPP;
+}
+
 static void end_part(struct os_storage_request *request, int error)
 {
 	struct storage_slot *slot = storage_slot(request);
 
 	if (error)
 		cmpxchg(&slot->error, 0, error);
-	if (atomic_dec_and_test(&slot->pending))
-		storage_ended(slot->storage, request, slot->error);
+	if (!atomic_dec_and_test(&slot->pending))
+		return;
+	request->write_back_failed = loses_writes(request, slot->error);
+	storage_ended(slot->storage, request, slot->error);
 }
 
 static void on_bio_end(struct bio *bio)
@@ -172,10 +204,13 @@ static struct bio *make_bio(struct os_storage *storage, struct os_storage_reques
 	return bio;
 }
 
-/* What takes part of a bio-based device waits wherever it likes, so only queues are trusted. */
-static bool never_waits(struct block_device *bdev)
+/*
+ * What takes part of a bio-based device waits wherever it likes, so only queues are trusted; and of
+ * these only those whose driver does not sleep when it is given a request.
+ */
+static bool never_waits(const struct os_storage *storage)
 {
-	return queue_is_mq(bdev_get_queue(bdev)) && bdev_nowait(bdev);
+	return storage->never_waits && bdev_nowait(storage->bdev);
 }
 
 static bool moves_data(const struct os_storage_request *request)
@@ -189,7 +224,7 @@ static bool block_submit(struct os_storage *storage, struct os_storage_request *
 	struct bio *bio;
 
 	if (!moves_data(request) || request->data_count - place.index > BIO_MAX_VECS ||
-	    !never_waits(storage->bdev))
+	    !never_waits(storage))
 		return false;
 	bio = make_bio(storage, request, &place, operation_of(request) | REQ_NOWAIT,
 		       GFP_NOWAIT | __GFP_NOWARN);
@@ -210,9 +245,13 @@ static void submit_all(struct os_storage *storage, struct os_storage_request *re
 	blk_start_plug(&plug);
 	do {
 		u64 before = place.left;
-		struct bio *bio = make_bio(storage, request, &place, operation_of(request),
-					   GFP_NOIO);
+		struct bio *bio;
 
+		if (storage_is_cancelled(request)) {
+			error = -ECANCELED;
+			break;
+		}
+		bio = make_bio(storage, request, &place, operation_of(request), GFP_NOIO);
 		if (before && place.left == before) {
 			/* A list that is shorter than the request. */
 			bio_put(bio);
@@ -267,4 +306,5 @@ const struct storage_kind storage_block_kind = {
 	.submit = block_submit,
 	.work = block_work,
 	.size = device_size,
+	.flags = device_flags,
 };

@@ -2,7 +2,7 @@
 /*
  * Files by the file system, and block devices by their page cache.
  *
- * What the page cache has is read in the caller's thread. Everything else may wait for the disk and
+ * What the page cache has of a file is read in the caller's thread. Everything else may wait for the disk and
  * runs in a thread of the storage. Nothing is allocated per request: pages go to the file system a
  * few at a time.
  */
@@ -11,6 +11,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/uio.h>
 
@@ -32,7 +33,11 @@ static int describe(struct file *file, struct os_storage_facts *facts)
 
 	if (!device && !S_ISREG(inode->i_mode))
 		return -EINVAL;
-	storage_identify(inode, facts);
+	/* Some files of /proc and of odd file systems are read in other ways, or not at all. */
+	if (!file->f_op->read_iter || ((file->f_mode & FMODE_WRITE) && !file->f_op->write_iter))
+		return -EINVAL;
+	/* As os_storage_facts_of() finds it by the path. */
+	storage_identify(file_inode(file), facts);
 	facts->block_size = device ? bdev_logical_block_size(I_BDEV(inode)) : 512;
 	facts->physical_size = max_t(u32, i_blocksize(inode), facts->block_size);
 	facts->discard_granularity = facts->physical_size;
@@ -41,23 +46,37 @@ static int describe(struct file *file, struct os_storage_facts *facts)
 		facts->flags |= OS_STORAGE_CAN_MAP;
 	if (!device && file->f_op->fallocate)
 		facts->flags |= OS_STORAGE_CAN_DISCARD | OS_STORAGE_DISCARD_ZEROS;
-	if (device && bdev_max_discard_sectors(I_BDEV(inode)))
-		facts->flags |= OS_STORAGE_CAN_DISCARD;
+	/* A hole in a device is zeros that the device itself writes, or it is refused. */
+	if (device && bdev_max_discard_sectors(I_BDEV(inode)) &&
+	    bdev_write_zeroes_sectors(I_BDEV(inode)))
+		facts->flags |= OS_STORAGE_CAN_DISCARD | OS_STORAGE_DISCARD_ZEROS;
 	return 0;
 }
 
-/* O_EXCL has no effect on a file; a device is then nobody else's. */
+/* What others have left in the page cache of a device has an owner only now. */
+static int check_file(struct file *file, struct os_storage_facts *facts)
+{
+	struct inode *inode = file->f_mapping->host;
+	int err = describe(file, facts);
+
+	return !err && S_ISBLK(inode->i_mode) ? storage_write_out(I_BDEV(inode)) : err;
+}
+
+/*
+ * O_EXCL has no effect on a file; a device is then nobody else's. Times of access would have reads
+ * wait for a journal.
+ */
 static int file_open_storage(struct os_storage *storage, const char *path, unsigned int flags,
 			     struct os_storage_facts *facts)
 {
 	bool read_only = flags & OS_STORAGE_OPEN_READ_ONLY;
-	struct file *file = filp_open(path, (read_only ? O_RDONLY : O_RDWR) | O_LARGEFILE | O_EXCL,
-				      0);
+	int how = (read_only ? O_RDONLY : O_RDWR) | O_LARGEFILE | O_EXCL | O_NOATIME;
+	struct file *file = filp_open(path, how, 0);
 	int err;
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	err = describe(file, facts);
+	err = check_file(file, facts);
 	if (err) {
 		filp_close(file, NULL);
 		return err;
@@ -65,6 +84,7 @@ static int file_open_storage(struct os_storage *storage, const char *path, unsig
 	if (read_only)
 		facts->flags |= OS_STORAGE_READ_ONLY;
 	storage->file = file;
+	storage->known = filemap_sample_wb_err(file->f_mapping);
 	return 0;
 }
 
@@ -76,6 +96,21 @@ static void file_close_storage(struct os_storage *storage)
 static u64 file_size(struct os_storage *storage)
 {
 	return i_size_read(storage->file->f_mapping->host);
+}
+
+static u32 file_flags(struct os_storage *storage)
+{
+	struct inode *inode = storage->file->f_mapping->host;
+	bool read_only = S_ISBLK(inode->i_mode) && bdev_read_only(I_BDEV(inode));
+
+	return OS_STORAGE_VOLATILE_CACHE | (read_only ? OS_STORAGE_READ_ONLY : 0);
+}
+
+static u64 file_used(struct os_storage *storage)
+{
+	struct inode *inode = storage->file->f_mapping->host;
+
+	return S_ISREG(inode->i_mode) ? inode_get_bytes(inode) : OS_STORAGE_NOT_KNOWN;
 }
 
 /* ---- Reads and writes ---- */
@@ -130,18 +165,20 @@ static ssize_t read_part(struct os_storage *storage, struct part *part, loff_t a
 	return storage->file->f_op->read_iter(&kiocb, &iter);
 }
 
-static ssize_t write_part(struct os_storage *storage, struct part *part, loff_t at, int flags)
+/* A file system that is frozen keeps it for as long as it likes. */
+static ssize_t write_part(struct os_storage *storage, struct os_storage_request *request,
+			  struct part *part, loff_t at)
 {
 	struct iov_iter iter;
 	struct kiocb kiocb;
-	ssize_t done;
+	ssize_t done = -ECANCELED;
 
 	iov_iter_bvec(&iter, ITER_SOURCE, part->vecs, part->count, part->bytes);
 	init_sync_kiocb(&kiocb, storage->file);
 	kiocb.ki_pos = at;
-	kiocb.ki_flags |= flags;
 	file_start_write(storage->file);
-	done = storage->file->f_op->write_iter(&kiocb, &iter);
+	if (!storage_is_cancelled(request))
+		done = storage->file->f_op->write_iter(&kiocb, &iter);
 	file_end_write(storage->file);
 	return done;
 }
@@ -163,6 +200,8 @@ static int read_all(struct os_storage *storage, struct os_storage_request *reque
 	while (from < request->length) {
 		ssize_t done;
 
+		if (storage_is_cancelled(request))
+			return -ECANCELED;
 		take_part(&part, request, from);
 		if (!part.bytes)
 			return -EINVAL;
@@ -178,19 +217,35 @@ static int read_all(struct os_storage *storage, struct os_storage_request *reque
 	return 0;
 }
 
+/*
+ * Brings to the device what was written from byte @from to @last. The kernel tells one caller of a
+ * write-back that has failed, for all of the file; another one finds the state changed since @since.
+ */
+static int write_back(struct os_storage *storage, struct os_storage_request *request, loff_t from,
+		      loff_t last, errseq_t since)
+{
+	int err = vfs_fsync_range(storage->file, from, last, 1);
+
+	if (!err)
+		err = filemap_check_wb_err(storage->file->f_mapping, since);
+	request->write_back_failed = !!err;
+	return err;
+}
+
 static int write_all(struct os_storage *storage, struct os_storage_request *request)
 {
-	int flags = request->flags & OS_STORAGE_FUA ? IOCB_DSYNC : 0;
 	struct part part;
 	u64 from = 0;
 
 	while (from < request->length) {
 		ssize_t done;
 
+		if (storage_is_cancelled(request))
+			return -ECANCELED;
 		take_part(&part, request, from);
 		if (!part.bytes)
 			return -EINVAL;
-		done = write_part(storage, &part, request->offset + from, flags);
+		done = write_part(storage, request, &part, request->offset + from);
 		if (done <= 0)
 			return done ? done : -EIO;
 		from += done;
@@ -198,17 +253,40 @@ static int write_all(struct os_storage *storage, struct os_storage_request *requ
 	return 0;
 }
 
-/* What is in memory, at once; or nothing. */
+static int write_data(struct os_storage *storage, struct os_storage_request *request)
+{
+	errseq_t since = filemap_sample_wb_err(storage->file->f_mapping);
+	int err = write_all(storage, request);
+
+	if (err || !(request->flags & OS_STORAGE_FUA) || !request->length)
+		return err;
+	return write_back(storage, request, request->offset, request->offset + request->length - 1,
+			  since);
+}
+
+/* Whoever has been told of an error may not have passed it on yet. */
+static int flush(struct os_storage *storage, struct os_storage_request *request)
+{
+	return write_back(storage, request, 0, LLONG_MAX, READ_ONCE(storage->known));
+}
+
+/*
+ * What is in memory, at once; or nothing. Without IOCB_NOIO a cold read would still begin to read
+ * ahead here, which waits for memory and for tags. A device takes its lock even so, and may have it
+ * for as long as it clears blocks.
+ */
 static bool file_submit(struct os_storage *storage, struct os_storage_request *request)
 {
 	struct part part;
 
-	if (request->operation != OS_STORAGE_READ || !(storage->file->f_mode & FMODE_NOWAIT))
+	if (request->operation != OS_STORAGE_READ || !(storage->file->f_mode & FMODE_NOWAIT) ||
+	    !S_ISREG(storage->file->f_mapping->host->i_mode))
 		return false;
 	take_part(&part, request, 0);
 	if (part.bytes != request->length)
 		return false;
-	if (read_part(storage, &part, request->offset, IOCB_NOWAIT) != (ssize_t)part.bytes)
+	if (read_part(storage, &part, request->offset, IOCB_NOWAIT | IOCB_NOIO) !=
+	    (ssize_t)part.bytes)
 		return false;
 	storage_ended(storage, request, 0);
 	return true;
@@ -230,6 +308,8 @@ static int write_zeros(struct os_storage *storage, struct os_storage_request *re
 	while (from < request->length) {
 		ssize_t done;
 
+		if (storage_is_cancelled(request))
+			return -ECANCELED;
 		part.bytes = 0;
 		for (part.count = 0; part.count < VECS && from + part.bytes < request->length;
 		     part.count++) {
@@ -240,7 +320,7 @@ static int write_zeros(struct os_storage *storage, struct os_storage_request *re
 			vec->bv_len = min_t(u64, PAGE_SIZE, request->length - from - part.bytes);
 			part.bytes += vec->bv_len;
 		}
-		done = write_part(storage, &part, request->offset + from, 0);
+		done = write_part(storage, request, &part, request->offset + from);
 		if (done <= 0)
 			return done ? done : -EIO;
 		from += done;
@@ -274,15 +354,26 @@ static int map(struct os_storage *storage, struct os_storage_request *request)
 	return 0;
 }
 
+/* A file may have been cut off since the request was made. */
+static bool is_beyond_end(struct os_storage *storage, const struct os_storage_request *request)
+{
+	u64 size = file_size(storage);
+
+	return request->offset > size || request->length > size - request->offset;
+}
+
 static int perform(struct os_storage *storage, struct os_storage_request *request)
 {
+	if ((request->operation == OS_STORAGE_WRITE || request->operation == OS_STORAGE_ZERO) &&
+	    is_beyond_end(storage, request))
+		return -EIO;
 	switch (request->operation) {
 	case OS_STORAGE_READ:
 		return read_all(storage, request);
 	case OS_STORAGE_WRITE:
-		return write_all(storage, request);
+		return write_data(storage, request);
 	case OS_STORAGE_FLUSH:
-		return vfs_fsync(storage->file, 1);
+		return flush(storage, request);
 	case OS_STORAGE_DISCARD:
 		return punch(storage, request);
 	case OS_STORAGE_ZERO:
@@ -315,4 +406,6 @@ const struct storage_kind storage_file_kind = {
 	.submit = file_submit,
 	.work = file_work,
 	.size = file_size,
+	.flags = file_flags,
+	.used = file_used,
 };

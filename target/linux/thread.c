@@ -7,6 +7,7 @@
  * the hung-task detector. A thread of ours never starts I/O to get memory. Nothing here wakes up
  * by itself without somebody having asked for it.
  */
+#include <linux/bottom_half.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
@@ -97,7 +98,7 @@ struct os_thread *os_thread_start(void (*body)(void *argument), void *argument, 
 void os_thread_join(struct os_thread *thread)
 {
 	while (!wait_for_completion_timeout(&thread->done, JOIN_REPORT_INTERVAL))
-		pr_warn("chiscsi: still waiting for thread %s to end\n", thread->task->comm);
+		pr_warn(KBUILD_MODNAME ": still waiting for thread %s to end\n", thread->task->comm);
 	kthread_stop(thread->task);
 	put_task_struct(thread->task);
 	kfree(thread);
@@ -240,22 +241,54 @@ void os_mutex_unlock(struct os_mutex *mutex)
 	mutex_unlock(&mutex->mutex);
 }
 
-/* Raw, since it is taken in hard interrupts too; all share one class: none nests in another. */
+/*
+ * Raw, since it is taken in hard interrupts too. A lock class of its own as above, since some nest:
+ * a connection's in that of the table which it is found in.
+ */
 struct os_spinlock {
 	raw_spinlock_t lock;
+#ifdef CONFIG_LOCKDEP
+	struct lock_class_key key;
+#endif
 };
+
+#ifdef CONFIG_LOCKDEP
+static void spinlock_start(struct os_spinlock *lock)
+{
+	raw_spin_lock_init(&lock->lock);
+	lockdep_register_key(&lock->key);
+	lockdep_set_class_and_name(&lock->lock, &lock->key, "os_spinlock");
+}
+
+static void spinlock_end(struct os_spinlock *lock)
+{
+	lockdep_unregister_key(&lock->key);
+}
+#else
+static void spinlock_start(struct os_spinlock *lock)
+{
+	raw_spin_lock_init(&lock->lock);
+}
+
+static void spinlock_end(struct os_spinlock *lock)
+{
+}
+#endif
 
 struct os_spinlock *os_spinlock_create(void)
 {
 	struct os_spinlock *lock = kzalloc(sizeof(*lock), GFP_NOIO);
 
 	if (lock)
-		raw_spin_lock_init(&lock->lock);
+		spinlock_start(lock);
 	return lock;
 }
 
 void os_spinlock_destroy(struct os_spinlock *lock)
 {
+	if (!lock)
+		return;
+	spinlock_end(lock);
 	kfree(lock);
 }
 
@@ -281,6 +314,16 @@ u64 os_now_ms(void)
 u64 os_now_us(void)
 {
 	return ktime_get_ns() / NSEC_PER_USEC;
+}
+
+void os_softirq_begin(void)
+{
+	local_bh_disable();
+}
+
+void os_softirq_end(void)
+{
+	local_bh_enable();
 }
 
 void os_relax(void)

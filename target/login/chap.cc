@@ -63,6 +63,17 @@ LoginVerdict ChapExchange::fail(const char* reason, const char* key) {
   return LoginVerdict::not_authenticated(reason, key);
 }
 
+LoginVerdict ChapExchange::miss(const char* key) {
+  state_ = State::kFailed;
+  return LoginVerdict::missing(key);
+}
+
+LoginVerdict ChapExchange::fail_step(const char* reason, const char* key) {
+  state_ = State::kFailed;
+  return LoginVerdict::initiator_error(reason, key);
+}
+
+// Keys out of step are not a wrong secret (RFC 7143 section 9.2).
 LoginVerdict ChapExchange::check_step(const OfferedKeys& offered) {
   const bool algorithm = offered.has(TextKey::kChapA);
   const bool name = offered.has(TextKey::kChapN);
@@ -70,14 +81,15 @@ LoginVerdict ChapExchange::check_step(const OfferedKeys& offered) {
   const bool back = offered.has(TextKey::kChapI) || offered.has(TextKey::kChapC);
   switch (state_) {
     case State::kAwaitAlgorithm:
-      if (algorithm && !name && !response && !back) return LoginVerdict::ok();
-      return fail("CHAP_A alone is due");
+      if (!algorithm) return miss("CHAP_A");
+      return name || response || back ? fail_step("CHAP_A alone is due") : LoginVerdict::ok();
     case State::kAwaitResponse:
-      if (!algorithm && name && response) return LoginVerdict::ok();
-      return fail("CHAP_N and CHAP_R are due");
+      if (!name) return miss("CHAP_N");
+      if (!response) return miss("CHAP_R");
+      return algorithm ? fail_step("CHAP_A is not due") : LoginVerdict::ok();
     default:
       if (!chap_detail::has_any(offered, chap_detail::kChapKeys)) return LoginVerdict::ok();
-      return fail("CHAP keys outside a CHAP exchange");
+      return fail_step("CHAP keys outside a CHAP exchange");
   }
 }
 
@@ -120,6 +132,8 @@ LoginVerdict ChapExchange::verify(const OfferedKeys& offered, const ChapCredenti
   } else if (credentials.mutual_required) {
     return fail("mutual CHAP is required");
   }
+  // It is answered. The login may end on the session's worker, which must not touch the registry.
+  entry_.node.unlink();
   state_ = State::kSucceeded;
   return LoginVerdict::ok();
 }
@@ -156,10 +170,12 @@ LoginVerdict ChapExchange::check_not_reflected(Bytes response, const ChapCredent
 
 LoginVerdict ChapExchange::prove_ourselves(const OfferedKeys& offered,
                                            const ChapCredentials& credentials, TextWriter& answer) {
+  if (!offered.has(TextKey::kChapI)) return miss("CHAP_I");
+  if (!offered.has(TextKey::kChapC)) return miss("CHAP_C");
   uint32_t identifier = 0;
   if (!parse_number_in_range(offered.value(TextKey::kChapI), NumberSyntax::kDecimalOrHex, 0, 255,
                              &identifier)) {
-    return fail("wants a number from 0 to 255", "CHAP_I");
+    return fail_step("wants a number from 0 to 255", "CHAP_I");
   }
   if (credentials.local_name.empty() || credentials.local_secret.empty()) {
     return fail("no account of ours for mutual CHAP");
@@ -168,7 +184,7 @@ LoginVerdict ChapExchange::prove_ourselves(const OfferedKeys& offered,
   if (!room) return LoginVerdict::out_of_resources("no memory for a challenge");
   size_t size = 0;
   if (!decode_binary(offered.value(TextKey::kChapC), room.bytes(), &size)) {
-    return fail("wants 1 to 1024 bytes", "CHAP_C");
+    return fail_step("wants 1 to 1024 bytes", "CHAP_C");
   }
   const Bytes challenge = room.bytes().first(size);
   if (equal_bytes(challenge, challenge_.bytes()) ||

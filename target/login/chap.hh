@@ -30,7 +30,8 @@ struct ChapCredentials {
   bool mutual_required = false;
 };
 
-// The challenges that are out on all connections of a login thread. Keeps none of them alive.
+// The challenges that are out, not yet answered, on all connections of a login thread; used by that
+// thread alone. Keeps none of them alive.
 class ChallengeRegistry {
  public:
   struct Entry {
@@ -95,6 +96,8 @@ class ChapExchange {
   LoginVerdict prove_ourselves(const OfferedKeys& offered, const ChapCredentials& credentials,
                                TextWriter& answer);
   LoginVerdict fail(const char* reason, const char* key = nullptr);
+  LoginVerdict fail_step(const char* reason, const char* key = nullptr);
+  LoginVerdict miss(const char* key);
   bool digest_of(uint8_t identifier, Bytes secret, Bytes challenge, uint8_t* digest) const;
 
   State state_ = State::kUnused;

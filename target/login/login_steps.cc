@@ -73,8 +73,9 @@ LoginVerdict Login::identify_target() {
   if (name.empty()) {
     return is_discovery() ? LoginVerdict::ok() : LoginVerdict::missing("TargetName");
   }
-  if (!session_.target_name.assign(name)) {
-    return LoginVerdict::initiator_error("longer than 223 bytes", "TargetName");
+  // Before it gets into a log.
+  if (!is_iscsi_name(name) || !session_.target_name.assign(name)) {
+    return {iscsi::LoginStatus::kNotFound, "malformed name", "TargetName"};
   }
   return look_up_target(name);
 }

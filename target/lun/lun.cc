@@ -76,13 +76,17 @@ bool same_constants(const chiscsi_lun_geometry& a, const chiscsi_lun_geometry& b
          a.max_unmap_blocks == b.max_unmap_blocks && a.max_unmap_ranges == b.max_unmap_ranges &&
          a.max_write_same_blocks == b.max_write_same_blocks &&
          a.max_atomic_blocks == b.max_atomic_blocks &&
-         a.lowest_aligned_block == b.lowest_aligned_block;
+         a.lowest_aligned_block == b.lowest_aligned_block && a.medium == b.medium;
 }
 
 }  // namespace
 
 Lun::Lun(Ref<TargetClass> target_class, uint32_t class_index)
-    : target_class_(std::move(target_class)), class_index_(class_index) {}
+    : target_class_(std::move(target_class)),
+      class_index_(class_index),
+      class_passes_all_(has_property(LUN_CLASS_SCSI_PASS_THRU_BIT)) {
+  class_name_.assign(hooks().class_name);
+}
 
 Lun::~Lun() {
   if (geometry_lock_ != nullptr) os_spinlock_destroy(geometry_lock_);
@@ -100,7 +104,9 @@ Result<Ref<Lun>> Lun::create(HandleTable<Lun>& handles, Ref<TargetClass> target_
   const Text own(reinterpret_cast<const char*>(lun->line_.data()), line.size());
   CHISCSI_TRY(parse_target_device(own, &lun->device_, &error));
   lun->identity_ = identify_lun(target_name, lun->device_);
-  lun->state_ = CHISCSI_TRY(UnitState::create());
+  lun->own_state_ = CHISCSI_TRY(UnitState::create());
+  lun->own_state_->set_line_threshold(lun->device_.threshold);
+  lun->state_.store(lun->own_state_.get(), std::memory_order_relaxed);
   lun->begin();
   lun->handles_ = &handles;
   handles.add(*lun);
@@ -137,16 +143,32 @@ Status Lun::attach(LunRefusal* refusal) {
   return Status::from_errno(rc);
 }
 
+void Lun::take_state(const Lun& old) {
+  UnitState& state = old.state();
+  if (&state == &this->state()) return;  // A device that goes back finds its state there.
+  taken_state_ = Ref<UnitState>::share(&state);
+  state_.store(&state, std::memory_order_release);
+  // What the class has said before was looked at without that state.
+  news_.fetch_and(~kThresholdNews);
+}
+
+// The state comes before the hook, in which the class may begin to speak of the device by this
+// handle. It stays when the hook refuses: this LUN ends then, and its class means that device.
 Status Lun::take_over(Lun& old, LunRefusal* refusal) {
   refusal->step = "not reattached";
   char reason[CHISCSI_CONFIG_EBUF_LEN] = {};
+  take_state(old);
   const int rc = hooks().fp_reattach(old.handle.value, handle.value, reason, sizeof(reason));
   take_reason(reason, refusal);
-  if (rc < 0) return Status::from_errno(rc);
+  if (rc < 0) {
+    // What the hook has said of the device is for the LUN that goes on with it.
+    old.news_.fetch_or(news_.fetch_and(~kThresholdNews) & kThresholdNews);
+    return Status::from_errno(rc);
+  }
   has_begun_ = has_device_ = true;
   old.has_device_ = false;
-  // When a device goes back to the Lun it came from, it finds its state there.
-  if (state_.get() != old.state_.get()) state_ = old.state_;
+  state().set_line_threshold(device_.threshold);
+  look_at_threshold();
   return Status();
 }
 
@@ -171,20 +193,30 @@ void Lun::enter_again() {
 
 bool Lun::leave() {
   if (!is_counted()) return false;
-  const uint32_t left = users_.fetch_sub(1, std::memory_order_acq_rel) - 1;
+  const uint32_t left = step_out();
   // Nothing but kRetired: nobody can come, so this was the last one.
   if (left == kRetired) close();
   return left == (kRetired | 1);
 }
 
-// fp_flush() before fp_detach(), and nothing after it. Context: the control plane, or the worker of
-// the last command.
+bool Lun::leave_to(Worker& closer) {
+  if (!is_counted()) return false;
+  const uint32_t left = step_out();
+  if (left == kRetired) closer.post(close_message_);
+  return left == (kRetired | 1);
+}
+
+// fp_flush() before fp_detach(), and nothing after it. Context: the control plane, or the worker
+// for what the last command has left.
 void Lun::close() {
   if (has_device_ && hooks().fp_flush != nullptr) {
     const int rc = hooks().fp_flush(handle.value);
     if (rc < 0) {
-      os_log(OS_LOG_WARNING, "LUN %lu, class %s: flush before detach failed, error %d",
-             handle.value, hooks().class_name, rc);
+      os_log(OS_LOG_ERROR,
+             "LUN %lu, class %s, %.*s: flush before detach failed, error %d: "
+             "what was written may be lost",
+             handle.value, hooks().class_name, static_cast<int>(device_.name.size()),
+             device_.name.data(), rc);
     }
   }
   if (has_begun_) hooks().fp_detach(handle.value);

@@ -25,6 +25,25 @@ int engine_lun_set_geometry(unsigned long hndl, const chiscsi_lun_geometry* geom
   return status.to_errno();
 }
 
+int engine_lun_set_usage(unsigned long hndl, unsigned long long used,
+                         unsigned long long available) {
+  Ref<Lun> lun = Engine::instance().lun_handles().find(hndl);
+  if (!lun) return -static_cast<int>(Error::kStale);
+  const Status status = lun->set_usage(used, available);
+  lun->announce_news(Engine::instance().login_worker());
+  return status.to_errno();
+}
+
+int engine_lun_set_sanitize(unsigned long hndl, unsigned int state, unsigned int progress) {
+  if (state > CHISCSI_LUN_SANITIZE_FAILED || progress > 0xffff) {
+    return -static_cast<int>(Error::kInvalid);
+  }
+  Ref<Lun> lun = Engine::instance().lun_handles().find(hndl);
+  if (!lun) return -static_cast<int>(Error::kStale);
+  lun->set_sanitize({static_cast<uint8_t>(state), static_cast<uint16_t>(progress)});
+  return 0;
+}
+
 int engine_lun_set_private(unsigned long hndl, void* priv) {
   Ref<Lun> lun = Engine::instance().lun_handles().find(hndl);
   if (!lun) return -static_cast<int>(Error::kStale);

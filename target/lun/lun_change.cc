@@ -113,7 +113,7 @@ Lun* LunChange::take_before(const TargetDeviceSettings& device,
 
 Status LunChange::refuse(const Lun& lun, Status why, const LunRefusal& refusal) {
   reason_.at("TargetDevice").add_quoted(lun.device().line).add(": ").add(refusal.step);
-  reason_.add(" by LUN class ").add(lun.hooks().class_name).add(", error ");
+  reason_.add(" by LUN class ").add(lun.class_name()).add(", error ");
   reason_.add_number(static_cast<uint64_t>(why.error())).add(": ").add(refusal.text.text());
   os_log(OS_LOG_ERROR, "%s: %s", target_.name_c_str(), reason_.c_str());
   return why;
@@ -125,16 +125,19 @@ Status LunChange::open_devices() {
   LunRefusal refusal;
   for (Place& place : places_.span()) {
     if (!place.is_new()) continue;
+    os_relax();
     const Status parsed = place.lun->parse_options(&refusal);
     if (!parsed.is_ok()) return refuse(*place.lun, parsed, refusal);
   }
   for (Place& place : places_.span()) {
     if (place.before != nullptr) continue;
+    os_relax();
     const Status attached = place.lun->attach(&refusal);
     if (!attached.is_ok()) return refuse(*place.lun, attached, refusal);
   }
   for (Place& place : places_.span()) {
     if (place.before == nullptr || !place.is_new()) continue;
+    os_relax();
     const Status moved = place.lun->take_over(*place.before, &refusal);
     if (!moved.is_ok()) return refuse(*place.lun, moved, refusal);
     place.taken_over = true;
@@ -164,6 +167,7 @@ void LunChange::undo() {
   for (size_t i = places_.size(); i-- != 0;) {
     Place& place = places_[i];
     if (!place.taken_over) continue;
+    os_relax();
     const Status back = place.before->take_over(*place.lun, &refusal);
     // The class has lost the device: what comes to the old handle is for it to refuse.
     if (!back.is_ok()) static_cast<void>(refuse(*place.before, back, refusal));
@@ -178,6 +182,12 @@ void LunChange::commit(Ref<TargetSettings> settings) {
   target_.replace(std::move(settings), after_);
 }
 
+void LunChange::announce(Worker& worker) {
+  for (const Place& place : places_) {
+    if (place.taken_over) place.lun->succeed(Ref<Lun>::share(place.before), worker);
+  }
+}
+
 void LunChange::close_leavers(uint64_t limit_ms) {
   const Span<const Ref<Lun>> list = before_->list();
   for (size_t i = 0; i < list.size(); ++i) {
@@ -186,6 +196,7 @@ void LunChange::close_leavers(uint64_t limit_ms) {
   const uint64_t deadline = os_now_ms() + limit_ms;
   for (size_t i = 0; i < list.size(); ++i) {
     if (fates_[i] == Fate::kStays) continue;
+    os_relax();
     // One whose device has moved closes when its last command does, and nobody waits for that.
     while (fates_[i] == Fate::kLeaves && !list[i]->is_idle() && os_now_ms() < deadline) {
       os_event_wait(target_.progress(), kStepMs);

@@ -28,10 +28,17 @@ class LunChange {
   Status prepare(const TargetSettings& settings);
   // The LUNs that commit() will publish. Precondition: prepare() was good.
   const LunMap& prepared() const { return *after_; }
+  // Whether the device of this place has not been a LUN of the target before.
+  bool is_new(size_t place) const {
+    return places_.empty() || places_.span()[place].before == nullptr;
+  }
   // Why prepare() has refused; may be empty.
   const ConfigError& reason() const { return reason_; }
   // The target has these settings and the LUNs for them from here on.
   void commit(Ref<TargetSettings> settings);
+  // Has initiators hear, by the worker, of what is different about devices that have moved. After
+  // commit().
+  void announce(Worker& worker);
   // Closes the LUNs that have left, each when its last command is over; after `limit_ms` the last
   // command does it.
   void close_leavers(uint64_t limit_ms);

@@ -4,6 +4,7 @@
 #include "target/lun/lun_map.hh"
 
 #include "base/alloc.hh"
+#include "base/wire_index.hh"
 
 namespace chiscsi {
 
@@ -28,7 +29,21 @@ Result<Ref<LunMap>> LunMap::create(GrowableArray<Ref<Lun>> luns) {
 
 Lun* LunMap::find(uint32_t number) const {
   if (all_) return all_.get();
-  return number < list_.size() ? list_.span()[number].get() : nullptr;
+  if (number >= list_.size()) return nullptr;
+  return list_.span()[wire_index(number, list_.size())].get();
+}
+
+bool LunMap::find_number(const Lun& lun, uint32_t* number) const {
+  return !lun.passes_all_commands() && find_number(lun.state(), number);
+}
+
+bool LunMap::find_number(const UnitState& unit, uint32_t* number) const {
+  const Span<const Ref<Lun>> list = list_.span();
+  for (*number = 0; *number < list.size(); ++*number) {
+    const Lun& lun = *list[*number];
+    if (!lun.passes_all_commands() && &lun.state() == &unit) return true;
+  }
+  return false;
 }
 
 Lun* LunMap::first_of_class(uint32_t class_index) const {

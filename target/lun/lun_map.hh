@@ -27,6 +27,10 @@ class LunMap : public RefCounted<LunMap> {
 
   // Null when there is no such LUN.
   Lun* find(uint32_t number) const;
+  // The number of a unit that the target speaks for. False: it is not there.
+  bool find_number(const UnitState& unit, uint32_t* number) const;
+  // The same by a Lun that the unit has, or had before a reload.
+  bool find_number(const Lun& lun, uint32_t* number) const;
   // The first LUN of a class, by the class's place within the target class; or null.
   Lun* first_of_class(uint32_t class_index) const;
 

@@ -28,13 +28,18 @@ void raise(uint8_t* place, LunAccess access) {
 
 }  // namespace lun_rights_detail
 
-Status LunRights::decide(const TargetSettings& settings, const AccessSubject& subject) {
+Status LunRights::decide(const TargetSettings& settings, const AccessSubject& subject,
+                         LoginGrant grant) {
   namespace detail = lun_rights_detail;
   static_assert(static_cast<uint8_t>(LunAccess::kNone) == 0);
   // Beyond what rules name, those for all LUNs are left.
   rest_ = settings.lun_access(subject, kMaxConfiguredLun + 1);
   table_.reset();
   listed_ = 0;
+  if (grant == LoginGrant::kByIsns && !settings.may_log_in(subject)) {
+    rest_ = LunAccess::kReadWrite;
+    return Status();
+  }
   const uint32_t count = settings.acl_enabled() ? detail::count_named(settings, subject) : 0;
   if (count == 0) return Status();
   table_ = Buffer::allocate(count);
@@ -53,11 +58,19 @@ Status LunRights::decide(const TargetSettings& settings, const AccessSubject& su
   return Status();
 }
 
-bool LunRights::covers(const LunMap& luns) const {
-  const auto count = static_cast<uint32_t>(luns.list().size());
-  if (listed_ == 0) return rest_ != LunAccess::kNone;
+bool LunRights::same_as(const LunRights& other) const {
+  const uint32_t count = listed_ > other.listed_ ? listed_ : other.listed_;
   for (uint32_t number = 0; number < count; ++number) {
-    if (!may_reach(number)) return false;
+    if (of(number) != other.of(number)) return false;
+  }
+  return rest_ == other.rest_;
+}
+
+bool LunRights::covers(const LunMap& luns, LunAccess wanted) const {
+  const auto count = static_cast<uint32_t>(luns.list().size());
+  if (listed_ == 0) return rest_ >= wanted;
+  for (uint32_t number = 0; number < count; ++number) {
+    if (of(number) < wanted) return false;
   }
   return true;
 }

@@ -20,12 +20,14 @@ uint32_t count_of(uint64_t removal) { return static_cast<uint32_t>(removal); }
 Result<Ref<UnitState>> UnitState::create() {
   Ref<UnitState> state = Ref<UnitState>::adopt(make<UnitState>(Alloc::kMaySleep));
   if (!state) return Error::kNoMemory;
+  CHISCSI_TRY(state->orphans_.create());
   state->reservations_ = CHISCSI_TRY(scsi::UnitReservations::create());
   return state;
 }
 
 void UnitState::reset() {
   mode_.store(ModeValues{}, std::memory_order_release);
+  arm_threshold();
   uint64_t now = removal_.load(std::memory_order_acquire);
   uint64_t next;
   do {

@@ -11,24 +11,34 @@
 
 #include "base/error.hh"
 #include "base/ref.hh"
+#include "target/lun/orphans.hh"
 #include "target/scsi/unit_reservations.hh"
 
 namespace chiscsi {
 
 // The fields of mode pages that initiators may change. All zero: the defaults.
-struct alignas(4) ModeValues {
+struct alignas(8) ModeValues {
   static constexpr uint8_t kDescriptorSense = 0x04;     // D_SENSE, of control_flags.
   static constexpr uint8_t kWriteProtect = 0x08;        // SWP, of control_access.
   static constexpr uint8_t kWriteCacheDisabled = 0x04;  // WCE inverted, of caching.
+  // Of provisioning: LBPERE is another than the line says; the threshold is an initiator's.
+  static constexpr uint8_t kReportingInverted = 0x80, kThresholdChosen = 0x01;
+  static constexpr uint8_t kThresholdEnabled = 0x02;  // Of that one.
 
   uint8_t control_flags = 0;   // Byte 2 of the control mode page.
   uint8_t control_access = 0;  // Byte 4.
   uint8_t caching = 0;         // Byte 2 of the caching mode page, WCE inverted.
-  uint8_t reserved = 0;
+  uint8_t provisioning = 0;    // See provisioning.hh.
+  uint32_t threshold_count = 0;
 
   bool descriptor_sense() const { return (control_flags & kDescriptorSense) != 0; }
   bool write_protected() const { return (control_access & kWriteProtect) != 0; }
   bool write_cache_disabled() const { return (caching & kWriteCacheDisabled) != 0; }
+  // One of the bits of `provisioning`.
+  bool has(uint8_t bit) const { return (provisioning & bit) != 0; }
+  void set(uint8_t bit, bool value) {
+    provisioning = static_cast<uint8_t>(value ? provisioning | bit : provisioning & ~bit);
+  }
 };
 
 class UnitState : public RefCounted<UnitState> {
@@ -46,6 +56,15 @@ class UnitState : public RefCounted<UnitState> {
                                          std::memory_order_acquire);
   }
 
+  // The threshold of a thin unit as the line in force has it, in percent; 0: none.
+  uint32_t line_threshold() const { return line_threshold_.load(std::memory_order_relaxed); }
+  void set_line_threshold(uint32_t percent) {
+    line_threshold_.store(percent, std::memory_order_relaxed);
+  }
+  // The threshold of a thin unit is reached: false when it was already, and not armed again.
+  bool reach_threshold() { return !threshold_reached_.exchange(true, std::memory_order_acq_rel); }
+  void arm_threshold() { threshold_reached_.store(false, std::memory_order_release); }
+
   // Whether a removable medium is in; it is until somebody takes it out.
   bool has_medium() const { return !ejected_.load(std::memory_order_acquire); }
   // False: nothing has changed.
@@ -61,13 +80,17 @@ class UnitState : public RefCounted<UnitState> {
   uint32_t removal_epoch() const;
 
   scsi::UnitReservations& reservations() const { return *reservations_; }
+  Orphans& orphans() { return orphans_; }
 
  private:
   Ref<scsi::UnitReservations> reservations_;
+  Orphans orphans_;
   std::atomic<bool> ejected_{false};
+  std::atomic<uint32_t> line_threshold_{0};
+  std::atomic<bool> threshold_reached_{false};
   std::atomic<uint64_t> removal_{0};  // The epoch, and below it the number of preventions.
   std::atomic<ModeValues> mode_{ModeValues{}};
-  static_assert(sizeof(ModeValues) == 4);
+  static_assert(sizeof(ModeValues) == 8);
 };
 
 }  // namespace chiscsi

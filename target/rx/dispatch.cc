@@ -88,7 +88,11 @@ RxAction complete_buffered(Connection& connection, RxPdu& pdu) {
     session.add_request(*request.release());
     return RxAction::kContinue;
   }
-  switch (session.window.accept(request->cmd_sn)) {
+  const CommandWindow::Verdict verdict = session.window.accept(request->cmd_sn);
+  // Others are answered as they are executed; a function may take its time.
+  const bool takes_time = pdu.bhs.opcode() == Opcode::kTaskManagementRequest;
+  if (takes_time && verdict != CommandWindow::Verdict::kIgnore) request->count_in(session.window);
+  switch (verdict) {
     case CommandWindow::Verdict::kExecute:
       session.add_request(*request.release());
       run_held(session);
@@ -105,7 +109,8 @@ RxAction complete_buffered(Connection& connection, RxPdu& pdu) {
 // A format error, or nullptr. Of an opcode that we do not know, nothing is known.
 const char* check_layout(const Connection& connection, const RxPdu& pdu) {
   const Opcode opcode = pdu.bhs.opcode();
-  if (pdu.data_size() > connection.parameters.max_recv_data_segment_length) {
+  const bool is_merged = pdu.merged && opcode == Opcode::kDataOut;
+  if (!is_merged && pdu.data_size() > connection.parameters.max_recv_data_segment_length) {
     return "data segment longer than MaxRecvDataSegmentLength";
   }
   if (!is_request(opcode)) return nullptr;

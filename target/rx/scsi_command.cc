@@ -126,6 +126,17 @@ bool supply(Connection& connection, const RxPdu& pdu, Supplies& supplies) {
   return false;
 }
 
+// One per connection is always taken, whatever the others of the session have outstanding (RFC 7143
+// section 4.2.2.1). It is over for the initiator when its response has left.
+bool may_have_immediate_command(Connection& connection) {
+  Session& session = *connection.session();
+  if (session.immediate_commands < kMaxImmediateCommands) return true;
+  return session.commands.find([&](const Command& command) {
+    const bool is_over = command.response_queued && !command.silent;
+    return command.immediate && command.connection == &connection && !is_over;
+  }) == nullptr;
+}
+
 // Takes a command from the pool. Null: the PDU was answered, or is to be ignored.
 Command* admit(Connection& connection, RxPdu& pdu, Supplies& supplies, RxAction* action) {
   Session& session = *connection.session();
@@ -135,7 +146,7 @@ Command* admit(Connection& connection, RxPdu& pdu, Supplies& supplies, RxAction*
     *action = skip(connection);
     return nullptr;
   }
-  if (pdu.bhs.immediate() && session.immediate_commands >= kMaxImmediateCommands) {
+  if (pdu.bhs.immediate() && !may_have_immediate_command(connection)) {
     *action = reject_command(connection, pdu, RejectReason::kImmediateCommandReject,
                              "too many immediate commands");
     return nullptr;

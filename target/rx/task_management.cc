@@ -24,12 +24,25 @@ void respond(Connection& connection, const Request& request, uint8_t response) {
   send_tmf_response(connection, request.initiator_task_tag.get(), response, nullptr);
 }
 
-// A reset of the target is not for those who may not reach all of it (RFC 7143 section 11.5.1).
 constexpr uint8_t kTmfAuthorizationFailed = 6;
 
-bool resets_target(uint8_t function) {
-  return function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||
-         function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET;
+// Who may only read changes nothing for others (docs/control.md, "LUN masks"): neither their
+// commands nor what they have set. A task set that the target keeps is the initiator's own.
+bool is_authorized(Session& session, uint8_t function, uint32_t number) {
+  const LunRights& rights = session.rights();
+  switch (function) {
+    case ISCSI_TMF_FUNCTION_TARGET_WARM_RESET:
+    case ISCSI_TMF_FUNCTION_TARGET_COLD_RESET:
+      return rights.covers_for_writing(session.luns());
+    case ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET:
+      return rights.may_write(number);
+    case ISCSI_TMF_FUNCTION_CLEAR_TASK_SET: {
+      const Lun* lun = session.luns().find(number);
+      return lun == nullptr || !lun->passes_all_commands() || rights.may_write(number);
+    }
+    default:
+      return true;
+  }
 }
 
 bool addresses_lun(uint8_t function) {
@@ -55,6 +68,20 @@ bool is_tmf_tag(Session& session, uint32_t tag) {
   }) != nullptr;
 }
 
+// Functions ahead of the order of commands have no place in the window, which bounds the others.
+constexpr uint32_t kMaxImmediateFunctions = 32;
+
+// One per connection is always taken (RFC 7143 section 4.2.2.1).
+bool has_too_many_immediate(Connection& connection) {
+  uint32_t count = 0, own = 0;
+  connection.session()->tmfs.for_each([&](const Tmf& tmf) {
+    if (tmf.is_part() || !tmf.immediate) return;
+    ++count;
+    if (tmf.connection == &connection) ++own;
+  });
+  return count >= kMaxImmediateFunctions && own != 0;
+}
+
 bool same_lun(const Command& command, const Request& request) {
   return equal_bytes(Bytes(command.lun, sizeof(command.lun)),
                      Bytes(request.lun, sizeof(request.lun)));
@@ -77,6 +104,8 @@ Tmf* start(Connection& connection, const Request& request, uint8_t function, boo
   tmf->deadline_ms = os_now_ms() + session.engine().abort_timeout_ms();
   session.engine().tmf_handles().add(*tmf);
   session.tmfs.push_back(*tmf);
+  tmf->counted = !immediate;
+  if (tmf->counted) session.window.command_started();
   session.watch_soon();
   return tmf;
 }
@@ -121,15 +150,16 @@ void abort_task(Connection& connection, const Request& request, bool immediate) 
     return respond(connection, request, abort_absent_task(session, request));
   }
   const bool nameable = can_be_named(*command);
-  // Its response is before ours in the send queue.
+  // Its response is before ours in the send queue: for the initiator it has ended, whatever we
+  // still keep of it.
   if (!nameable && !command->silent) {
-    return respond(connection, request, ISCSI_RESPONSE_TMF_COMPLETE);
+    return respond(connection, request, ISCSI_RESPONSE_TMF_INVALID_TASK);
   }
   Tmf* tmf = start(connection, request, ISCSI_TMF_FUNCTION_ABORT_TASK, immediate);
   if (tmf == nullptr) return;
   tmf->stage = TmfStage::kNaming;
-  // One that another function has named ends by that; we wait for it.
-  if (!nameable) return;
+  tmf->referenced_task_tag = referenced;
+  if (!nameable) return wait_for(*tmf, *command);
   tmf->command = command;
   if (command->driver_saw) {
     tmf->tells_driver = true;
@@ -153,13 +183,22 @@ void start_multi_task(Connection& connection, const Request& request, uint8_t fu
     return;
   }
   tmf->logical_unit = lun;
+  // A task set is that of one nexus: clearing it ends what ABORT TASK SET ends (SAM-5 section 7.5).
+  // Only of a class that takes all commands it is not known.
+  const bool speaks_for_it = lun != nullptr && !lun->passes_all_commands();
+  if (speaks_for_it) tmf->unit = Ref<UnitState>::share(&lun->state());
+  if (function == ISCSI_TMF_FUNCTION_CLEAR_TASK_SET && speaks_for_it) {
+    tmf->function = ISCSI_TMF_FUNCTION_ABORT_TASK_SET;
+  }
   // The storage driver API knows nothing of RFC 7144: there the commands are aborted one by one.
   tmf->tells_driver = !is_of_rfc7144(function);
 }
 
 // ---- Queries (RFC 7144; SAM-5 section 7) ----
 
-bool is_in_task_set(const Command& command) { return !command.silent && !command.response_queued; }
+bool is_in_task_set(const Command& command) {
+  return !command.silent && !command.response_queued && command.inside == nullptr;
+}
 
 uint8_t query_task(Session& session, const Request& request) {
   const Command* command = session.tasks.find(request.referenced_task_tag.get());
@@ -180,8 +219,10 @@ void query_async_event(Connection& connection, const Request& request) {
   SenseCode code{};
   const uint32_t lun = driver_port::decode_lun(request.lun);
   Session& session = *connection.session();
+  const Lun* unit = session.luns().find(lun);
+  const bool passes = unit != nullptr && unit->passes_all_commands();
   session.attention_inbox.take_into(session.unit_attentions);
-  if (!session.unit_attentions.peek(lun, &code)) {
+  if (!session.unit_attentions.peek(lun, &code, passes)) {
     return respond(connection, request, ISCSI_RESPONSE_TMF_COMPLETE);
   }
   send_tmf_response(connection, request.initiator_task_tag.get(), iscsi::kTmfFunctionSucceeded,
@@ -246,6 +287,10 @@ void execute_task_management(Connection& connection, const Request& request, boo
   if (is_tmf_tag(session, tag) || session.tasks.find(tag) != nullptr) {
     return connection.reject(bhs, iscsi::RejectReason::kTaskInProgress, "task in progress");
   }
+  if (immediate && has_too_many_immediate(connection)) {
+    return connection.reject(bhs, iscsi::RejectReason::kImmediateCommandReject,
+                             "too many immediate functions");
+  }
   if (is_of_rfc7144(function) && session.parameters.protocol_level < iscsi::kLevelOfRfc7144) {
     return respond(connection, request, ISCSI_RESPONSE_TMF_NOT_SUPPORTED);
   }
@@ -253,7 +298,7 @@ void execute_task_management(Connection& connection, const Request& request, boo
   if (addresses_lun(function) && (lun == kNoLun || !session.has_lun(lun))) {
     return respond(connection, request, ISCSI_RESPONSE_TMF_INVALID_LUN);
   }
-  if (resets_target(function) && !session.rights().covers(session.luns())) {
+  if (!is_authorized(session, function, lun)) {
     return respond(connection, request, kTmfAuthorizationFailed);
   }
   execute_function(connection, request, function, immediate);

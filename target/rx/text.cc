@@ -103,6 +103,7 @@ void execute_logout(Connection& connection, const iscsi::LogoutRequest& request)
   }
   switch (reason) {
     case LogoutReason::kCloseSession:
+      connection.session()->give_up_holds();
       answer_logout(connection, request, LogoutResponseCode::kClosed);
       return connection.session()->end(EndReason::kLogout);
     case LogoutReason::kCloseConnection:

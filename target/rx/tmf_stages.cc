@@ -10,7 +10,8 @@
 //      function on a task or a logical unit goes to the class of that LUN, a target reset to every
 //      LUN class of the target once, one after the other.
 //   4. What it leaves is aborted command by command.
-//   5. All named commands have ended: the response leaves. At the limit it leaves anyway.
+//   5. All named commands have ended, and those that were ending already: the response leaves. At
+//      the limit it leaves anyway.
 //
 // Everything runs on the worker of the session concerned, without any lock but for the target's
 // mutex while the other sessions are looked up.
@@ -19,10 +20,12 @@
 #include "target/engine.hh"
 #include "target/lun/lun.hh"
 #include "target/rx/rx.hh"
+#include "target/rx/tmf_commands.hh"
+#include "target/rx/tmf_parts.hh"
+#include "target/rx/tmf_resets.hh"
 #include "target/scsi/driver_port.hh"
 #include "target/scsi/reservations.hh"
 #include "target/scsi/scsi_layer.hh"
-#include "target/session/write_data.hh"
 
 namespace chiscsi {
 
@@ -44,44 +47,9 @@ namespace {
 
 constexpr SenseCode kCommandsAreLeft{0x04, 0x44, 0x00};  // INTERNAL TARGET FAILURE.
 
-bool is_target_reset(uint8_t function) {
-  return function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||
-         function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET;
-}
-
 bool reaches_other_sessions(uint8_t function) {
   return function == ISCSI_TMF_FUNCTION_CLEAR_TASK_SET ||
          function == ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET || is_target_reset(function);
-}
-
-bool concerns_all_units(uint8_t function) {
-  return is_target_reset(function) || function == iscsi::kTmfNexusReset;
-}
-
-// ---- Naming ----
-
-// An initiator that keeps to RFC 7143 section 4.2.3.3 answers the R2Ts of the commands that its
-// function ends; one that does so by FastAbort, agreed or not, does not. Its silence tells them
-// apart.
-constexpr uint64_t kDataSilenceMs = 2000;
-
-// Of the commands of other sessions nothing more is awaited, nor of a single one.
-bool awaits_data(const Tmf& tmf) {
-  return !tmf.is_part() && tmf.function != ISCSI_TMF_FUNCTION_ABORT_TASK;
-}
-
-bool concerns(const Tmf& tmf, const Command& command) {
-  // Two that preempt each other shall not wait for each other.
-  if (tmf.function == kTmfPreempt && command.ends_later) return false;
-  const bool of_unit =
-      concerns_all_units(tmf.function) || driver_port::decode_lun(command.lun) == tmf.lun;
-  return of_unit && (tmf.is_part() || command.immediate || command.sequenced.cmd_sn < tmf.cmd_sn);
-}
-
-void name_commands(Tmf& tmf) {
-  tmf.session->commands.for_each([&](Command& command) {
-    if (concerns(tmf, command) && can_be_named(command)) name(tmf, command);
-  });
 }
 
 // Whether all numbered requests before the function have been received. One whose own number
@@ -101,113 +69,7 @@ void plug_gaps(Tmf& tmf) {
   }
 }
 
-// ---- Parts: the function in other sessions ----
-
-bool add_part(Tmf& tmf, Session& other) {
-  Tmf* part = make<Tmf>(Alloc::kMaySleep, Ref<Session>::share(&other)).release();
-  if (part == nullptr) return false;
-  part->whole = Ref<Tmf>::share(&tmf);
-  part->initiator_task_tag = tmf.initiator_task_tag;
-  part->function = tmf.function;
-  part->lun = tmf.lun;
-  part->deadline_ms = tmf.deadline_ms;
-  tmf.parts.push_back(*part);
-  tmf.parts_naming.fetch_add(1);
-  tmf.parts_left.fetch_add(1);
-  return true;
-}
-
-template <typename Reaches>
-void tell_other_sessions(Tmf& tmf, Reaches reaches) {
-  Target& target = *tmf.session->target();
-  {
-    MutexGuard guard(target.mutex());
-    target.sessions().for_each([&](SessionEntry& entry) {
-      if (entry.session == tmf.session.get() || !reaches(*entry.session)) return;
-      if (!add_part(tmf, *entry.session)) tmf.incomplete = true;
-    });
-  }
-  tmf.parts.for_each([](Tmf& part) { part.wake(); });
-}
-
-void tell_parts_to_abort(Tmf& tmf) {
-  tmf.parts.for_each([](Tmf& part) {
-    part.abort_rest.store(true);
-    part.wake();
-  });
-}
-
-void count_down(Tmf& whole, std::atomic<uint32_t>& counter) {
-  if (counter.fetch_sub(1) == 1 && !whole.dropped.load()) whole.wake();
-}
-
-// A reset gives units back what initiators have changed of them (SAM-5 section 6.3).
-void reset_units(const Tmf& tmf) {
-  Session& session = *tmf.session;
-  if (tmf.function == ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET) {
-    if (tmf.logical_unit != nullptr) tmf.logical_unit->reset_state();
-  } else if (is_target_reset(tmf.function)) {
-    for (const Ref<Lun>& lun : session.luns().list())
-      lun->reset_state();
-  }
-}
-
-// What the initiator of another session is to be told (SAM-5 sections 5.14 and 6.2). Of a cleared
-// task set it hears when it had a command there; a cold reset ends its session.
-void establish_unit_attention(Tmf& part) {
-  UnitAttentions& pending = part.session->unit_attentions;
-  if (part.function == ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET) {
-    pending.establish(part.lun, kBusDeviceReset);
-  } else if (part.function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET) {
-    pending.establish_everywhere(kBusDeviceReset);
-  } else if (part.function == ISCSI_TMF_FUNCTION_CLEAR_TASK_SET && part.commands_left != 0) {
-    pending.establish(part.lun, kCommandsCleared);
-  }
-}
-
-void enter_part(Tmf& part) {
-  Session& session = *part.session;
-  part.stage = TmfStage::kNaming;
-  if (!session.has_ended()) {
-    name_commands(part);
-    establish_unit_attention(part);
-    part.ref();  // The list's.
-    session.tmfs.push_back(part);
-  }
-  count_down(*part.whole, part.whole->parts_naming);
-}
-
-void stop_waiting_for_data(Tmf& tmf) {
-  tmf.session->commands.for_each([&](Command& command) {
-    if (command.tmf != &tmf) return;
-    write_data::cancel(command);
-    command.session.add_work(command);
-  });
-}
-
-void forget_commands(Tmf& tmf) {
-  tmf.session->commands.for_each([&](Command& command) {
-    if (command.tmf == &tmf) command.tmf = nullptr;
-  });
-}
-
-// The part is over as far as the whole is concerned. May destroy it, when the caller has no
-// reference.
-void finish_part(Tmf& part) {
-  forget_commands(part);
-  if (!std::exchange(part.over, true)) count_down(*part.whole, part.whole->parts_left);
-  if (!part.session_node.is_linked()) return;
-  part.session_node.unlink();
-  part.unref();
-}
-
 // ---- The driver, and the end ----
-
-void abort_named(Tmf& tmf) {
-  tmf.session->commands.for_each([&](Command& command) {
-    if (command.tmf == &tmf) driver_port::abort(command, SC_FLAG_TMF_ABORT);
-  });
-}
 
 // The target's own answer, unless the driver has given one.
 void answer(Tmf& tmf, uint8_t response) {
@@ -297,39 +159,36 @@ bool is_fence_clear(Tmf& tmf) {
   return tmf.session->is_fence_clear(tmf.connection);
 }
 
-// A function that has not named a single command of its own also covers those that an older one
-// has named before it.
-bool older_is_busy(const Tmf& tmf) {
-  if (tmf.command != nullptr || !tmf.session_node.is_linked()) return false;
-  bool reached = false;
-  const auto is_busy = [&](const Tmf& other) {
-    reached |= &other == &tmf;
-    return !reached && other.commands_left != 0;
-  };
-  return tmf.session->tmfs.find(is_busy) != nullptr;
-}
-
 // Takes the function out of everything. Its reference is the caller's then.
 void forget(Tmf& tmf) {
   tmf.dropped.store(true);
   leave_lun(tmf);
+  forget_commands(tmf);
+  if (std::exchange(tmf.counted, false)) tmf.session->window.command_ended();
   tmf.session_node.unlink();
   tmf.session->engine().tmf_handles().remove(tmf);
-  forget_commands(tmf);
   while (Tmf* part = tmf.parts.pop_front())
     part->unref();
 }
 
-// Good only when no command of those who were preempted can touch the medium any more.
-void end_preempting(Command& command, bool good) {
-  scsi_layer::finish(command, good ? scsi::Ending() : scsi::Ending(kCommandsAreLeft));
+uint8_t answer_of_driver(const Tmf& tmf) {
+  return tmf.outcome != 0 ? tmf.outcome : tmf.response.load();
+}
+
+// That all went well is not for the driver alone to say: no command may touch the medium any more.
+uint8_t response_of(const Tmf& tmf) {
+  const uint8_t answered = answer_of_driver(tmf);
+  if (answered != ISCSI_RESPONSE_TMF_COMPLETE) return answered;
+  const bool leaves_some = tmf.incomplete.load() || has_orphans(tmf);
+  return leaves_some ? ISCSI_RESPONSE_TMF_FUNCTION_REJECTED : answered;
 }
 
 void finish(Tmf& tmf) {
   Ref<Session> session = tmf.session;
-  const uint8_t answered = tmf.outcome != 0 ? tmf.outcome : tmf.response.load();
-  const uint8_t response = tmf.incomplete ? ISCSI_RESPONSE_TMF_FUNCTION_REJECTED : answered;
-  const bool ends_sessions = tmf.function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET && response == 0;
+  const uint8_t response = response_of(tmf);
+  // Also when a command is left that no reset gets back.
+  const bool ends_sessions = tmf.function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET &&
+                             answer_of_driver(tmf) == ISCSI_RESPONSE_TMF_COMPLETE;
   if (ends_sessions) {
     tmf.parts.for_each([](Tmf& part) { part.session->request_end(EndReason::kTargetReset); });
   }
@@ -337,29 +196,24 @@ void finish(Tmf& tmf) {
   if (tmf.connection != nullptr) {
     send_tmf_response(*tmf.connection, tmf.initiator_task_tag, response, nullptr);
   }
-  if (tmf.preempting != nullptr) end_preempting(*tmf.preempting, response == 0);
+  if (Command* command = tmf.preempting) {
+    const bool good = response == ISCSI_RESPONSE_TMF_COMPLETE;
+    scsi_layer::finish(*command, good ? scsi::Ending() : scsi::Ending(kCommandsAreLeft));
+  }
   tmf.unref();
   if (ends_sessions) session->end(EndReason::kTargetReset);
 }
 
 // ---- Stages ----
 
-// What RESERVE has locked, a reset opens, and so does the loss of the nexus.
-void drop_locks(Tmf& tmf) {
-  if (tmf.function == ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET) {
-    scsi::drop_locks_for_reset(*tmf.session, tmf.lun);
-  } else if (is_target_reset(tmf.function)) {
-    scsi::drop_locks_for_reset(*tmf.session, scsi::kAllUnits);
-  } else if (tmf.function == iscsi::kTmfNexusReset) {
-    scsi::drop_locks_of(*tmf.session);
-  }
-}
-
 // Each returns whether the next stage may begin.
 
 bool gather(Tmf& tmf) {
   if (concerns_all_units(tmf.function)) plug_gaps(tmf);
   if (!has_gathered(tmf)) return false;
+  // What came and named while this one waited is older than it in what counts.
+  tmf.session_node.unlink();
+  tmf.session->tmfs.push_back(tmf);
   name_commands(tmf);
   if (tmf.function == iscsi::kTmfNexusReset) {
     tmf.session->unit_attentions.establish_everywhere(kNexusLoss);
@@ -369,6 +223,7 @@ bool gather(Tmf& tmf) {
     tell_other_sessions(tmf, [](const Session&) { return true; });
   }
   reset_units(tmf);
+  tell_who_asked(tmf);
   return true;
 }
 
@@ -408,77 +263,26 @@ bool advance_whole(Tmf& tmf) {
   return progress;
 }
 
-bool advance_part(Tmf& part) {
-  bool progress = false;
-  if (part.stage == TmfStage::kGathering) {
-    enter_part(part);
-    progress = true;
-  }
-  if (part.abort_rest.exchange(false)) {
-    abort_named(part);
-    progress = true;
-  }
-  if (part.commands_left == 0 && !older_is_busy(part)) {
-    finish_part(part);
-  } else {
-    part.session->watch_soon();
-  }
-  return progress;
+// Whether something of what the function was to end has not ended.
+bool has_commands_left(const Tmf& tmf) {
+  return tmf.commands_left != 0 || tmf.parts_left.load() != 0 || older_is_busy(tmf);
 }
 
 bool advance(Tmf& tmf) { return tmf.is_part() ? advance_part(tmf) : advance_whole(tmf); }
 
 }  // namespace
 
-// One whose execution has not ended and that no other function has named. Of those whose execution
-// has ended the response is in the send queue, unless it waits for data.
-bool can_be_named(const Command& command) {
-  if (command.silent || command.tmf != nullptr) return false;
-  return command.state != CommandState::kResponding || write_data::is_expected(command);
-}
-
-void name(Tmf& tmf, Command& command) {
-  ++tmf.commands_left;
-  command.tmf = &tmf;
-  command.silent = true;
-  if (awaits_data(tmf)) {
-    write_data::drain(command);
-    if (command.r2ts_outstanding != 0) tmf_data_came(tmf);
-  } else {
-    write_data::cancel(command);
-  }
-  command.tx_node.unlink();
-  // One that lent us buffers, or that the driver never saw, is ended by us; the driver ends the
-  // others when it is told of the function.
-  if (!command.phases.empty()) {
-    driver_port::abort(command, SC_FLAG_TMF_ABORT);
-  } else {
-    command.session.add_work(command);
-  }
-}
-
-void tmf_data_came(Tmf& tmf) { tmf.data_deadline_ms = os_now_ms() + kDataSilenceMs; }
-
-void tmf_watch_data(Tmf& tmf, uint64_t now) {
-  if (tmf.data_deadline_ms == 0 || now < tmf.data_deadline_ms) return;
-  tmf.data_deadline_ms = 0;
-  stop_waiting_for_data(tmf);
-}
-
-void run_tmf_part(Tmf& part) { advance_part(part); }
-
 void abort_preempted(OwnPtr<Tmf> function, Command& command,
                      const scsi::ReservationChange& change) {
-  const auto is_preempted = [&](const Session& session) {
-    const scsi::Nexus nexus = scsi::nexus_of(session.parameters);
-    return change.before->find(nexus) != nullptr && change.after->find(nexus) == nullptr;
-  };
   Tmf& tmf = *function.release();
   Session& session = *tmf.session;
   tmf.preempting = &command;
+  tmf.before = change.before;
+  tmf.after = change.after;
   tmf.initiator_task_tag = iscsi::kReservedTag;
   tmf.function = kTmfPreempt;
   tmf.lun = command.scsi.sc_lun;
+  tmf.unit = Ref<UnitState>::share(&command.logical_unit->state());
   tmf.cmd_sn = command.sequenced.cmd_sn;
   tmf.response = ISCSI_RESPONSE_TMF_COMPLETE;
   tmf.deadline_ms = os_now_ms() + session.engine().abort_timeout_ms();
@@ -486,22 +290,14 @@ void abort_preempted(OwnPtr<Tmf> function, Command& command,
   session.engine().tmf_handles().add(tmf);
   session.tmfs.push_back(tmf);
   session.watch_soon();
-  if (is_preempted(session)) {
-    session.commands.for_each([&](Command& other) {
-      if (&other != &command && concerns(tmf, other) && can_be_named(other)) name(tmf, other);
-    });
-  }
-  tell_other_sessions(tmf, is_preempted);
+  if (is_preempted(tmf, session)) name_commands(tmf);
+  tell_other_sessions(tmf, [&](const Session& other) { return is_preempted(tmf, other); });
 }
 
 bool run_tmfs(Session& session) {
   bool progress = false;
   session.tmfs.for_each([&](Tmf& tmf) { progress |= advance(tmf); });
   return progress;
-}
-
-void tmf_command_ended(Tmf& tmf) {
-  if (tmf.commands_left != 0) --tmf.commands_left;
 }
 
 void tmf_give_up(Tmf& tmf) {
@@ -513,9 +309,11 @@ void tmf_give_up(Tmf& tmf) {
   // From here on they are aborted one by one, and orphaned when that is not answered either.
   abort_named(tmf);
   stop_waiting_for_data(tmf);
+  // Our limit may pass before that of the whole, on another worker: it shall not take this for the
+  // end of the commands.
+  if (has_commands_left(tmf)) (tmf.is_part() ? *tmf.whole : tmf).incomplete = true;
   tmf.commands_left = 0;
   if (tmf.is_part()) return finish_part(tmf);
-  if (tmf.preempting != nullptr) tmf.incomplete = true;
   if (!tmf.done.load()) answer(tmf, ISCSI_RESPONSE_TMF_FUNCTION_REJECTED);
   tell_parts_to_abort(tmf);
   finish(tmf);
@@ -523,7 +321,8 @@ void tmf_give_up(Tmf& tmf) {
 
 void drop_tmfs(Session& session) {
   session.tmfs.for_each([](Tmf& tmf) {
-    if (tmf.is_part()) return;
+    // One that a command waits for ends with that, at its limit at the latest.
+    if (tmf.is_part() || tmf.preempting != nullptr) return;
     tell_parts_to_abort(tmf);
     forget(tmf);
     tmf.unref();
@@ -534,10 +333,6 @@ void drop_tmf_responses(Session& session, const Connection& connection) {
   session.tmfs.for_each([&](Tmf& tmf) {
     if (tmf.connection == &connection) tmf.connection = nullptr;
   });
-}
-
-void drop_tmf_parts(Session& session) {
-  session.tmfs.for_each([](Tmf& tmf) { finish_part(tmf); });
 }
 
 }  // namespace rx

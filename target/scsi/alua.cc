@@ -96,13 +96,6 @@ Sense check_list(const TargetSettings& settings, Bytes list) {
   return kNoSense;
 }
 
-// Everybody but `own`, which may be null. The target's mutex is held.
-void tell_of_access(Target& target, const Session* own) {
-  target.sessions().for_each([&](SessionEntry& other) {
-    if (other.session != own) other.session->attention_inbox.post_everywhere(kAccessStateChanged);
-  });
-}
-
 }  // namespace alua_detail
 
 bool parse_access_state(Text name, AccessState* state) {
@@ -176,7 +169,7 @@ Status set_alua_state(Target& target, uint16_t tag, AccessState state) {
   }
   os_log(OS_LOG_INFO, "%s: portal group %u is %s", target.name_c_str(), tag,
          access_state_name(state));
-  alua_detail::tell_of_access(target, nullptr);
+  tell_nexuses_everywhere_locked(target, nullptr, kAccessStateChanged);
   return Status();
 }
 
@@ -207,7 +200,7 @@ Ending set_target_port_groups(const Question&, Bytes parameters, Command& comman
     if (!set.is_ok()) return kSetGroupsFailed;
     changed |= set.value();
   }
-  if (changed) tell_of_access(target, &command.session);
+  if (changed) tell_nexuses_everywhere_locked(target, &command.session, kAccessStateChanged);
   return Ending();
 }
 

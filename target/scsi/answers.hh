@@ -22,6 +22,8 @@ class TargetSettings;
 namespace chiscsi::scsi {
 
 class AccessStates;
+class CopyResults;
+class Reservations;
 
 // A command and what is known about whom it goes to.
 struct Question {
@@ -35,10 +37,13 @@ struct Question {
   const SessionParameters* nexus = nullptr;
   // Of the target, for rows that want them; the ports of a device are its portal groups.
   const TargetSettings* settings = nullptr;
-  const AccessStates* access = nullptr;  // Of the target's port groups. Null in tests only.
-  const LunRights* rights = nullptr;     // Of the initiator, by number of the LUN; null: all.
-  bool may_write = true;                 // To this LUN.
-  Text vendor = "CHISCSI";               // iscsi_target_vendor_id, for classes that have none.
+  const AccessStates* access = nullptr;        // Of the target's port groups. Null in tests only.
+  const CopyResults* copies = nullptr;         // Of the nexus. Null in tests only.
+  const Reservations* reservations = nullptr;  // Of the LUN, for rows that want them.
+  const LunRights* rights = nullptr;           // Of the initiator, by number of the LUN; null: all.
+  bool may_write = true;                       // To this LUN.
+  bool was_long = false;                       // `cdb` stands for a CDB of 32 bytes.
+  Text vendor = "CHISCSI";  // iscsi_target_vendor_id, for classes that have none.
   bool may_reach(uint32_t number) const { return rights == nullptr || rights->may_reach(number); }
 };
 
@@ -55,9 +60,14 @@ Sense test_unit_ready(const Question& question, Reply& reply);
 // SBC-4 sections 5.20 and 5.21. Precondition: the LUN has a geometry.
 Sense read_capacity_10(const Question& question, Reply& reply);
 Sense read_capacity_16(const Question& question, Reply& reply);
+// SBC-4 sections 5.19 and 5.20.
+Sense read_defect_data_10(const Question& question, Reply& reply);
+Sense read_defect_data_12(const Question& question, Reply& reply);
 // SPC-5 sections 6.13 and 6.14. Precondition: the LUN has a geometry.
 Sense mode_sense_6(const Question& question, Reply& reply);
 Sense mode_sense_10(const Question& question, Reply& reply);
+// SPC-5 section 6.8. Precondition: the LUN has a geometry.
+Sense log_sense(const Question& question, Reply& reply);
 // SPC-5 sections 6.35 and 6.36.
 Sense report_supported_opcodes(const Question& question, Reply& reply);
 Sense report_supported_task_management(const Question& question, Reply& reply);
@@ -67,5 +77,12 @@ Sense vital_product_data(const Question& question, Reply& reply);
 Sense report_target_port_groups(const Question& question, Reply& reply);
 // SPC-5 section 6.15.
 Sense persistent_reserve_in(const Question& question, Reply& reply);
+// RECEIVE COPY STATUS(LID1), RECEIVE COPY FAILURE DETAILS and RECEIVE COPY OPERATING PARAMETERS
+// (SPC-5 sections 6.23 to 6.26). Precondition of the latter: the LUN has a geometry.
+Sense copy_status_lid1(const Question& question, Reply& reply);
+Sense failed_segment_details(const Question& question, Reply& reply);
+Sense copy_operating_parameters(const Question& question, Reply& reply);
+// Page 8Fh of the vital product data, without its header.
+void third_party_copy_page(const Question& question, Reply& reply);
 
 }  // namespace chiscsi::scsi

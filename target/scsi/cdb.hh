@@ -31,15 +31,21 @@ enum class Opcode : uint8_t {
   kVerify10 = 0x2f,
   kPreFetch10 = 0x34,
   kSynchronizeCache10 = 0x35,
+  kReadDefectData10 = 0x37,
   kWriteSame10 = 0x41,
   kUnmap = 0x42,
   kSanitize = 0x48,
+  kLogSelect = 0x4c,
+  kLogSense = 0x4d,
   kModeSelect10 = 0x55,
   kReserve10 = 0x56,
   kRelease10 = 0x57,
   kModeSense10 = 0x5a,
   kPersistentReserveIn = 0x5e,
   kPersistentReserveOut = 0x5f,
+  kVariableLength = 0x7f,
+  kThirdPartyCopyOut = 0x83,
+  kThirdPartyCopyIn = 0x84,
   kRead16 = 0x88,
   kCompareAndWrite = 0x89,
   kWrite16 = 0x8a,
@@ -58,15 +64,21 @@ enum class Opcode : uint8_t {
   kWrite12 = 0xaa,
   kWriteAndVerify12 = 0xae,
   kVerify12 = 0xaf,
+  kReadDefectData12 = 0xb7,
 };
 
 inline constexpr uint8_t kReadCapacity16 = 0x10;          // Of kServiceActionIn16.
 inline constexpr uint8_t kGetLbaStatus = 0x12;            // Of kServiceActionIn16.
 inline constexpr uint8_t kSanitizeOverwrite = 0x01;       // Of kSanitize.
 inline constexpr uint8_t kSanitizeBlockErase = 0x02;      // Of kSanitize.
+inline constexpr uint8_t kSanitizeExitFailure = 0x1f;     // Of kSanitize.
 inline constexpr uint8_t kReportSupportedOpcodes = 0x0c;  // Of kMaintenanceIn.
 inline constexpr uint8_t kTargetPortGroups = 0x0a;  // REPORT, of kMaintenanceIn; SET, of ...Out.
 inline constexpr uint8_t kReportSupportedTaskManagement = 0x0d;  // Of kMaintenanceIn.
+inline constexpr uint8_t kExtendedCopyLid1 = 0x00;               // Of kThirdPartyCopyOut.
+inline constexpr uint8_t kCopyStatusLid1 = 0x00;                 // These are of kThirdPartyCopyIn.
+inline constexpr uint8_t kCopyOperatingParameters = 0x03;
+inline constexpr uint8_t kFailedSegmentDetails = 0x04;
 inline constexpr size_t kCdbSize = 16;
 
 class Cdb {

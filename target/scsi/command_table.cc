@@ -33,22 +33,29 @@ uint32_t CommandInfo::allocation_length(const Cdb& cdb) const {
   return allocation.exists() ? allocation.value(cdb) : kNoAllocationLength;
 }
 
-size_t command_count() { return target_commands().size() + medium_commands().size(); }
+size_t command_count() {
+  return target_commands().size() + medium_commands().size() + copy_commands().size();
+}
 
 const CommandInfo& command_at(size_t index) {
-  const Span<const CommandInfo> first = target_commands();
-  return index < first.size() ? first[index] : medium_commands()[index - first.size()];
+  for (const Span<const CommandInfo> rows : {target_commands(), medium_commands()}) {
+    if (index < rows.size()) return rows[index];
+    index -= rows.size();
+  }
+  return copy_commands()[index];
 }
 
 bool is_offered(const CommandInfo& info, const Lun* lun) {
   if (lun == nullptr) return true;
+  if (info.needs_writable && lun->is_read_only()) return false;
   return lun->has_flags(info.needs_flags) && (!info.is_medium() || lun->runs(info.medium->command));
 }
 
 const CommandInfo* find_command(const Cdb& cdb, const Lun* lun, Sense* sense) {
   *sense = lun != nullptr ? kInvalidOpcode : kNoSuchLun;
   const CommandInfo* info = find_among(medium_commands(), cdb, lun, sense);
-  return info != nullptr ? info : find_among(target_commands(), cdb, lun, sense);
+  if (info == nullptr) info = find_among(target_commands(), cdb, lun, sense);
+  return info != nullptr ? info : find_among(copy_commands(), cdb, lun, sense);
 }
 
 }  // namespace chiscsi::scsi

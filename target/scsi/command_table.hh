@@ -5,7 +5,7 @@
 // A row says how long the CDB is, which of its bits are looked at, who runs the command and what
 // has to be true for it. Whatever is not in the table is not supported. The rows stand apart by
 // theme: medium_commands.cc has those that go to the class, target_commands.cc those that the
-// target runs. Immutable; context: any.
+// target runs, copy_commands.cc third-party copy. Immutable; context: any.
 #pragma once
 
 #include "target/scsi/answers.hh"
@@ -41,6 +41,8 @@ struct CommandInfo {
   uint32_t needs_flags = 0;  // CHISCSI_LUN_* without which the LUN does not have the command.
   bool needs_geometry = false;
   bool needs_medium = false;
+  bool needs_writable = false;   // A LUN that is read-only for ever does not have it.
+  bool during_sanitize = false;  // Is run while the unit is sanitized, and after a failure of that.
   bool wants_settings = false;   // Question::settings is to be there.
   bool on_absent_lun = false;    // Is answered where there is no LUN, too.
   uint8_t usage_size = 0;        // Bytes of the CDB.
@@ -55,6 +57,7 @@ struct CommandInfo {
 // The rows by theme.
 Span<const CommandInfo> medium_commands();
 Span<const CommandInfo> target_commands();
+Span<const CommandInfo> copy_commands();
 
 size_t command_count();
 // Precondition: index < command_count().
@@ -64,6 +67,8 @@ void for_each_command(Visit visit) {
   for (const CommandInfo& info : target_commands())
     visit(info);
   for (const CommandInfo& info : medium_commands())
+    visit(info);
+  for (const CommandInfo& info : copy_commands())
     visit(info);
 }
 

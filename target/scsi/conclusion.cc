@@ -88,7 +88,7 @@ void queue_response(Command& command) {
   if (command.state != CommandState::kResponding) command.set_state(CommandState::kResponding);
   if (command.connection == nullptr || command.silent) {
     command.response_queued = true;
-  } else if (!write_data::is_expected(command)) {
+  } else if (!write_data::delays_response(command)) {
     command.connection->queue(command);
   }
 }

@@ -149,8 +149,37 @@ bool completes_read(const Command& command, const Loan& loan) {
          command.scsi.sc_status != 0 || !is_multi_phase(command);
 }
 
+// The end of execution without (more) data, or the answer to an abort. False: the driver does not
+// have the command.
+bool take_end_locked(Command& command) {
+  switch (command.driver.access) {
+    case DriverAccess::kOpen:
+      command.driver.ended = true;
+      break;
+    case DriverAccess::kAborting:
+      command.driver.answered = true;
+      break;
+    default:
+      return false;
+  }
+  command.driver.access = DriverAccess::kEnded;
+  command.event.request(command.session.worker());
+  return true;
+}
+
+// Read data that would have ended the command and crossed the abort: the driver has let go of it. A
+// phase with more to come has not, so it is refused and the driver is still to answer.
+bool answers_abort_locked(const Command& command, const Loan& loan, bool may_complete) {
+  return may_complete && command.driver.access == DriverAccess::kAborting &&
+         completes_read(command, loan);
+}
+
 Verdict take_loan_locked(Command& command, const Loan& loan, bool may_complete,
                          OwnPtr<BufferPhase>& allocated) {
+  if (answers_abort_locked(command, loan, may_complete)) {
+    take_end_locked(command);
+    return Verdict::kTaken;
+  }
   if (command.driver.access != DriverAccess::kOpen) return Verdict::kStale;
   const Verdict extent = check_extent_locked(command, loan);
   if (extent != Verdict::kTaken) return extent;
@@ -173,8 +202,15 @@ Verdict take_loan_locked(Command& command, const Loan& loan, bool may_complete,
   return Verdict::kTaken;
 }
 
+// With an answer nobody looks at the list any more.
+bool take_answer_to_abort(Command& command, const Loan& loan, bool may_complete) {
+  SpinGuard guard(command.session.driver_lock);
+  return answers_abort_locked(command, loan, may_complete) && take_end_locked(command);
+}
+
 // When a loan was taken the command may be gone at once: nothing of it is touched after the lock.
 int lend(Command& command, const Loan& loan, bool may_complete) {
+  if (take_answer_to_abort(command, loan, may_complete)) return 0;
   const int bad = check_loan(command, loan);
   if (bad != 0) return bad;
   OwnPtr<BufferPhase> allocated;
@@ -187,24 +223,6 @@ int lend(Command& command, const Loan& loan, bool may_complete) {
     verdict = take_loan_locked(command, loan, may_complete, allocated);
   }
   return verdict == Verdict::kTaken ? 0 : say(command, loan, verdict, expected_offset);
-}
-
-// The end of execution without (more) data, or the answer to an abort. False: the driver does not
-// have the command.
-bool take_end_locked(Command& command) {
-  switch (command.driver.access) {
-    case DriverAccess::kOpen:
-      command.driver.ended = true;
-      break;
-    case DriverAccess::kAborting:
-      command.driver.answered = true;
-      break;
-    default:
-      return false;
-  }
-  command.driver.access = DriverAccess::kEnded;
-  command.event.request(command.session.worker());
-  return true;
 }
 
 int finish(Command& command, const char* call) {
@@ -231,12 +249,6 @@ DriverAccess access_of(Command& command) {
 }
 
 bool abort_is_pending(Command& command) { return access_of(command) == DriverAccess::kAborting; }
-
-// Read data that would have ended the command and crossed the abort: the driver has let go of it. A
-// phase with more to come has not, so it is refused and the driver is still to answer.
-bool answers_abort(Command& command, const Loan& loan) {
-  return abort_is_pending(command) && completes_read(command, loan);
-}
 
 }  // namespace
 
@@ -271,8 +283,7 @@ int engine_scsi_cmd_execution_status(chiscsi_scsi_command* scmd, unsigned char* 
   const bool brings_data = command.is_read() && sc_xfer_sreq_buf != nullptr && sc_xfer_buflen != 0;
   auto* elements = reinterpret_cast<chiscsi_sgvec*>(sc_xfer_sreq_buf);
   const Loan loan{kCall, elements, sc_xfer_sgcnt, sc_xfer_offset, sc_xfer_buflen};
-  if (!brings_data || answers_abort(command, loan)) return finish(command, kCall);
-  return lend(command, loan, true);
+  return brings_data ? lend(command, loan, true) : finish(command, kCall);
 }
 
 int engine_scsi_cmd_abort_status(chiscsi_scsi_command* scmd) {

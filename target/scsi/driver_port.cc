@@ -9,6 +9,7 @@
 #include "target/lun/lun.hh"
 #include "target/scsi/conclusion.hh"
 #include "target/scsi/scsi_layer.hh"
+#include "target/scsi/third_party_copy.hh"
 #include "target/scsi/write_commands.hh"
 #include "target/session/connection.hh"
 #include "target/session/session.hh"
@@ -79,7 +80,9 @@ void take_phases(Command& command, PhaseList& lent) {
     command.data_total += phase->wire_length;
     command.phases.push_back(*phase);
     if (command.state != CommandState::kAtDriver) continue;
-    if (command.is_write()) {
+    if (command.inside != nullptr) {
+      if (!command.silent) command.inside->move_data(*phase);
+    } else if (command.is_write()) {
       if (phase->wire_length == 0) command.session.add_work(command);
     } else if (command.connection != nullptr && !command.silent) {
       zero_copy::begin(*phase);
@@ -166,18 +169,26 @@ void ask_driver_to_abort(Command& command) {
   if (hooks.fp_scsi_cmd_abort(&command.scsi) < 0) take_refused_abort(command);
 }
 
-// Whether the driver owes an answer before the command can end; takes its right to do more.
-bool close_driver_access(Command& command, bool session_ends) {
+// What a command that is given up needs of its driver.
+enum class Owed : uint8_t {
+  kNothing,
+  kAnswer,  // It has lost its right to do more, and is to be asked.
+  kEvent,   // It has just said something: that comes first.
+};
+
+Owed close_driver_access(Command& command, bool session_ends) {
   SpinGuard guard(command.session.driver_lock);
+  // What the driver says it says under this lock, and with an event.
+  if (command.event.is_pending()) return Owed::kEvent;
   const bool lent = command.driver.outstanding != 0;
   const bool lent_to_the_end =
       command.driver.access == DriverAccess::kEnded && lent && session_ends;
-  if (command.driver.access != DriverAccess::kOpen && !lent_to_the_end) return false;
+  if (command.driver.access != DriverAccess::kOpen && !lent_to_the_end) return Owed::kNothing;
   command.driver.access = DriverAccess::kAborting;
   // A call of the driver that crosses the abort is its answer, and can see why. The driver may look
   // at the flags on another CPU until the hook tells it of the abort.
   __atomic_fetch_or(&command.scsi.sc_flag, abort_reason(command), __ATOMIC_RELAXED);
-  return true;
+  return Owed::kAnswer;
 }
 
 void notify_driver_abort_status(Command& command) {
@@ -212,16 +223,57 @@ bool report_unit_attention(Command& command) {
   if (pending.empty()) return false;
   if (command.cdb[0] == kReportLuns) pending.clear(kReportedLunsChanged);
   if (!reports_unit_attention(command.cdb[0])) return false;
-  if (!pending.take(decode_lun(command.lun), &code)) return false;
+  const bool passes = command.logical_unit->passes_all_commands();
+  if (!pending.take(decode_lun(command.lun), &code, passes)) return false;
   conclude_with_sense(command, code);
   return true;
 }
 
-// The ACL lets the initiator read this LUN and no more.
-bool is_forbidden_write(const Command& command) {
-  return command.logical_unit != nullptr &&
-         !command.session.rights().may_write(command.scsi.sc_lun) &&
-         scsi::changes_medium(command.whole_cdb());
+// A unit attention of a reset comes before a reservation conflict, others come after it.
+void report_conflict(Command& command) {
+  UnitAttentions& pending = command.session.unit_attentions;
+  SenseCode code{};
+  const bool hears_of_reset = command.inside == nullptr && reports_unit_attention(command.cdb[0]) &&
+                              pending.take_reset(decode_lun(command.lun), &code);
+  if (hears_of_reset) return conclude_with_sense(command, code);
+  conclude_with_status(command, kScsiReservationConflict);
+}
+
+// Of a third-party copy that the target runs by itself, each write is looked at on its own.
+bool is_own_copy(const Command& command) {
+  return scsi::Cdb(command.cdb).opcode() == scsi::Opcode::kThirdPartyCopyOut &&
+         !command.logical_unit->passes_all_commands();
+}
+
+// Where the ACL lets the initiator read and no more, it changes nothing for others either.
+Sense check_rights(Command& command) {
+  if (command.logical_unit == nullptr) return {};
+  Session& session = command.session;
+  const Bytes cdb = command.whole_cdb();
+  if (!session.rights().may_write(command.scsi.sc_lun)) {
+    if (scsi::changes_medium(cdb) && !is_own_copy(command)) return kWriteProtected;
+    if (scsi::changes_unit(cdb)) return kAccessDenied;
+  }
+  if (scsi::changes_target(cdb) && !session.rights().covers_for_writing(session.luns())) {
+    return kAccessDenied;
+  }
+  return {};
+}
+
+// The command is enabled: what it finds is reported, run by the target, or handed over. Unit
+// attentions are for commands of the initiator.
+void begin_enabled(Command& command) {
+  Session& session = command.session;
+  const bool is_inner = command.inside != nullptr;
+  if (is_inner && !command.inside->is_meant(command.logical_unit)) {
+    return conclude_with_sense(command, kCopyTargetNotReachable);
+  }
+  session.attention_inbox.take_into(session.unit_attentions);
+  if (scsi_layer::conflicts(command)) return report_conflict(command);
+  if (!is_inner && command.logical_unit != nullptr && report_unit_attention(command)) return;
+  const Sense refused = check_rights(command);
+  if (!refused.is_good()) return conclude_with_sense(command, refused);
+  if (!scsi_layer::takes(command)) hand_over(command);
 }
 
 }  // namespace
@@ -243,13 +295,28 @@ uint32_t decode_lun(const uint8_t* lun) {
 void deliver(Command& command) {
   if (command.failed) return conclude_with_sense(command, command.failure);
   Session& session = command.session;
-  session.attention_inbox.take_into(session.unit_attentions);
   prepare_public_part(command);
   command.scsi.sc_lun = decode_lun(command.lun);
   command.logical_unit = session.enter_lun(command.scsi.sc_lun);
-  if (command.logical_unit != nullptr && report_unit_attention(command)) return;
-  if (is_forbidden_write(command)) return conclude_with_sense(command, kWriteProtected);
-  if (!scsi_layer::takes(command)) hand_over(command);
+  const Lun* lun = command.logical_unit;
+  // A command inside of another one has the other's turn.
+  if (lun == nullptr || lun->passes_all_commands() || command.inside != nullptr) {
+    return begin_enabled(command);
+  }
+  switch (session.task_sets.enter(command)) {
+    case TaskSets::Verdict::kEnabled:
+      return begin_enabled(command);
+    case TaskSets::Verdict::kDormant:
+      return command.set_state(CommandState::kDormant);
+    case TaskSets::Verdict::kNoMemory:
+      return conclude_with_status(command, kScsiTaskSetFull);
+  }
+}
+
+// One whose data is wrong waits for nobody, as if that had been known before.
+void go_on(Command& command) {
+  if (command.failed) return conclude_with_sense(command, command.failure);
+  if (command.task_place.state == TaskSetPlace::State::kEnabled) begin_enabled(command);
 }
 
 void hand_over(Command& command) {
@@ -289,7 +356,19 @@ void on_event(Command& command) {
   session.unref();
 }
 
+namespace {
+// MODE SELECT may have switched the cache off since the command was handed over: what is answered
+// from here on has to be stable. The class may be looking at the flags.
+void look_at_write_cache(Command& command) {
+  const Lun& lun = *command.logical_unit;
+  if (!command.is_write() || lun.passes_all_commands() || !lun.has_write_cache()) return;
+  if (!lun.state().mode().write_cache_disabled()) return;
+  __atomic_fetch_or(&command.scsi.sc_flag, SC_FLAG_WRITE_THROUGH, __ATOMIC_RELAXED);
+}
+}  // namespace
+
 void give_back_complete_phases(Command& command) {
+  if (command.placed.exists()) return;
   chiscsi_target_lun_class& hooks = command.logical_unit->hooks();
   while (BufferPhase* phase = command.phases.front()) {
     if (command.state == CommandState::kAborting || command.state == CommandState::kOrphaned)
@@ -299,6 +378,7 @@ void give_back_complete_phases(Command& command) {
     const uint32_t count = phase->count, offset = phase->offset, length = phase->length;
     free_phase(command, *phase);
     trace::data(command, OS_TRACE_DATA_COMPLETE, offset, length);
+    look_at_write_cache(command);
     const int rc = hooks.fp_scsi_cmd_data_xfer_status(
         &command.scsi, reinterpret_cast<unsigned char*>(elements), count, offset, length);
     if (rc < 0) {
@@ -340,17 +420,17 @@ bool end_if_over(Command& command) {
   const bool session_ends = (command.abort_flag & SC_FLAG_SESS_ABORT) != 0;
   if (giving_up && (command.state == CommandState::kAtDriver ||
                     (command.state == CommandState::kResponding && command.silent))) {
-    if (close_driver_access(command, session_ends)) {
-      ask_driver_to_abort(command);
-      return false;
-    }
+    const Owed owed = close_driver_access(command, session_ends);
+    if (owed == Owed::kAnswer) ask_driver_to_abort(command);
+    if (owed != Owed::kNothing) return false;
     if (command.state == CommandState::kAtDriver) return false;  // Its event is on the way.
   }
   if (command.silent && command.state == CommandState::kResponding) {
     command.conclusion_known = command.response_queued = true;
     give_back_unsent_data(command);
   }
-  const bool never_delivered = command.state == CommandState::kReady && command.silent;
+  const bool never_delivered = command.silent && (command.state == CommandState::kReady ||
+                                                  command.state == CommandState::kDormant);
   const bool over = command.state == CommandState::kResponding && command.response_queued &&
                     command.r2ts_outstanding == 0 && !command.tx_node.is_linked();
   if (!over && !never_delivered) return false;
@@ -370,10 +450,13 @@ void give_up(Command& command) {
   os_log_limited(OS_LOG_WARNING, "sc 0x%p, itt 0x%x, held by storage driver",
                  static_cast<const void*>(&command.scsi), command.initiator_task_tag);
   command.set_state(CommandState::kOrphaned);
+  Lun& lun = *command.logical_unit;
+  if (!lun.passes_all_commands()) lun.state().orphans().add(command.orphan, command.session);
   trace::step(command, OS_TRACE_ORPHANED);
   write_data::cancel(command);
   // Towards the initiator it is gone: its tag and its place in the window are free.
   command.session.forget_task(command);
+  if (command.inside != nullptr) command.inside->inner_lost();
 }
 
 }  // namespace chiscsi::driver_port

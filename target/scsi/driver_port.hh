@@ -13,8 +13,12 @@
 
 namespace chiscsi::driver_port {
 
-// fp_scsi_cmd_cdb_rcved(): the driver has the command afterwards, or it is concluded.
+// The command enters its unit. The driver has it afterwards (fp_scsi_cmd_cdb_rcved()), it is
+// concluded, or it is dormant in its task set.
 void deliver(Command& command);
+// The same for a dormant one, once its task set has enabled it. Before that only what has failed is
+// concluded.
+void go_on(Command& command);
 // The class gets the command, whose public part is complete. deliver() does it, and the SCSI layer
 // for a command that it has changed.
 void hand_over(Command& command);

@@ -69,6 +69,8 @@ Ending prevent_allow_medium_removal(const Question& question, Bytes parameters, 
 Ending persistent_reserve_out(const Question& question, Bytes parameters, Command& command);
 Ending reserve_unit(const Question& question, Bytes parameters, Command& command);
 Ending release_unit(const Question& question, Bytes parameters, Command& command);
+// SPC-5 section 6.4. A copy ends later.
+Ending extended_copy(const Question& question, Bytes parameters, Command& command);
 // SPC-5 section 6.45.
 Ending set_target_port_groups(const Question& question, Bytes parameters, Command& command);
 

@@ -11,6 +11,7 @@ constexpr size_t kStandardSize = 96;
 constexpr size_t kVersionsAt = 58;
 constexpr uint8_t kRemovable = 0x80, kVersionSpc4 = 0x06, kHisupFormat2 = 0x12, kCmdque = 0x02;
 constexpr uint8_t kTpgs = 0x30;  // Target port groups, changed explicitly and implicitly.
+constexpr uint8_t k3pc = 0x08;   // Third-party copy.
 
 // What is claimed are the published standards before SPC-5 and SBC-4, which initiators know.
 // Version descriptors (SPC-5 table 153), none of them for a certain revision.
@@ -22,8 +23,9 @@ constexpr uint16_t kSbc3 = 0x04c0;
 void standard(const Question& question, Reply& reply) {
   const Lun* lun = question.lun;
   const DeviceNames names = names_of(lun, question.vendor);
+  const uint8_t third_party = lun != nullptr && takes_copies(*lun) ? kTpgs | k3pc : kTpgs;
   reply.u8(peripheral_of(question)).u8(lun != nullptr && lun->is_removable() ? kRemovable : 0);
-  reply.u8(kVersionSpc4).u8(kHisupFormat2).u8(kStandardSize - 5).u8(kTpgs).u8(0).u8(kCmdque);
+  reply.u8(kVersionSpc4).u8(kHisupFormat2).u8(kStandardSize - 5).u8(third_party).u8(0).u8(kCmdque);
   reply.text(names.vendor, kVendorWidth).text(names.product, kProductWidth);
   reply.text(names.revision, kRevisionWidth).zeros(kVersionsAt - reply.size());
   reply.be16(kSam5).be16(kIscsi).be16(kSpc4).be16(kSbc3);

@@ -19,6 +19,9 @@ struct DeviceNames {
 // As the class has said, or those of the target, whose vendor is `vendor`. `lun` may be null.
 DeviceNames names_of(const Lun* lun, Text vendor);
 
+// Whether the LUN takes EXTENDED COPY; one that is read-only for ever is a source for others.
+inline bool takes_copies(const Lun& lun) { return !lun.is_read_only(); }
+
 // Peripheral qualifier and device type: a disk, or nothing that could be there.
 inline uint8_t peripheral_of(const Question& question) {
   return question.lun != nullptr ? 0 : 0x7f;

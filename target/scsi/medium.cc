@@ -28,11 +28,15 @@ bool moves_data(const MediumLayout& layout, const Cdb& cdb, MediumLayout::Direct
   return layout.direction == direction;
 }
 
-// Data of the other direction than the one that the CDB implies.
-bool direction_is_wrong(const MediumLayout& layout, const Cdb& cdb, const DataClaim& claim) {
-  if (claim.length == 0) return false;
-  return (moves_data(layout, cdb, MediumLayout::kIn) && !claim.reads) ||
-         (moves_data(layout, cdb, MediumLayout::kOut) && !claim.writes);
+// The initiator says that it expects data, but not to send any: there would be nothing to write.
+bool lacks_data_out(const MediumLayout& layout, const Cdb& cdb, const DataClaim& claim) {
+  return claim.length != 0 && !claim.writes && moves_data(layout, cdb, MediumLayout::kOut);
+}
+
+// The initiator expects no data of a command that has some: none of it is transferred, which is no
+// error (RFC 7143 section 11.4.5) and says nothing about the blocks.
+bool has_no_room(const MediumLayout& layout, const Cdb& cdb, const DataClaim& claim) {
+  return claim.length != 0 && !claim.reads && moves_data(layout, cdb, MediumLayout::kIn);
 }
 
 // There is no protection information, so its field is zero where a CDB has one.
@@ -139,12 +143,13 @@ Sense check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
   const uint64_t blocks =
       extent.blocks == 0 && to_end ? lun.blocks() - extent.first : extent.blocks;
   if (is_too_much(lun, cdb, layout, blocks)) return kInvalidFieldInCdb;
-  if (direction_is_wrong(layout, cdb, claim)) return kInvalidFieldInCommandUnit;
+  if (lacks_data_out(layout, cdb, claim)) return kInvalidFieldInCommandUnit;
   // One byte cannot name 256 blocks: their data would be taken for nothing.
   if (layout.names == MediumLayout::kOneByteCount && extent.blocks == 0 && claim.length != 0) {
     return wrong_cdb_field(13);
   }
-  *nothing_to_do = layout.names != MediumLayout::kNoBlocks && extent.blocks == 0 && !to_end;
+  const bool names_none = layout.names != MediumLayout::kNoBlocks && extent.blocks == 0 && !to_end;
+  *nothing_to_do = names_none || has_no_room(layout, cdb, claim);
   return kNoSense;
 }
 

@@ -46,8 +46,9 @@ struct DataClaim {
   uint32_t length = 0;
 };
 
-// A good one when the class may have the command. `*nothing_to_do`: it names no block and is good
-// as it is. Precondition: the LUN has a geometry.
+// A good one when the class may have the command. `*nothing_to_do`: it names no block, or the
+// initiator has no room for what it reads, and is good as it is. Precondition: the LUN has a
+// geometry.
 Sense check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
                    const DataClaim& claim, bool* nothing_to_do);
 

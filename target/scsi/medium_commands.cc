@@ -40,6 +40,8 @@ constexpr M kOverwriteLayout{M::kOut, M::kCounts,   true,
                              10,      M::kNoBlocks, CHISCSI_LUN_RUNS_SANITIZE_OVERWRITE};
 constexpr M kBlockEraseLayout{M::kNone, M::kCounts,   true,
                               10,       M::kNoBlocks, CHISCSI_LUN_RUNS_SANITIZE_ERASE};
+constexpr M kExitFailureLayout{M::kNone, M::kCounts,   true,
+                               10,       M::kNoBlocks, CHISCSI_LUN_RUNS_SANITIZE_EXIT};
 constexpr M kToEnd10Layout = with_size(kToEnd, 10), kToEnd16Layout = with_size(kToEnd, 16);
 
 // A medium command.
@@ -108,6 +110,8 @@ constexpr CommandInfo kMediumCommands[] = {
     special(Opcode::kSanitize, kSanitizeOverwrite, kOverwriteLayout,
             {0xbf, 0, 0, 0, 0, 0, 0xff, 0xff}),
     special(Opcode::kSanitize, kSanitizeBlockErase, kBlockEraseLayout, {0xbf, 0, 0, 0, 0, 0, 0, 0}),
+    special(Opcode::kSanitize, kSanitizeExitFailure, kExitFailureLayout,
+            {0xbf, 0, 0, 0, 0, 0, 0, 0}),
 };
 
 }  // namespace

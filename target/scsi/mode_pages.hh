@@ -21,7 +21,8 @@ struct ModePage {
   void (*fill)(const Lun& lun, const ModeValues& values, uint8_t* page);
   // What initiators may change: bits in `mask`, which has the size of the page, and their way back.
   void (*fill_mask)(const Lun& lun, uint8_t* mask);  // Null: nothing.
-  void (*take)(const uint8_t* page, ModeValues* values);
+  void (*take)(const Lun& lun, const uint8_t* page, ModeValues* values);
+  bool (*is_there)(const Lun& lun);  // Null: every LUN has it.
 
   bool has_subcode() const { return subcode != 0; }
   uint8_t header_size() const { return has_subcode() ? 4 : 2; }
@@ -31,9 +32,11 @@ inline constexpr uint8_t kAllModePages = 0x3f;
 inline constexpr uint8_t kAllModeSubpages = 0xff;
 inline constexpr uint8_t kMaxModePage = 40;
 
-// In the order in which MODE SENSE returns them.
+// In the order in which MODE SENSE returns them, whether a LUN has them or not.
 Span<const ModePage> mode_pages();
-const ModePage* find_mode_page(uint8_t code, uint8_t subcode);
+bool has_mode_page(const Lun& lun, const ModePage& page);
+// One that the LUN has.
+const ModePage* find_mode_page(const Lun& lun, uint8_t code, uint8_t subcode);
 
 // Page bytes, header and all; `page` has room for kMaxModePage.
 void write_mode_page(const ModePage& which, const Lun& lun, const ModeValues& values,

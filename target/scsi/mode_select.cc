@@ -2,6 +2,7 @@
 //
 // MODE SELECT(6) and (10) (SPC-5 sections 6.11 and 6.12): a list of pages, of which all count or
 // none.
+#include "target/engine.hh"
 #include "target/scsi/command_table.hh"
 #include "target/scsi/mode_pages.hh"
 #include "target/session/session.hh"
@@ -65,11 +66,11 @@ Sense read_header(const Lun& lun, ModeList& list, bool long_form) {
 // The place of the length in the header of a page.
 uint8_t length_at(const ModePage& page) { return page.has_subcode() ? 2 : 1; }
 
-Sense check_page_header(const ModeList& list, const ModePage** found) {
+Sense check_page_header(const ModeList& list, const Lun& lun, const ModePage** found) {
   const bool long_header = (list.u8(0) & kSubpageBit) != 0;
   if (!list.has(long_header ? 4 : 2)) return kParameterListLengthError;
   const ModePage* page =
-      find_mode_page(list.u8(0) & kCodeMask, long_header ? list.u8(1) : uint8_t{0});
+      find_mode_page(lun, list.u8(0) & kCodeMask, long_header ? list.u8(1) : uint8_t{0});
   if (page == nullptr) return list.wrong(0, 5);
   if (page->has_subcode() != long_header) return list.wrong(0, 6);
   const uint64_t size = list.number(length_at(*page), long_header ? 2 : 1);
@@ -98,18 +99,19 @@ Sense check_page_content(const ModeList& list, const ModePage& page, const Lun& 
 
 Sense read_page(const Lun& lun, ModeList& list, ModeValues* values) {
   const ModePage* page = nullptr;
-  Sense sense = check_page_header(list, &page);
+  Sense sense = check_page_header(list, lun, &page);
   if (!sense.is_good()) return sense;
   sense = check_page_content(list, *page, lun, *values);
   if (!sense.is_good()) return sense;
-  if (page->take != nullptr) page->take(list.bytes.data() + list.at, values);
+  if (page->take != nullptr) page->take(lun, list.bytes.data() + list.at, values);
   list.at += page->size;
   return kNoSense;
 }
 
 bool same_values(const ModeValues& a, const ModeValues& b) {
   return a.control_flags == b.control_flags && a.control_access == b.control_access &&
-         a.caching == b.caching;
+         a.caching == b.caching && a.provisioning == b.provisioning &&
+         a.threshold_count == b.threshold_count;
 }
 
 Ending mode_select(const Question& question, Bytes parameters, Command& command, bool long_form) {
@@ -126,7 +128,10 @@ Ending mode_select(const Question& question, Bytes parameters, Command& command,
     if (!sense.is_good()) return sense;
   } while (!state.change_mode(&before, values));
   if (same_values(before, values)) return Ending();
-  tell_other_nexuses(command.session, command.scsi.sc_lun, kModeParametersChanged);
+  tell_other_nexuses(command.session, *question.lun, kModeParametersChanged);
+  // Its threshold may be below what is used now.
+  command.logical_unit->look_at_threshold();
+  command.logical_unit->announce_news(command.session.engine().login_worker());
   const bool switched_off = values.write_cache_disabled() && !before.write_cache_disabled();
   return switched_off ? Ending::after_flush() : Ending();
 }

@@ -25,7 +25,8 @@ struct ModeQuestion {
 
   bool wants(const ModePage& which) const {
     const bool code = page == which.code || page == kAllModePages;
-    return code && (subpage == which.subcode || subpage == kAllModeSubpages);
+    return code && (subpage == which.subcode || subpage == kAllModeSubpages) &&
+           has_mode_page(lun, which);
   }
 };
 

@@ -2,7 +2,7 @@
 //
 // REPORT LUNS and REQUEST SENSE: the two answers that do not need a device (SPC-5 sections 6.33 and
 // 6.39), and TEST UNIT READY.
-#include "target/scsi/answers.hh"
+#include "target/scsi/readiness.hh"
 
 namespace chiscsi::scsi {
 
@@ -33,9 +33,7 @@ Sense report_luns(const Question& question, Reply& reply) {
 // not ready.
 Sense request_sense(const Question& question, Reply& reply) {
   Sense sense = question.lun != nullptr ? question.unit_attention : kNoSuchLun;
-  if (sense.is_good() && question.lun != nullptr && !question.lun->state().has_medium()) {
-    sense = kMediumNotPresent;
-  }
+  if (sense.is_good() && question.lun != nullptr) sense = pollable_sense(*question.lun);
   uint8_t bytes[kMaxSenseSize];
   const bool descriptor_format = question.cdb.bit(1, 0);
   reply.bytes(Bytes(bytes, put_sense(bytes, sense, descriptor_format)));

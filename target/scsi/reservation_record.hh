@@ -22,6 +22,11 @@ struct UnitName {
   FixedText<iscsi::kMaxNameLength> target;
   FixedText<16> serial;
   uint8_t naa[8] = {};
+
+  bool operator==(const UnitName& other) const {
+    return equal_bytes(naa, other.naa) && serial.text() == other.serial.text() &&
+           target.text() == other.target.text();
+  }
 };
 UnitName unit_name(Text target_name, const LunIdentity& identity);
 

@@ -260,7 +260,7 @@ Result<ReserveOutcome> Reservations::do_register(const Nexus& issuer,
   CHISCSI_TRY(make_room(more));
   ReserveOutcome outcome = done();
   set_keys(issuer, request, target_ports, outcome);
-  persists_ = request.persists;
+  persists_ = request.persists || (request.keeps_persistence && persists_);
   ++generation_;
   return outcome;
 }

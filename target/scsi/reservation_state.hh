@@ -67,6 +67,7 @@ struct ReserveOutRequest {
   bool specifies_ports = false;
   bool all_target_ports = false;
   bool persists = false;            // APTPL.
+  bool keeps_persistence = false;   // Without APTPL what persists goes on to do so.
   bool unregisters = false;         // UNREG of REGISTER AND MOVE.
   uint16_t moves_to_port = 0;       // Target port of REGISTER AND MOVE.
   Span<const InitiatorPort> ports;  // SPEC_I_PT, or the one of REGISTER AND MOVE.

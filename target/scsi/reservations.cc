@@ -16,14 +16,16 @@ Nexus nexus_of(const SessionParameters& parameters) {
   return nexus;
 }
 
-bool conflicts_with_reservation(const Question& question, const CommandInfo&) {
+bool conflicts_with_reservation(const Question& question) {
   const UnitReservations& unit = question.lun->state().reservations();
   return unit.is_restricted() && unit.conflicts(nexus_of(*question.nexus), question.cdb);
 }
 
-void tell_of_change(Session& own, uint32_t lun, const ReservationChange& change) {
+void tell_of_change(Session& own, const Lun& unit, const ReservationChange& change) {
   const SenseCode removed = change.outcome.to_removed, remaining = change.outcome.to_remaining;
+  uint32_t lun;
   if (removed.key == 0 && remaining.key == 0) return;
+  if (!own.luns().find_number(unit, &lun)) return;
   Target& target = *own.target();
   MutexGuard guard(target.mutex());
   target.sessions().for_each([&](SessionEntry& entry) {
@@ -35,12 +37,9 @@ void tell_of_change(Session& own, uint32_t lun, const ReservationChange& change)
   });
 }
 
-void drop_locks_for_reset(Session& session, uint32_t lun) {
-  const Span<const Ref<Lun>> list = session.luns().list();
-  for (size_t i = 0; i < list.size(); ++i) {
-    if ((lun == kAllUnits || lun == i) && !list[i]->passes_all_commands()) {
-      list[i]->state().reservations().drop_lock(nullptr);
-    }
+void drop_locks_for_reset(Session& session) {
+  for (const Ref<Lun>& lun : session.luns().list()) {
+    if (!lun->passes_all_commands()) lun->state().reservations().drop_lock(nullptr);
   }
 }
 

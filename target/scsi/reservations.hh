@@ -18,15 +18,14 @@ Nexus nexus_of(const SessionParameters& parameters);
 
 // True: the command ends with RESERVATION CONFLICT. Precondition: question.lun and question.nexus
 // are there.
-bool conflicts_with_reservation(const Question& question, const CommandInfo& info);
+bool conflicts_with_reservation(const Question& question);
 
 // Leaves every other session of the target that the change concerns its unit attention.
-void tell_of_change(Session& own, uint32_t lun, const ReservationChange& change);
+void tell_of_change(Session& own, const Lun& unit, const ReservationChange& change);
 
-// RESERVE gives way to a reset of the unit, to one of all units (kAllUnits), and to the end of its
-// session; persistent reservations do not.
-inline constexpr uint32_t kAllUnits = 0xffffffff;
-void drop_locks_for_reset(Session& session, uint32_t lun);
+// RESERVE gives way to a reset of its unit, to one of all units, and to the end of its session;
+// persistent reservations do not.
+void drop_locks_for_reset(Session& session);
 void drop_locks_of(Session& session);
 
 }  // namespace chiscsi::scsi

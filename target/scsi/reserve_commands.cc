@@ -45,7 +45,7 @@ Ending ending_of(const Execution& execution) {
 Ending conclude(Execution& execution) {
   Command& command = execution.command;
   if (!execution.no_memory && execution.outcome.changed) {
-    tell_of_change(command.session, command.scsi.sc_lun, execution);
+    tell_of_change(command.session, *command.logical_unit, execution);
     if (execution.outcome.aborts) {
       rx::abort_preempted(std::move(execution.function), command, execution);
       return Ending::later();
@@ -96,11 +96,20 @@ Sense check_persistence(const ReserveOutRequest& request, const UnitReservations
   return wrong_parameter(request.action == ReserveOut::kRegisterAndMove ? 17 : 20, 0);
 }
 
+// Who may only read registers itself and nobody else, and leaves the registrations of others as
+// they are: whether they persist, too.
+Sense limit_reader(ReserveOutRequest& request) {
+  if (request.specifies_ports) return kAccessDenied;
+  request.keeps_persistence = true;
+  return kNoSense;
+}
+
 }  // namespace reserve_commands_detail
 
 Sense persistent_reserve_in(const Question& question, Reply& reply) {
   const UnitReservations& unit = question.lun->state().reservations();
-  report_reservations(*unit.current(), question.cdb.service_action(), unit.can_persist(), reply);
+  report_reservations(*question.reservations, question.cdb.service_action(), unit.can_persist(),
+                      reply);
   return kNoSense;
 }
 
@@ -111,13 +120,14 @@ Ending persistent_reserve_out(const Question& question, Bytes parameters, Comman
   Result<ReserveOutcome> parsed = parse_reserve_out(question.cdb, parameters, &execution->parsed);
   if (!parsed.is_ok()) return Ending::with_status(kScsiBusy);
   if (!parsed.value().is_good()) return parsed.value().sense;
-  const Sense sense =
-      check_persistence(execution->parsed.request, question.lun->state().reservations());
+  ReserveOutRequest& request = execution->parsed.request;
+  Sense sense = question.may_write ? kNoSense : limit_reader(request);
+  if (sense.is_good()) sense = check_persistence(request, question.lun->state().reservations());
   if (!sense.is_good()) return sense;
   if (!list_target_ports(*command.session.target(), &execution->target_ports).is_ok()) {
     return Ending::with_status(kScsiBusy);
   }
-  if (execution->parsed.request.action == ReserveOut::kPreemptAndAbort) {
+  if (request.action == ReserveOut::kPreemptAndAbort) {
     execution->function = make<Tmf>(Alloc::kMaySleep, Ref<Session>::share(&command.session));
     if (!execution->function) return Ending::with_status(kScsiBusy);
   }

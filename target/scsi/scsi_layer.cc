@@ -7,7 +7,10 @@
 #include "target/engine.hh"
 #include "target/scsi/command_table.hh"
 #include "target/scsi/driver_port.hh"
+#include "target/scsi/long_commands.hh"
+#include "target/scsi/readiness.hh"
 #include "target/scsi/reservations.hh"
+#include "target/scsi/third_party_copy.hh"
 #include "target/session/session.hh"
 #include "target/session/write_data.hh"
 
@@ -30,8 +33,11 @@ Question question_of(Command& command) {
   question.nexus = &session.parameters;
   question.access = &session.target()->access_states();
   question.rights = &session.rights();
+  question.was_long = command.was_long;
+  question.copies = &session.copies;
   question.may_write = session.rights().may_write(command.scsi.sc_lun);
-  session.unit_attentions.peek(command.scsi.sc_lun, &question.unit_attention);
+  const bool passes = question.lun != nullptr && question.lun->passes_all_commands();
+  session.unit_attentions.peek(command.scsi.sc_lun, &question.unit_attention, passes);
   return question;
 }
 
@@ -82,9 +88,8 @@ void answer(Command& command, const CommandInfo& info, const Question& question)
   scsi::Reply measure{MutableBytes()};
   const Sense sense = info.answer(question, measure);
   if (!sense.is_good()) return conclude_with_sense(command, sense);
-  if (command.expected_length != 0 && measure.size() != 0 && !command.is_read()) {
-    return conclude_with_sense(command, kInvalidFieldInCommandUnit);
-  }
+  // It expects to send data, which nobody takes, and none of the answer.
+  if (command.expected_length != 0 && !command.is_read()) return conclude_as_driver_said(command);
   const size_t size = smaller(info.allocation_length(question.cdb), measure.size());
   Buffer memory;
   if (size != 0) {
@@ -201,23 +206,27 @@ Sense check_reserved_bits(const CommandInfo& info, const scsi::Cdb& cdb) {
   return kNoSense;
 }
 
-// What can be said of a command before anybody runs it.
-Sense check(const CommandInfo& info, const Question& question) {
+// What can be said of a command by its CDB alone.
+Sense check_fields(const CommandInfo& info, const Question& question) {
   const uint8_t control = static_cast<uint8_t>(info.usage_size - 1);
   if (question.cdb.bit(control, kNaca)) return wrong_cdb_field(control, kNaca);
   if (question.lun == nullptr) return info.on_absent_lun ? kNoSense : kNoSuchLun;
-  if (has_reserved_bits(info)) {
-    const Sense sense = check_reserved_bits(info, question.cdb);
-    if (!sense.is_good()) return sense;
-  }
-  if (info.needs_geometry && !question.lun->has_geometry()) return kBecomingReady;
-  if (info.needs_medium && !question.lun->state().has_medium()) return kMediumNotPresent;
-  return kNoSense;
+  return has_reserved_bits(info) ? check_reserved_bits(info, question.cdb) : kNoSense;
 }
 
-// With the write cache switched off every write goes to the medium at once: the class hears it by
-// the FUA bit, which the short form lacks.
-void write_through(Command& command) {
+// Whether the unit can run it now.
+Sense check_unit(const CommandInfo& info, const Question& question) {
+  if (question.lun == nullptr) return kNoSense;
+  const Sense sense = scsi::check_readiness(info, *question.lun);
+  if (!sense.is_good()) return sense;
+  return scsi::check_access(question.access->of(question.portal_group_tag), question.cdb);
+}
+
+// With the write cache switched off every change goes to the medium at once: the class hears it by
+// a flag, and by the FUA bit where there is one, which the short form lacks.
+void write_through(Command& command, const CommandInfo& info) {
+  if (!info.medium->changes_medium) return;
+  command.scsi.sc_flag |= SC_FLAG_WRITE_THROUGH;
   constexpr uint8_t kFua = 0x08;
   uint8_t(&cdb)[scsi::kCdbSize] = command.cdb;
   switch (static_cast<scsi::Opcode>(cdb[0])) {
@@ -249,6 +258,24 @@ void write_through(Command& command) {
   }
 }
 
+// A long CDB becomes the 16-byte one that says the same, for reservations and for the class, too.
+// One that is refused stays as it is.
+Sense shorten(Command& command) {
+  const Bytes cdb = command.whole_cdb();
+  if (command.logical_unit == nullptr || !scsi::is_long(cdb)) return kNoSense;
+  uint8_t shorter[scsi::kCdbSize];
+  const Sense sense = scsi::shorten(cdb, *command.logical_unit, shorter);
+  if (!sense.is_good()) return sense;
+  __builtin_memcpy(command.cdb, shorter, sizeof(shorter));
+  command.long_cdb.reset();
+  command.was_long = true;
+  return kNoSense;
+}
+
+void refuse(Command& command, const Question& question, const Sense& sense) {
+  conclude_with_sense(command, question.was_long ? scsi::in_long_form(sense) : sense);
+}
+
 // True when the class needs not to see it.
 bool takes_medium(Command& command, const CommandInfo& info, const Question& question) {
   bool nothing_to_do = false;
@@ -256,12 +283,12 @@ bool takes_medium(Command& command, const CommandInfo& info, const Question& que
   const Sense sense =
       scsi::check_medium(*question.lun, question.cdb, *info.medium, claim, &nothing_to_do);
   if (!sense.is_good()) {
-    conclude_with_sense(command, sense);
+    refuse(command, question, sense);
   } else if (nothing_to_do) {
     conclude_as_driver_said(command);
   } else if (question.lun->has_write_cache() &&
              question.lun->state().mode().write_cache_disabled()) {
-    write_through(command);
+    write_through(command, info);
   }
   return !sense.is_good() || nothing_to_do;
 }
@@ -275,21 +302,41 @@ bool asks_for_hidden_luns(const Command& command) {
 
 }  // namespace
 
+bool conflicts(Command& command) {
+  const Lun* lun = command.logical_unit;
+  if (lun == nullptr || lun->passes_all_commands()) return false;
+  if (!lun->state().reservations().is_restricted() || !shorten(command).is_good()) return false;
+  const Question question = question_of(command);
+  if (!has_known_attribute(command)) return false;
+  Sense sense;
+  const CommandInfo* info = scsi::find_command(question.cdb, lun, &sense);
+  return info != nullptr && check_fields(*info, question).is_good() &&
+         scsi::conflicts_with_reservation(question);
+}
+
 bool takes(Command& command) {
   const Lun* lun = command.logical_unit;
   if (lun != nullptr && lun->passes_all_commands() && !asks_for_hidden_luns(command)) return false;
+  Sense sense = shorten(command);
+  if (!sense.is_good()) {
+    conclude_with_sense(command, sense);
+    return true;
+  }
   Question question = question_of(command);
   Ref<GlobalSettings> globals;
   if (question.cdb.opcode() == scsi::Opcode::kInquiry) {
     globals = command.session.engine().globals().get();
     question.vendor = globals->vendor_id();
   }
-  Sense sense;
   const CommandInfo* info = scsi::find_command(question.cdb, question.lun, &sense);
-  if (info != nullptr) sense = check(*info, question);
+  if (info != nullptr) sense = check_fields(*info, question);
   if (sense.is_good() && !has_known_attribute(command)) sense = kInvalidMessage;
-  if (sense.is_good() && lun != nullptr) {
-    sense = scsi::check_access(question.access->of(question.portal_group_tag), question.cdb);
+  if (sense.is_good()) sense = check_unit(*info, question);
+  // The answer is written twice, of the same state.
+  Ref<scsi::Reservations> reservations;
+  if (question.cdb.opcode() == scsi::Opcode::kPersistentReserveIn && question.lun != nullptr) {
+    reservations = question.lun->state().reservations().current();
+    question.reservations = reservations.get();
   }
   Ref<TargetSettings> settings;
   if (info != nullptr && info->wants_settings) {
@@ -297,9 +344,7 @@ bool takes(Command& command) {
     question.settings = settings.get();
   }
   if (!sense.is_good()) {
-    conclude_with_sense(command, sense);
-  } else if (lun != nullptr && scsi::conflicts_with_reservation(question, *info)) {
-    conclude_with_status(command, kScsiReservationConflict);
+    refuse(command, question, sense);
   } else if (info->is_medium()) {
     return takes_medium(command, *info, question);
   } else if (info->answer != nullptr) {
@@ -311,6 +356,7 @@ bool takes(Command& command) {
 }
 
 void run(Command& command) {
+  if (command.copy != nullptr) return command.copy->advance();
   // Its memory is in use while a PDU is placed there, or while somebody has promised to end it.
   if (command.buffers_busy() || command.ends_later) return;
   if (command.silent) {
@@ -326,6 +372,8 @@ void finish(Command& command, const scsi::Ending& ending) {
   command.ends_later = false;
   if (command.silent) {
     end_silently(command);
+  } else if (command.failed) {  // Data came that nobody had announced.
+    conclude_with_sense(command, command.failure);
   } else {
     end_with(command, ending);
   }

@@ -14,6 +14,9 @@
 
 namespace chiscsi::scsi_layer {
 
+// Whether a reservation forbids it and nothing in its CDB is wrong, which would be reported before
+// a RESERVATION CONFLICT. The LUN is entered; without one there is none.
+bool conflicts(Command& command);
 // Looks at a command that is ready, its LUN entered. True: the target has concluded it; false: it
 // is for the class of its LUN.
 bool takes(Command& command);

@@ -21,7 +21,7 @@ Ending eject(const Lun& lun, bool flushes) {
 
 Ending load(const Lun& lun, Command& command) {
   if (lun.state().load()) {
-    tell_other_nexuses(command.session, command.scsi.sc_lun, kMediumMayHaveChanged);
+    tell_other_nexuses(command.session, lun, kMediumMayHaveChanged);
   }
   return Ending();
 }

@@ -2,6 +2,7 @@
 //
 // REPORT SUPPORTED OPERATION CODES, which reads the table of commands (SPC-5 section 6.35).
 #include "target/scsi/command_table.hh"
+#include "target/scsi/long_commands.hh"
 
 namespace chiscsi::scsi {
 
@@ -15,26 +16,34 @@ void timeouts(bool wanted, Reply& reply) {
   if (wanted) reply.be16(kTimeoutsSize - 2).zeros(kTimeoutsSize - 2);  // None is stated.
 }
 
+void put_descriptor(const CommandInfo& info, bool with_timeouts, Reply& reply) {
+  const bool acts = info.has_service_action();
+  reply.u8(static_cast<uint8_t>(info.opcode)).u8(0).be16(acts ? info.service_action : 0).u8(0);
+  reply.u8(static_cast<uint8_t>((with_timeouts ? 2 : 0) | (acts ? 1 : 0)));
+  reply.be16(info.usage_size);
+  timeouts(with_timeouts, reply);
+}
+
+// Without the 32-byte commands, which SBC-4 has for units with protection information alone:
+// whoever knows that they are here may ask for one of them.
 void list_all(const Lun* lun, bool with_timeouts, Reply& reply) {
   reply.be32(0);
   for_each_command([&](const CommandInfo& info) {
-    if (!is_offered(info, lun)) return;
-    const bool acts = info.has_service_action();
-    reply.u8(static_cast<uint8_t>(info.opcode)).u8(0).be16(acts ? info.service_action : 0).u8(0);
-    reply.u8(static_cast<uint8_t>((with_timeouts ? 2 : 0) | (acts ? 1 : 0)));
-    reply.be16(info.usage_size);
-    timeouts(with_timeouts, reply);
+    if (is_offered(info, lun)) put_descriptor(info, with_timeouts, reply);
   });
   reply.patch32(0, static_cast<uint32_t>(reply.size() - 4));
 }
 
-void list_one(const CommandInfo* info, bool with_timeouts, Reply& reply) {
-  if (info == nullptr) {
-    reply.u8(0).u8(kNotSupported).be16(0);
-    return;
-  }
+void list_none(Reply& reply) { reply.u8(0).u8(kNotSupported).be16(0); }
+
+void begin_one(uint16_t size, bool with_timeouts, Reply& reply) {
   reply.u8(0).u8(static_cast<uint8_t>((with_timeouts ? 0x80 : 0) | kSupported));
-  reply.be16(info->usage_size);
+  reply.be16(size);
+}
+
+void list_one(const CommandInfo* info, bool with_timeouts, Reply& reply) {
+  if (info == nullptr) return list_none(reply);
+  begin_one(info->usage_size, with_timeouts, reply);
   const size_t begin = reply.size();
   reply.bytes(Bytes(info->usage, info->usage_size));
   // Like the operation code, the service action stands there as it is.
@@ -43,6 +52,19 @@ void list_one(const CommandInfo* info, bool with_timeouts, Reply& reply) {
     reply.patch8(begin + 1, static_cast<uint8_t>(others | info->service_action));
   }
   timeouts(with_timeouts, reply);
+}
+
+void list_long(const Question& question, bool with_timeouts, Reply& reply) {
+  const uint16_t wanted = question.cdb.be16(4);
+  for (const LongCommand& command : long_commands()) {
+    if (command.service_action != wanted || !is_offered(command, question.lun)) continue;
+    uint8_t usage[kLongCdbSize];
+    write_usage(command, usage);
+    begin_one(kLongCdbSize, with_timeouts, reply);
+    reply.bytes(Bytes(usage));
+    return timeouts(with_timeouts, reply);
+  }
+  list_none(reply);
 }
 
 }  // namespace
@@ -54,6 +76,11 @@ Sense report_supported_opcodes(const Question& question, Reply& reply) {
   if (option > 3) return wrong_cdb_field(2, 2);
   if (option == 0) {
     list_all(question.lun, with_timeouts, reply);
+    return kNoSense;
+  }
+  if (cdb.u8(3) == static_cast<uint8_t>(Opcode::kVariableLength)) {
+    if (option == 1) return wrong_cdb_field(2, 2);  // It has service actions.
+    list_long(question, with_timeouts, reply);
     return kNoSense;
   }
   const uint16_t wanted_action = cdb.be16(4);

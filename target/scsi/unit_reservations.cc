@@ -38,6 +38,26 @@ Status UnitReservations::attach(ReservationKeeper& keeper, const UnitName& name)
   return Status();
 }
 
+bool UnitReservations::has_name(const UnitName& name) const {
+  MutexGuard guard(mutex_);
+  return name == name_;
+}
+
+bool UnitReservations::begin_rename(OwnPtr<UnitName> name) {
+  MutexGuard guard(mutex_);
+  const Ref<Reservations> now = current();
+  const bool is_stored = now->persists() && !now->registrants().empty();
+  if (is_stored || storing_ != nullptr) return false;
+  next_name_ = std::move(name);
+  return true;
+}
+
+void UnitReservations::end_rename(bool takes_effect) {
+  MutexGuard guard(mutex_);
+  if (next_name_ && takes_effect) name_ = *next_name_;
+  next_name_.reset();
+}
+
 Ref<Reservations> UnitReservations::current() const {
   SpinGuard guard(state_lock_);
   return state_;
@@ -51,6 +71,7 @@ bool UnitReservations::conflicts(const Nexus& nexus, const Cdb& cdb) const {
 
 // True: there is something to publish.
 bool UnitReservations::apply(ReservationChange& change) {
+  if (change.overtaken) return false;
   change.before = current();
   Result<OwnPtr<Reservations>> copy = change.before->copy();
   change.no_memory = !copy.is_ok();
@@ -62,7 +83,8 @@ bool UnitReservations::apply(ReservationChange& change) {
     change.no_memory = !outcome.is_ok();
     if (change.no_memory) return false;
     change.outcome = outcome.take();
-    return change.outcome.changed;
+    change.no_memory = next_name_ && change.outcome.changed && needs_storing(change);
+    return change.outcome.changed && !change.no_memory;
   }
   const bool locks = change.kind == ReservationChange::Kind::kLock;
   const bool good =
@@ -115,8 +137,11 @@ bool UnitReservations::submit(ReservationChange& change) {
 }
 
 void UnitReservations::drop_lock(const Nexus* nexus) {
-  if (!is_restricted()) return;
   MutexGuard guard(mutex_);
+  waiting_.for_each([&](ReservationChange& change) {
+    const bool locks = change.kind == ReservationChange::Kind::kLock;
+    if (locks && (nexus == nullptr || change.issuer == *nexus)) change.overtaken = true;
+  });
   const Ref<Reservations> now = current();
   if (!now->is_locked() || (nexus != nullptr && !now->is_locked_by(*nexus))) return;
   replace(unlocked_);

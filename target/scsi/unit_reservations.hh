@@ -37,8 +37,9 @@ struct ReservationChange {
 
   // What came of it. `before` and `after` are there when it has changed something.
   ReserveOutcome outcome;
-  bool no_memory = false;
+  bool no_memory = false;  // Or no name to store it by: BUSY, nothing has changed.
   Ref<Reservations> before, after;
+  bool overtaken = false;  // A RESERVE that a reset or the loss of its nexus has ended meanwhile.
 
   // Called when submit() has said that it is not over yet. Context: the keeper's thread.
   void (*done)(ReservationChange& change) = nullptr;
@@ -56,6 +57,12 @@ class UnitReservations : public RefCounted<UnitReservations> {
   // Context: process.
   Status attach(ReservationKeeper& keeper, const UnitName& name);
   bool is_attached() const { return keeper_ != nullptr; }
+  bool has_name(const UnitName& name) const;
+  // Another name for what is to be stored. From here until end_rename() what would have to be
+  // stored ends with BUSY. False: something is stored under the old name, and nothing has changed.
+  bool begin_rename(OwnPtr<UnitName> name);
+  // With `takes_effect` the new name counts; without, or after no begin_rename(), the old one does.
+  void end_rename(bool takes_effect);
   bool can_persist() const { return keeper_ != nullptr; }
 
   // False: there is no reservation of any kind. Context: any.
@@ -67,7 +74,7 @@ class UnitReservations : public RefCounted<UnitReservations> {
 
   // True: the change is over. False: change.done() says so later. Context: process.
   bool submit(ReservationChange& change);
-  // RESERVE of this nexus, or of any for null, is over. Context: process.
+  // RESERVE of this nexus, or of any for null, is over, also one that waits. Context: process.
   void drop_lock(const Nexus* nexus);
 
  private:
@@ -90,9 +97,10 @@ class UnitReservations : public RefCounted<UnitReservations> {
   ReservationChange* storing_ = nullptr;
   List<ReservationChange, &ReservationChange::node> waiting_;
 
-  // Constant once attached.
-  ReservationKeeper* keeper_ = nullptr;
-  UnitName name_;
+  OwnPtr<UnitName> next_name_;  // While the unit is being renamed.
+
+  ReservationKeeper* keeper_ = nullptr;  // Constant once attached.
+  UnitName name_;                        // Constant while something is being stored.
   struct Message : WorkerMessage {
     explicit Message(Handle handler) : WorkerMessage(handler) {}
     UnitReservations* unit = nullptr;

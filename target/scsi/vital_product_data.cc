@@ -2,6 +2,7 @@
 //
 // INQUIRY: vital product data (SPC-5 section 7.7, SBC-4 section 6.6). One row per page.
 #include "target/config/target_settings.hh"
+#include "target/lun/provisioning.hh"
 #include "target/scsi/inquiry.hh"
 
 namespace chiscsi::scsi {
@@ -76,12 +77,11 @@ void ports_page(const Question& question, Reply& reply) {
 
 // ---- 86h: extended INQUIRY data ----
 
-// Commands are given to the class in the order of their CmdSN, with their attribute; to keep the
-// order from there on is its business, so only SIMPLE is promised.
-constexpr uint8_t kSimpsup = 0x01, kVolatileCache = 0x01, kLuiclr = 0x01;
+// HEADSUP, ORDSUP, SIMPSUP: session/task_sets.hh.
+constexpr uint8_t kAttributes = 0x07, kVolatileCache = 0x01, kLuiclr = 0x01;
 
 void extended_page(const Question& question, Reply& reply) {
-  reply.u8(0).u8(kSimpsup).u8(question.lun->has_write_cache() ? kVolatileCache : 0);
+  reply.u8(0).u8(kAttributes).u8(question.lun->has_write_cache() ? kVolatileCache : 0);
   reply.u8(kLuiclr).zeros(0x3c - 4);
 }
 
@@ -121,7 +121,7 @@ void provisioning_page(const Question& question, Reply& reply) {
   const Lun& lun = *question.lun;
   const bool unmaps = lun.runs(CHISCSI_LUN_RUNS_UNMAP);
   const bool by_write_same = unmaps && lun.runs(CHISCSI_LUN_RUNS_WRITE_SAME);
-  reply.u8(0);
+  reply.u8(threshold_exponent(lun));
   reply.u8(static_cast<uint8_t>((unmaps ? kLbpu : 0) | (by_write_same ? kLbpws | kLbpws10 : 0) |
                                 (lun.reads_unmapped_as_zero() ? kLbprz : 0)));
   reply.u8(lun.is_thin() ? kThin : 0).u8(0);
@@ -143,6 +143,7 @@ constexpr VitalPage kVitalPages[] = {
     {0x83, identification_page, nullptr},
     {0x86, extended_page, nullptr},
     {0x88, ports_page, nullptr},
+    {0x8f, third_party_copy_page, takes_copies},
     {0xb0, limits_page, nullptr},
     {0xb1, characteristics_page, nullptr},
     {0xb2, provisioning_page, has_provisioning},

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "target/scsi/cdb.hh"
+
 namespace chiscsi::scsi {
 
 namespace write_commands_detail {
@@ -96,6 +98,31 @@ bool changes_medium(Bytes cdb) {
     default:
       return detail::contains(detail::kAlways, cdb[0]);
   }
+}
+
+bool changes_unit(Bytes cdb) {
+  constexpr uint8_t kRegister = 0, kRegisterAndIgnore = 6;
+  if (cdb.size() < 2) return false;
+  const uint8_t service_action = cdb[1] & 0x1f;
+  switch (static_cast<Opcode>(cdb[0])) {
+    case Opcode::kModeSelect6:
+    case Opcode::kModeSelect10:
+    case Opcode::kReserve6:
+    case Opcode::kReserve10:
+    case Opcode::kStartStopUnit:
+    case Opcode::kPreventAllowMediumRemoval:
+    case Opcode::kLogSelect:
+    case Opcode::kMaintenanceOut:
+      return true;
+    case Opcode::kPersistentReserveOut:
+      return service_action != kRegister && service_action != kRegisterAndIgnore;
+    default:
+      return false;
+  }
+}
+
+bool changes_target(Bytes cdb) {
+  return !cdb.empty() && static_cast<Opcode>(cdb[0]) == Opcode::kMaintenanceOut;
 }
 
 }  // namespace chiscsi::scsi

@@ -43,8 +43,15 @@ void tell_nexuses(Target& target, const Session* except, uint32_t lun, SenseCode
   });
 }
 
-void tell_other_nexuses(Session& own, uint32_t lun, SenseCode code) {
-  tell_nexuses(*own.target(), &own, lun, code);
+void tell_nexuses_everywhere_locked(Target& target, const Session* except, SenseCode code) {
+  target.sessions().for_each([&](SessionEntry& entry) {
+    if (entry.session != except) entry.session->attention_inbox.post_everywhere(code);
+  });
+}
+
+void tell_other_nexuses(Session& own, const Lun& unit, SenseCode code) {
+  uint32_t number;
+  if (own.luns().find_number(unit, &number)) tell_nexuses(*own.target(), &own, number, code);
 }
 
 }  // namespace chiscsi

@@ -15,6 +15,7 @@
 
 namespace chiscsi {
 
+class Lun;
 class Session;
 class Target;
 
@@ -45,7 +46,10 @@ class AttentionInbox {
 // A unit attention for this LUN of the target, for every nexus but that of `except`, which may be
 // null. Context: process.
 void tell_nexuses(Target& target, const Session* except, uint32_t lun, SenseCode code);
-// The same for the other nexuses of the session's target.
-void tell_other_nexuses(Session& own, uint32_t lun, SenseCode code);
+// One for all LUNs of the target, for every nexus but that of `except`. The target's mutex is held.
+void tell_nexuses_everywhere_locked(Target& target, const Session* except, SenseCode code);
+// One for a unit that a command of `own` had entered, by the number that it has now, for the other
+// nexuses of the target.
+void tell_other_nexuses(Session& own, const Lun& unit, SenseCode code);
 
 }  // namespace chiscsi

@@ -14,9 +14,9 @@ namespace {
 constexpr uint32_t kCommandMagic = 0x63734344;
 
 // Indexed by CommandState.
-constexpr const char* kStateNames[] = {"free",       "receiving", "held",
-                                       "ready",      "at_driver", "at_target",
-                                       "responding", "aborting",  "orphaned"};
+constexpr const char* kStateNames[] = {"free",     "receiving", "held",      "ready",
+                                       "dormant",  "at_driver", "at_target", "responding",
+                                       "aborting", "orphaned"};
 static_assert(sizeof(kStateNames) / sizeof(kStateNames[0]) == kCommandStates);
 
 constexpr uint32_t bit(CommandState state) { return 1u << static_cast<int>(state); }
@@ -27,7 +27,9 @@ constexpr uint32_t kFollowers[kCommandStates] = {
     /* kReceiving  */ bit(CommandState::kHeld) | bit(CommandState::kReady) |
         bit(CommandState::kFree),
     /* kHeld       */ bit(CommandState::kReady) | bit(CommandState::kFree),
-    /* kReady      */ bit(CommandState::kAtDriver) | bit(CommandState::kAtTarget) |
+    /* kReady      */ bit(CommandState::kDormant) | bit(CommandState::kAtDriver) |
+        bit(CommandState::kAtTarget) | bit(CommandState::kResponding) | bit(CommandState::kFree),
+    /* kDormant    */ bit(CommandState::kAtDriver) | bit(CommandState::kAtTarget) |
         bit(CommandState::kResponding) | bit(CommandState::kFree),
     /* kAtDriver   */ bit(CommandState::kResponding) | bit(CommandState::kAborting),
     /* kAtTarget   */ bit(CommandState::kAtDriver) | bit(CommandState::kResponding),
@@ -73,9 +75,11 @@ void Command::reset() {
   bidi_read_length = 0;
   long_cdb.reset();
   status_qualifier.store(0, std::memory_order_relaxed);
+  was_long = false;
   immediate = task_open = counted = driver_saw = silent = conclusion_known = response_queued =
       false;
   ends_later = false;
+  copy = inside = nullptr;
   abort_wanted = driver_abort = own_failure = failed = receiving = false;
   pdus_in_flight = 0;
   abort_flag = 0;
@@ -83,6 +87,7 @@ void Command::reset() {
   deadline_ms = 0;
   unsolicited_received = unsolicited_placed = unsolicited_data_sn = 0;
   unsolicited_open = false;
+  placed.forget();
   solicited_to = r2ts_outstanding = r2t_sn = data_sn = burst_sent = data_total = 0;
   response_code = scsi_status = residual_flags = 0;
   residual_count = 0;
@@ -101,7 +106,7 @@ void Command::set_state(CommandState next) {
 }
 
 bool Command::buffers_busy() {
-  if (pdus_in_flight != 0 || receiving) return true;
+  if (pdus_in_flight != 0 || receiving || placed.exists()) return true;
   return phases.find([](const BufferPhase& phase) { return phase.in_network.load(); }) != nullptr;
 }
 

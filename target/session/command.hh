@@ -16,10 +16,12 @@
 #include "iscsi/bhs.hh"
 #include "os/socket.h"
 #include "target/info/command_counters.hh"
+#include "target/lun/orphans.hh"
 #include "target/scsi/sense_code.hh"
 #include "target/session/command_window.hh"
+#include "target/session/task_set.hh"
 #include "target/session/tx_item.hh"
-#include "transport/sg_cursor.hh"
+#include "transport/conn.hh"
 #include "transport/worker.hh"
 
 namespace chiscsi {
@@ -27,22 +29,28 @@ namespace chiscsi {
 class Connection;
 class Lun;
 class Session;
+class UnitState;
 struct Command;
 struct Member;
 struct Tmf;
+struct UnitTaskSet;
+namespace scsi {
+class ThirdPartyCopy;
+}
 
 enum class CommandState : uint8_t {
   kFree,
   kReceiving,   // The command PDU is arriving.
   kHeld,        // Waits in the command window for its CmdSN.
   kReady,       // Waits for the end of the receive pass to be handed over.
+  kDormant,     // Waits in its task set for commands before it (TaskSets).
   kAtDriver,    // The storage driver has it.
   kAtTarget,    // The target runs it: parameter data is arriving, or it ends later.
   kResponding,  // Execution has ended; data, status or buffers are still with us.
   kAborting,    // fp_scsi_cmd_abort() was called; the driver owes an answer.
   kOrphaned,    // The answer did not come in time. Only the driver's call brings it back.
 };
-inline constexpr int kCommandStates = 9;
+inline constexpr int kCommandStates = 10;
 // For traces and tests.
 const char* command_state_name(CommandState state);
 // Whether a command may go from one state to the other.
@@ -92,7 +100,7 @@ struct Command : TxItem {
   bool is_write() const { return (flags & iscsi::kCommandWrite) != 0; }
   bool is_read() const { return (flags & iscsi::kCommandRead) != 0; }
   // True while memory of the driver may be read or written on behalf of this command: a PDU of it
-  // is being sent or received, or the network still refers to a buffer.
+  // is being sent or received, the network still refers to a buffer, or the transport places data.
   bool buffers_busy();
   // True when there is a PDU of this command to be pulled.
   bool has_tx_work();
@@ -116,6 +124,7 @@ struct Command : TxItem {
   uint8_t priority = 0;           // Of RFC 7144; 0 without it.
   uint32_t bidi_read_length = 0;  // Of a bidirectional command, which we refuse.
   bool immediate = false;
+  bool was_long = false;          // Its CDB had 32 bytes, and has 16 now.
   bool task_open = false;         // One of the member's open commands.
   bool counted = false;           // Occupies a place of the command window.
   bool driver_saw = false;        // fp_scsi_cmd_cdb_rcved() was called.
@@ -131,6 +140,10 @@ struct Command : TxItem {
   uint32_t pdus_in_flight = 0;    // Pulled by the transport and not sent yet.
   Tmf* tmf = nullptr;             // The task management function that waits for it.
   Sequenced sequenced;
+  const UnitState* task_unit = nullptr;  // Of the task set that it is in; null: in none.
+  UnitTaskSet* task_set = nullptr;       // Where its unit has one that is kept.
+  TaskSetPlace task_place;
+  Orphan orphan;             // In its unit's list, when the driver does not give it back.
   ListNode table_node;       // In the task table, by Initiator Task Tag.
   ListNode session_node;     // In the session's list of live commands, or its free list.
   ListNode work_node;        // In the session's list of commands with hooks to call.
@@ -151,10 +164,13 @@ struct Command : TxItem {
   uint32_t data_sn = 0;     // Of Data-In PDUs.
   uint32_t burst_sent = 0;  // Bytes of the current Data-In sequence.
   uint32_t data_total = 0;  // Bytes of all phases that go over the wire.
+  PlacedTask placed;        // While the transport writes to the phases by itself.
   BufferPhase inline_phase;
   // Of a command that the target runs.
   Buffer own_data;          // Its answer or its parameter data; the inline phase refers to it.
   bool ends_later = false;  // scsi_layer::finish() ends it, and it stays until then.
+  scsi::ThirdPartyCopy* copy = nullptr;    // Of EXTENDED COPY: its execution.
+  scsi::ThirdPartyCopy* inside = nullptr;  // It is a read or a write of that copy.
 
   // The response.
   SenseCode failure{};

@@ -29,7 +29,7 @@ class CommandPool {
 
  private:
   static constexpr uint32_t kChunk = 8;
-  static constexpr uint32_t kMaxCommands = 2048 + 64;
+  static constexpr uint32_t kMaxCommands = 2048 + 128;
   bool grow(Alloc mode);
 
   struct Chunk {

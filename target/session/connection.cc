@@ -11,6 +11,7 @@
 #include "target/login_service.hh"
 #include "target/rx/rx.hh"
 #include "target/session/session.hh"
+#include "target/session/write_data.hh"
 #include "target/trace.hh"
 #include "target/tx/tx.hh"
 
@@ -209,6 +210,7 @@ RxAction Connection::on_header(RxPdu& pdu, Placement* placement) {
 
 RxAction Connection::on_pdu(RxPdu& pdu) {
   last_receive_ms = os_now_ms();
+  heard_ = true;
   RxAction action = RxAction::kContinue;
   if (phase_ == ConnectionPhase::kLogin) {
     login_->on_pdu(pdu);
@@ -223,9 +225,20 @@ void Connection::on_header_digest_error() { drop("header digest error"); }
 
 void Connection::on_pass_end() {
   if (phase_ == ConnectionPhase::kLogin) return login_->run();
-  if (!session_) return;
+  // The last Login Response may count as sent in this very pass: the session that the connection
+  // has joined is another worker's, where it is going.
+  if (!session_ || phase_ == ConnectionPhase::kMoving) return;
   session_->run_work();
   provide_memory();
+}
+
+void Connection::discard_arriving(Command& command) {
+  if (rx.command != &command) return;
+  rx.command = nullptr;
+  rx.r2t = nullptr;
+  rx.discard = true;
+  command.receiving = false;
+  conn_->discard_rest();
 }
 
 // Receiving may have paused for memory that takes sleeping to get.
@@ -294,11 +307,17 @@ void Connection::pdu_dropped(TxPdu& pdu) {
   if (item != nullptr && item->kind == TxKind::kControl) destroy(static_cast<ControlPdu*>(item));
 }
 
+void Connection::on_placed(const Landing& landing) {
+  static_cast<R2t*>(landing.item)->placed = true;
+}
+
+void Connection::on_released(PlacedTask& task) {
+  write_data::released(container_of(task, &Command::placed));
+}
+
 void Connection::on_moved() {
   worker_ = &session_->worker();
   login_.reset();
-  conn_->set_digests(parameters.header_digest == DigestType::kCrc32c,
-                     parameters.data_digest == DigestType::kCrc32c);
   phase_ = ConnectionPhase::kFullFeature;
   exp_stat_sn = stat_sn;  // Nothing of the login needs a fence.
   describe_status();

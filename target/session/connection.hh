@@ -59,6 +59,9 @@ class Connection final : public ConnUser {
   // The login has succeeded: goes over to `session` and its worker, which owns it from then on.
   void join(Ref<Session> session, Ref<Member> member, const ConnectionParameters& parameters);
 
+  // Nothing whole has come on it since it was accepted.
+  bool awaits_first_pdu() const { return !ending_ && !heard_; }
+
   // Puts an item at the end of the send queue, unless it is there. Items are served in order.
   void queue(TxItem& item);
   void queue_control(OwnPtr<ControlPdu> pdu);
@@ -94,6 +97,8 @@ class Connection final : public ConnUser {
   // The initiator has answered our last ping, and with it all that went before.
   void ping_answered() { ping_outstanding = fence_raised_ = false; }
   bool is_fence_raised() const { return fence_raised_; }
+  // The command that a data segment is arriving for has no use for the rest of it.
+  void discard_arriving(Command& command);
   // A command or a control PDU has ended: goes on if receiving had paused for want of it.
   void command_freed();
   // The time-out of the portal group; 0: no check.
@@ -107,6 +112,8 @@ class Connection final : public ConnUser {
   bool next_pdu(TxPdu* pdu) override;
   void pdu_sent(TxPdu& pdu) override;
   void pdu_dropped(TxPdu& pdu) override;
+  void on_placed(const Landing& landing) override;
+  void on_released(PlacedTask& task) override;
   void on_moved() override;
   void on_closed(CloseReason reason) override;
 
@@ -171,6 +178,7 @@ class Connection final : public ConnUser {
   AddressText peer_text_;
   uint32_t keepalive_s_ = 0;
   bool ending_ = false;
+  bool heard_ = false;  // A whole PDU has come.
   bool paused_ = false;
   bool logged_out_ = false;
   bool dropped_ = false;

@@ -45,7 +45,6 @@ void Notices::deliver() {
   if (!session_.is_active()) return;
   const uint32_t pending = pending_.exchange(0);
   if (holds(pending, Notice::kLunsChanged)) {
-    session_.unit_attentions.establish_everywhere(kReportedLunsChanged);
     if (Connection* connection = any_connection()) {
       async_message::report_scsi_event(*connection, kReportedLunsChanged);
     }

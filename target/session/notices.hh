@@ -3,7 +3,8 @@
 // Notices: what the control plane wants an initiator to hear, on its way to the session's worker.
 //
 // A notice is one bit, so that any number of reloads in a row are told once. It becomes an
-// Asynchronous Message and, for a change of logical units, a unit attention.
+// Asynchronous Message. The unit attention of a change of logical units does not come this way: it
+// has to be there before the first command for another device (Target::replace()).
 #pragma once
 
 #include <atomic>

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The R2T pool. The low half of a tag is the index, the high half the generation; 0xffff is never a
-// generation, so the reserved tag cannot appear.
+// The R2T pool. The low half of a tag is the index, the high half the generation, which has 15
+// bits: a transport that places data has to tell its own tags from these, and needs a bit for it.
+// The last value is never a generation, so no tag is above 0x7ffeffff.
 #include "target/session/r2t.hh"
+
+#include "base/wire_index.hh"
 
 namespace chiscsi {
 
 namespace {
 constexpr uint32_t kIndexBits = 16;
 constexpr uint32_t kIndexMask = 0xffff;
-constexpr uint32_t kGenerations = 0xffff;
+constexpr uint32_t kGenerations = 0x7fff;
 }  // namespace
 
 R2tPool::~R2tPool() {
@@ -41,6 +44,7 @@ R2t* R2tPool::take() {
   r2t->target_transfer_tag = (generation << kIndexBits) | index;
   r2t->received = 0;
   r2t->next_data_sn = 0;
+  r2t->placed = false;
   used_.push_back(*r2t);
   return r2t;
 }
@@ -54,8 +58,9 @@ void R2tPool::give_back(R2t& r2t) {
 }
 
 R2t* R2tPool::find(uint32_t target_transfer_tag) {
-  const uint32_t index = target_transfer_tag & kIndexMask;
-  if (index >= chunk_count_ * kChunk) return nullptr;
+  const uint32_t sent = target_transfer_tag & kIndexMask, count = chunk_count_ * kChunk;
+  if (sent >= count) return nullptr;
+  const size_t index = wire_index(sent, count);
   R2t& r2t = chunks_[index / kChunk][index % kChunk];
   const bool live = r2t.command != nullptr && r2t.target_transfer_tag == target_transfer_tag;
   return live ? &r2t : nullptr;

@@ -29,7 +29,8 @@ struct R2t : TxItem {
   uint32_t next_data_sn = 0;
   uint32_t r2t_sn = 0;
   uint32_t target_transfer_tag = 0;
-  ListNode pool_node;  // In the free list, or in the list of those in use.
+  bool placed = false;  // The transport puts its data into its place.
+  ListNode pool_node;   // In the free list, or in the list of those in use.
 };
 
 class R2tPool {

@@ -16,6 +16,7 @@
 #include "target/scsi/driver_port.hh"
 #include "target/scsi/reservations.hh"
 #include "target/scsi/scsi_layer.hh"
+#include "target/scsi/third_party_copy.hh"
 #include "target/session/connection.hh"
 #include "target/session/write_data.hh"
 #include "target/trace.hh"
@@ -25,7 +26,8 @@ namespace chiscsi {
 namespace {
 
 constexpr uint64_t kSweepMs = 500;
-constexpr uint32_t kImmediateReserve = 34;
+constexpr uint32_t kMaxDiscoverySessions = 1024;
+constexpr uint32_t kImmediateReserve = 34;  // And one for each connection.
 
 const char* text_of(EndReason reason) {
   switch (reason) {
@@ -43,6 +45,8 @@ const char* text_of(EndReason reason) {
       return "target reset";
     case EndReason::kFormatError:
       return "format error";
+    case EndReason::kCrowdedOut:
+      return "too many discovery sessions";
     case EndReason::kShutdown:
       return "shutdown";
     default:
@@ -58,13 +62,13 @@ bool is_announced(EndReason reason) {
          reason == EndReason::kAdministrator;
 }
 
+}  // namespace
+
 bool same_port(const SessionParameters& a, const SessionParameters& b) {
   return equal_bytes(Bytes(a.isid, 6), Bytes(b.isid, 6)) &&
          a.portal_group_tag == b.portal_group_tag &&
          a.initiator_name.text() == b.initiator_name.text();
 }
-
-}  // namespace
 
 Session::Session(Engine& engine, Worker& worker, Ref<Target> target)
     : engine_(engine), worker_(worker), target_(std::move(target)) {
@@ -93,7 +97,8 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   session->window.start(Serial(parameters.initial_cmd_sn), parameters.max_commands);
   // The last Login Response tells the whole window.
   session->note_told(parameters.initial_cmd_sn, session->window.max_cmd_sn().value());
-  session->pool_.set_limit(parameters.max_commands + kImmediateReserve);
+  session->pool_.set_limit(parameters.max_commands + kImmediateReserve +
+                           parameters.max_connections + scsi::CopyResults::kMaxRunning);
   return session;
 }
 
@@ -106,6 +111,26 @@ bool Session::same_portal(const Session& other) const {
   return target_ || same_endpoint(portal, other.portal);
 }
 
+// Only who has proven to be who leads a session may end it. In a discovery session nothing was
+// proven to the target: the accounts of discovery are not its own.
+bool Session::may_replace(const Session& older) const {
+  if (is_discovery() != older.is_discovery()) return !is_discovery();
+  const Text account = older.parameters.chap_name.text();
+  return account.empty() || account == parameters.chap_name.text();
+}
+
+// Discovery may be open to anyone, and such a session may stay for ever: the oldest one goes before
+// all of them together keep others out. The list is locked.
+void Session::make_room(SessionList& list) {
+  uint32_t count = 0;
+  SessionEntry* oldest = nullptr;
+  list.for_each([&](SessionEntry& other) {
+    if (other.session->is_end_requested()) return;
+    if (count++ == 0) oldest = &other;
+  });
+  if (count >= kMaxDiscoverySessions) oldest->session->request_end(EndReason::kCrowdedOut);
+}
+
 Status Session::enter(SessionEndWaiter* waiter) {
   MutexGuard guard(list_mutex());
   if (target_ && target_->is_removed()) return Error::kShutdown;
@@ -113,11 +138,13 @@ Status Session::enter(SessionEndWaiter* waiter) {
   SessionEntry* older = list.find([&](const SessionEntry& other) {
     return same_port(other.session->parameters, parameters) && same_portal(*other.session);
   });
+  if (older != nullptr && !may_replace(*older->session)) return Error::kNotPermitted;
   if (older != nullptr) {
     older->session->end_waiters.push_back(*waiter);
     older->session->request_end(EndReason::kReinstated);
     return Error::kExists;
   }
+  if (!target_) make_room(list);
   list.push_back(entry);
   publish();
   return Status();
@@ -189,6 +216,11 @@ void Session::end(EndReason reason) {
   if (places_taken_ == 0) request_end(reason);
 }
 
+void Session::give_up_holds() {
+  preventions.clear();
+  if (commands.empty()) scsi::drop_locks_of(*this);
+}
+
 const LunMap& Session::luns() {
   if (luns_seen_ != target_->lun_generation()) luns_ = target_->luns(&luns_seen_);
   return *luns_;
@@ -213,13 +245,14 @@ Lun* Session::enter_lun_of_class(uint32_t class_index) {
 }
 
 void Session::leave_lun(Lun& lun) {
-  if (lun.leave()) os_event_signal(target_->progress());
+  if (lun.leave_to(engine_.closing_worker())) os_event_signal(target_->progress());
 }
 
 Command* Session::new_command() { return pool_.take(); }
 
 void Session::forget_task(Command& command) {
   tasks.remove(command);
+  task_sets.leave(command);
   if (command.member != nullptr) command.member->command_over(command);
   if (std::exchange(command.counted, false)) window.command_ended();
   if (std::exchange(command.immediate, false)) --immediate_commands;
@@ -237,6 +270,7 @@ void Session::count(const Command& command) {
 }
 
 void Session::free_command(Command& command) {
+  if (command.inside != nullptr) command.inside->inner_over(command);
   count(command);
   forget_task(command);
   window.remove(command.sequenced);
@@ -248,7 +282,10 @@ void Session::free_command(Command& command) {
   scsi_layer::release_data(command);
   if (command.tmf != nullptr) rx::tmf_command_ended(*command.tmf);
   command.tmf = nullptr;
-  if (Lun* lun = std::exchange(command.logical_unit, nullptr)) leave_lun(*lun);
+  if (Lun* lun = std::exchange(command.logical_unit, nullptr)) {
+    if (command.orphan.node.is_linked()) lun->state().orphans().remove(command.orphan);
+    leave_lun(*lun);
+  }
   command.set_state(CommandState::kFree);
   if (Member* member = command.member) {
     member->release(command);
@@ -272,12 +309,14 @@ void Session::add_work(Command& command) {
 
 void Session::run_command(Command& command) {
   if (command.state == CommandState::kReady && !command.silent) driver_port::deliver(command);
+  if (command.state == CommandState::kDormant && !command.silent) driver_port::go_on(command);
   if (command.driver_saw) driver_port::give_back_complete_phases(command);
   if (command.state == CommandState::kAtTarget) scsi_layer::run(command);
   driver_port::end_if_over(command);
 }
 
 void Session::run_work() {
+  CHISCSI_CHECK(worker_.is_current());
   if (working_) return;
   Ref<Session> keep = Ref<Session>::share(this);
   working_ = true;
@@ -321,7 +360,8 @@ void Session::sweep() {
     if (command.state == CommandState::kAborting) {
       driver_port::give_up(command);
     } else if (command.connection != nullptr) {
-      command.connection->drop("write data did not come in time");
+      command.connection->drop(command.placed.asked ? "its transport keeps write buffers"
+                                                    : "write data did not come in time");
     }
   });
   tmfs.for_each([&](Tmf& tmf) {

@@ -18,6 +18,7 @@
 #include "target/info/roster.hh"
 #include "target/login/parameters.hh"
 #include "target/lun/lun_rights.hh"
+#include "target/scsi/copy_results.hh"
 #include "target/session/attention_inbox.hh"
 #include "target/session/command.hh"
 #include "target/session/command_pool.hh"
@@ -26,6 +27,7 @@
 #include "target/session/notices.hh"
 #include "target/session/preventions.hh"
 #include "target/session/r2t.hh"
+#include "target/session/task_sets.hh"
 #include "target/session/task_table.hh"
 #include "target/session/tmf.hh"
 #include "target/session/unit_attention.hh"
@@ -50,6 +52,7 @@ enum class EndReason : uint8_t {
   kAdministrator,
   kTargetReset,
   kFormatError,
+  kCrowdedOut,
   kShutdown,
 };
 
@@ -60,6 +63,9 @@ struct SessionEndWaiter {
   Worker* worker = nullptr;
   WorkerMessage* message = nullptr;
 };
+
+// Whether they are of one I_T nexus: the same initiator port and target port.
+bool same_port(const SessionParameters& a, const SessionParameters& b);
 
 class Session : public RefCounted<Session> {
  public:
@@ -72,7 +78,8 @@ class Session : public RefCounted<Session> {
 
   // The login was accepted: the session enters its list, or Error::kShutdown when the target is
   // being removed, or kExists when an older session of the initiator port is still there; `waiter`
-  // is then told of its end, which is asked for. Context: the login worker.
+  // is then told of its end, which is asked for; or kNotPermitted when that one is not ours to end.
+  // Context: the login worker.
   Status enter(SessionEndWaiter* waiter);
   // The mutex of the list that the session enters: its target's, or that of the discovery sessions
   // without a target.
@@ -117,6 +124,10 @@ class Session : public RefCounted<Session> {
   void request_end(EndReason reason);
   // The same on the worker, at once. Never destroys the session before it returns.
   void end(EndReason reason);
+  // What the initiator holds of units, by PREVENT and RESERVE, shall be free when it sees the
+  // answer to its logout (RFC 7143 section 11.15): its next session may be another nexus. Not so a
+  // reservation while commands are left that may still write; the end of the session gives up all.
+  void give_up_holds();
   bool is_active() const { return state_ == SessionState::kActive; }
   bool has_ended() const { return state_ == SessionState::kEnded; }
   // Full feature phase has ended or is about to. Context: any.
@@ -174,11 +185,13 @@ class Session : public RefCounted<Session> {
   // Worker-owned.
   CommandWindow window;
   TaskTable tasks;
+  TaskSets task_sets{*this};
   R2tPool r2ts;
   TmfList tmfs;
   UnitAttentions unit_attentions;
   Preventions preventions;
-  MemberList members;  // The connections, those to come, and those gone with commands left.
+  scsi::CopyResults copies;  // Third-party copies, running and over.
+  MemberList members;        // The connections, those to come, and those gone with commands left.
   List<Sequenced, &Sequenced::window_node> requests;  // HeldPdus to be executed, in order.
   List<Command, &Command::session_node> commands;     // All that are not free.
   uint32_t immediate_commands = 0;
@@ -192,10 +205,12 @@ class Session : public RefCounted<Session> {
   List<SessionEndWaiter, &SessionEndWaiter::node> end_waiters;
 
  private:
+  bool may_replace(const Session& older) const;
   static void on_end_message(WorkerMessage& message);
   static void on_sweep(Timer& timer);
   void sweep();
   void publish();
+  static void make_room(SessionList& list);
   bool same_portal(const Session& other) const;
   void start_full_feature(Connection& connection);
   void run_command(Command& command);

@@ -177,12 +177,34 @@ void Session::announce_loss(const Member& lost) {
   if (other != nullptr) other->connection->announce_drop(lost.cid);
 }
 
-// A command that ends in silence may open a window that the initiator believes to be closed. When
-// no PDU is on its way that would say so, one is made for it (section 11.4.11).
+namespace {
+
+// Whether some command, or a task management function, will have a response.
+bool owes_response(Session& session) {
+  const auto has_response = [](const Command& command) {
+    return !command.silent && !command.response_queued;
+  };
+  const auto has_answer = [](const Tmf& tmf) { return !tmf.is_part(); };
+  return session.commands.find(has_response) != nullptr || session.tmfs.find(has_answer) != nullptr;
+}
+
+// Whether the initiator ought to be told of its window: it believes it to be closed, or knows of
+// less than half of it and no response will tell it more.
+bool understates_window(Session& session) {
+  CommandWindow& window = session.window;
+  const Serial told(session.told_max_cmd_sn());
+  if (window.max_cmd_sn() <= told) return false;
+  if (told < window.exp_cmd_sn()) return true;
+  const uint32_t known = told.value() - window.exp_cmd_sn().value() + 1;
+  return known < window.size() / 2 && !owes_response(session);
+}
+
+}  // namespace
+
+// A command that ends in silence opens the window by one. When no PDU is on its way that would say
+// so, one is made for it (section 11.4.11).
 void Session::tell_of_open_window() {
-  const Serial told(told_max_cmd_sn());
-  const bool believed_closed = told < window.exp_cmd_sn();
-  if (state_ != SessionState::kActive || !believed_closed || window.max_cmd_sn() <= told) return;
+  if (state_ != SessionState::kActive || !understates_window(*this)) return;
   Member* teller = nullptr;
   Member* talking = members.find([&](Member& member) {
     const bool alive = member.state == MemberState::kActive && !member.connection->is_ending();
@@ -221,7 +243,7 @@ bool Session::is_fence_clear(const Connection* issuing) {
 void Session::note_termination(const Command& command) {
   const bool waited =
       command.state == CommandState::kReceiving || command.state == CommandState::kHeld;
-  if (waited || command.silent || command.response_queued) return;
+  if (waited || command.silent || command.response_queued || command.inside != nullptr) return;
   unit_attentions.establish(driver_port::decode_lun(command.lun), kClearedByProtocolEvent);
 }
 
@@ -234,6 +256,7 @@ void Session::terminate_commands(Member& member) {
       command.connection = nullptr;
       command.pdus_in_flight = 0;
       command.receiving = false;
+      command.placed.forget();
     } else if (command.state == CommandState::kReceiving) {
       return;
     }

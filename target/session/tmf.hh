@@ -24,7 +24,11 @@ namespace chiscsi {
 class Connection;
 class Lun;
 class Session;
+class UnitState;
 struct Command;
+namespace scsi {
+class Reservations;
+}
 
 enum class TmfStage : uint8_t {
   kGathering,  // Waits for the commands before it, by CmdSN; nothing is named yet.
@@ -50,35 +54,43 @@ struct Tmf : RefCounted<Tmf> {
   Ref<Session> session;  // The one that sent the function, or the one a part is in.
   Ref<Tmf> whole;        // Of a part.
   uint32_t initiator_task_tag = 0;
+  uint32_t referenced_task_tag = 0;  // Of ABORT TASK.
   uint8_t function = 0;
   bool immediate = false;
   uint32_t lun = 0;
   Serial cmd_sn;
   uint64_t deadline_ms = 0;
+  // Of a function of one unit that the target speaks for: a reload may give its device another
+  // number.
+  Ref<UnitState> unit;
 
   // Worker-owned.
   ListNode session_node;
   Connection* connection = nullptr;  // The response goes there; null when it is gone.
   TmfStage stage = TmfStage::kGathering;
-  uint32_t commands_left = 0;     // Of those it names, how many have not ended.
+  uint32_t commands_left = 0;     // Of those it waits for, how many have not ended.
   uint64_t data_deadline_ms = 0;  // Of the wait for data of its commands; 0 when there is none.
   bool tells_driver = false;      // fp_tmf_execute() is to be called in its turn.
   bool asked = false;             // It was called, for the class whose turn it is.
   bool fence_raised = false;
+  bool counted = false;           // Has a place in the window, as a command has.
   bool over = false;              // Of a part: the whole has been told.
-  bool incomplete = false;        // Some session could not be told, for want of memory.
   Lun* logical_unit = nullptr;    // Entered while its class runs the function.
   uint32_t classes_told = 0;      // A bit for each LUN class that a target reset went to.
   uint8_t outcome = 0;            // The first bad answer of these.
   Command* command = nullptr;     // Of ABORT TASK. Used only while it is named by this function.
   Command* preempting = nullptr;  // The PREEMPT AND ABORT that ends with this function.
-  ListNode part_node;             // In `parts`, which belongs to the worker of the whole.
+  Ref<scsi::Reservations> before, after;  // Of that one.
+  ListNode part_node;                     // In `parts`, which belongs to the worker of the whole.
   List<Tmf, &Tmf::part_node> parts;
 
   // Between the workers of whole and parts. Of the whole:
   std::atomic<uint32_t> parts_naming{0};  // Have not named their commands yet.
   std::atomic<uint32_t> parts_left{0};    // Have commands that have not ended.
   std::atomic<bool> dropped{false};       // It is over: nobody is to be told.
+  // A driver may still have commands that it was to end, or some session could not be told of it,
+  // for want of memory.
+  std::atomic<bool> incomplete{false};
   // Of a part: the driver was told, what it still holds is to be aborted.
   std::atomic<bool> abort_rest{false};
 

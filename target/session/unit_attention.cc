@@ -6,6 +6,15 @@
 
 namespace chiscsi {
 
+namespace {
+
+bool tells_of_reset(SenseCode code) {
+  constexpr uint8_t kUnitAttentionKey = 0x06, kResetAsc = 0x29;
+  return code.key == kUnitAttentionKey && code.asc == kResetAsc;
+}
+
+}  // namespace
+
 bool reports_unit_attention(uint8_t operation_code) {
   constexpr uint8_t kRequestSense = 0x03;
   constexpr uint8_t kInquiry = 0x12;
@@ -13,9 +22,11 @@ bool reports_unit_attention(uint8_t operation_code) {
          operation_code != kReportLuns;
 }
 
-bool UnitAttentions::Everywhere::is_reported(uint32_t lun) const {
+// It concerns the unit, and was not reported for it yet.
+bool UnitAttentions::Everywhere::is_for(uint32_t lun, bool passes) const {
   const uint32_t bit = lun % kUnits;
-  return (reported[bit / 32] & (1u << (bit % 32))) != 0;
+  const bool is_reported = (reported[bit / 32] & (1u << (bit % 32))) != 0;
+  return !is_reported && (scope == Scope::kAll || !passes);
 }
 
 void UnitAttentions::Everywhere::report(uint32_t lun) {
@@ -49,52 +60,62 @@ void UnitAttentions::establish(uint32_t lun, SenseCode code) {
   singles_[count_++] = {lun, code};
 }
 
-void UnitAttentions::establish_everywhere(SenseCode code) {
-  for (uint32_t i = 0; i < everywhere_count_; ++i) {
-    if (everywhere_[i].code == code) {
-      remove_everywhere(i);
-      break;
-    }
+// One that is for all units stays beside one of its kind that is for less of them.
+void UnitAttentions::establish_everywhere(SenseCode code, Scope scope) {
+  for (uint32_t i = everywhere_count_; i-- != 0;) {
+    const Everywhere& other = everywhere_[i];
+    if (other.code == code && (scope == Scope::kAll || other.scope == scope)) remove_everywhere(i);
   }
   if (everywhere_count_ == kEverywhere) return overflow();
-  everywhere_[everywhere_count_++] = {code, {}};
+  everywhere_[everywhere_count_++] = {code, scope, {}};
 }
 
 void UnitAttentions::establish_all(const UnitAttentions& other) {
   for (uint32_t i = 0; i < other.count_; ++i)
     establish(other.singles_[i].lun, other.singles_[i].code);
   for (uint32_t i = 0; i < other.everywhere_count_; ++i)
-    establish_everywhere(other.everywhere_[i].code);
+    establish_everywhere(other.everywhere_[i].code, other.everywhere_[i].scope);
 }
 
-bool UnitAttentions::peek(uint32_t lun, SenseCode* code) const {
+bool UnitAttentions::find(uint32_t lun, bool passes, bool resets_only, SenseCode* code) const {
+  const auto is_meant = [&](SenseCode found) { return !resets_only || tells_of_reset(found); };
   for (uint32_t i = 0; i < count_; ++i) {
-    if (singles_[i].lun != lun) continue;
+    if (singles_[i].lun != lun || !is_meant(singles_[i].code)) continue;
     *code = singles_[i].code;
     return true;
   }
   for (uint32_t i = 0; i < everywhere_count_; ++i) {
-    if (everywhere_[i].is_reported(lun)) continue;
+    if (!everywhere_[i].is_for(lun, passes) || !is_meant(everywhere_[i].code)) continue;
     *code = everywhere_[i].code;
     return true;
   }
   return false;
 }
 
-bool UnitAttentions::take(uint32_t lun, SenseCode* code) {
+void UnitAttentions::end(uint32_t lun, bool passes, SenseCode code) {
   for (uint32_t i = 0; i < count_; ++i) {
-    if (singles_[i].lun != lun) continue;
-    *code = singles_[i].code;
-    remove_single(i);
-    return true;
+    if (singles_[i].lun == lun && singles_[i].code == code) return remove_single(i);
   }
   for (uint32_t i = 0; i < everywhere_count_; ++i) {
-    if (everywhere_[i].is_reported(lun)) continue;
-    *code = everywhere_[i].code;
-    everywhere_[i].report(lun);
-    return true;
+    Everywhere& other = everywhere_[i];
+    if (other.code == code && other.is_for(lun, passes)) other.report(lun);
   }
-  return false;
+}
+
+bool UnitAttentions::peek(uint32_t lun, SenseCode* code, bool passes) const {
+  return find(lun, passes, false, code);
+}
+
+bool UnitAttentions::take(uint32_t lun, SenseCode* code, bool passes) {
+  if (!find(lun, passes, false, code)) return false;
+  end(lun, passes, *code);
+  return true;
+}
+
+bool UnitAttentions::take_reset(uint32_t lun, SenseCode* code) {
+  if (!find(lun, false, true, code)) return false;
+  end(lun, false, *code);
+  return true;
 }
 
 void UnitAttentions::clear(SenseCode code) {

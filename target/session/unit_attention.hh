@@ -22,6 +22,7 @@ inline constexpr SenseCode kMediumMayHaveChanged{0x06, 0x28, 0x00};
 inline constexpr SenseCode kCapacityChanged{0x06, 0x2a, 0x09};
 inline constexpr SenseCode kModeParametersChanged{0x06, 0x2a, 0x01};
 inline constexpr SenseCode kCommandsCleared{0x06, 0x2f, 0x00};
+inline constexpr SenseCode kSoftThresholdReached{0x06, 0x38, 0x07};
 inline constexpr SenseCode kReportedLunsChanged{0x06, 0x3f, 0x0e};
 // RFC 7143 section 11.14.5.
 inline constexpr SenseCode kClearedByProtocolEvent{0x06, 0x47, 0x7f};
@@ -39,14 +40,24 @@ class UnitAttentions {
   static constexpr uint32_t kEverywhere = 4;
   static constexpr uint32_t kUnits = 256;
 
+  // The units that a condition of all of them is for: those for which the target speaks are the
+  // ones whose class leaves the answers to it.
+  enum class Scope : uint8_t { kAll, kSpokenFor };
+
   void establish(uint32_t lun, SenseCode code);
-  void establish_everywhere(SenseCode code);
+  // However many units there are, it costs the same.
+  void establish_everywhere(SenseCode code, Scope scope = Scope::kAll);
   // All that `other` holds and has not reported yet for any unit.
   void establish_all(const UnitAttentions& other);
-  // The condition to report for this unit, which is over with that. False: there is none.
-  bool take(uint32_t lun, SenseCode* code);
+  // The condition to report for this unit, which is over with that. False: there is none. `passes`:
+  // its class runs each command by itself, so that the target does not speak for it.
+  bool take(uint32_t lun, SenseCode* code, bool passes = false);
   // The same without any effect.
-  bool peek(uint32_t lun, SenseCode* code) const;
+  bool peek(uint32_t lun, SenseCode* code, bool passes = false) const;
+  // The oldest one that takes precedence over RESERVATION CONFLICT: that of a reset of whatever
+  // kind, or of the loss of the nexus (SAM-5 section 5.3.3). What is pending besides stays. For a
+  // unit for which the target speaks.
+  bool take_reset(uint32_t lun, SenseCode* code);
   // Ends all conditions of a kind: REPORT LUNS tells of changed LUNs by itself.
   void clear(SenseCode code);
   bool empty() const { return count_ == 0 && everywhere_count_ == 0; }
@@ -58,13 +69,18 @@ class UnitAttentions {
   };
   struct Everywhere {
     SenseCode code;
+    Scope scope;
     uint32_t reported[kUnits / 32];
-    bool is_reported(uint32_t lun) const;
+    bool is_for(uint32_t lun, bool passes) const;
     void report(uint32_t lun);
   };
 
+  bool find(uint32_t lun, bool passes, bool resets_only, SenseCode* code) const;
+  // It was reported for this unit.
+  void end(uint32_t lun, bool passes, SenseCode code);
   void remove_single(uint32_t index);
   void remove_everywhere(uint32_t index);
+  // Becomes one condition for all units, also for those that had none, whatever their class.
   void overflow();
 
   Single singles_[kPlaces];  // The oldest first.

@@ -12,6 +12,12 @@ namespace {
 // How long the peer may take for a byte of solicited or unsolicited data.
 constexpr uint64_t kDataWaitMs = 60'000;
 
+// Whether data that was announced or asked for is still on its way (RFC 7143 sections 7.8, 11.4.2
+// and 11.17.1).
+bool is_expected(const Command& command) {
+  return command.unsolicited_open || command.r2ts_outstanding != 0;
+}
+
 bool is_taking_data(const Command& command) {
   return command.state == CommandState::kAtDriver || command.state == CommandState::kAtTarget;
 }
@@ -61,8 +67,16 @@ bool send_r2t(Command& command, BufferPhase& phase) {
   return true;
 }
 
+// The transport, which places data for the command, is to let go of its buffers.
+void ask_for_release(Command& command) {
+  if (!command.placed.exists() || command.placed.asked || command.connection == nullptr) return;
+  command.placed.asked = true;
+  command.connection->conn().release(command.placed);
+  command.session.watch(command, kDataWaitMs);
+}
+
 void solicit(Command& command) {
-  if (command.unsolicited_open || command.connection == nullptr) return;
+  if (command.unsolicited_open || command.connection == nullptr || command.placed.asked) return;
   if (command.solicited_to < command.unsolicited_received) {
     command.solicited_to = command.unsolicited_received;
   }
@@ -78,10 +92,10 @@ void solicit(Command& command) {
   }
 }
 
-// The response has waited for the data that is over now.
+// The response has waited for what is over now.
 void queue_awaited_response(Command& command) {
   const bool waits = command.conclusion_known && !command.response_queued;
-  if (waits && !is_expected(command) && command.connection != nullptr) {
+  if (waits && !delays_response(command) && command.connection != nullptr) {
     command.connection->queue(command);
   }
 }
@@ -110,9 +124,18 @@ void received(R2t& r2t, uint32_t count) {
     command.session.r2ts.give_back(r2t);
     --command.r2ts_outstanding;
     solicit(command);
+    // Nothing more of what is lent is to come: the phases can go back.
+    if (command.r2ts_outstanding == 0) ask_for_release(command);
     retry_missing_r2ts(command.session);
   }
   wait_for_rest(command);
+}
+
+void released(Command& command) {
+  wait_for_rest(command);
+  queue_awaited_response(command);
+  // The driver hears of it when the transport has returned.
+  command.event.request(command.session.worker());
 }
 
 void drained(R2t& r2t, uint32_t count, bool final) {
@@ -122,6 +145,7 @@ void drained(R2t& r2t, uint32_t count, bool final) {
   if (final || r2t.received >= r2t.length) {
     command.session.r2ts.give_back(r2t);
     --command.r2ts_outstanding;
+    if (command.r2ts_outstanding == 0) ask_for_release(command);
     retry_missing_r2ts(command.session);
   }
   wait_for_rest(command);
@@ -132,11 +156,12 @@ void wait_for_rest(Command& command) {
   // While the driver is asked to abort, the limit is that of its answer.
   if (command.state == CommandState::kAborting) return;
   command.deadline_ms = 0;
-  if (is_expected(command) && !command.silent) command.session.watch(command, kDataWaitMs);
+  const bool awaits_data = is_expected(command) && !command.silent;
+  if (awaits_data || command.placed.asked) command.session.watch(command, kDataWaitMs);
 }
 
-bool is_expected(const Command& command) {
-  return command.unsolicited_open || command.r2ts_outstanding != 0;
+bool delays_response(const Command& command) {
+  return is_expected(command) || command.placed.exists();
 }
 
 void unsolicited_complete(Command& command) {
@@ -165,9 +190,15 @@ void drain(Command& command) {
     pool.give_back(r2t);
     --command.r2ts_outstanding;
   });
+  // Before the rest has come a transport could let go of the buffers only by ending the connection.
+  if (command.r2ts_outstanding == 0) ask_for_release(command);
 }
 
 void cancel(Command& command) {
+  ask_for_release(command);
+  // Nobody knows when the rest of a PDU comes that has begun: it does not hold up the end.
+  const bool arrives = command.silent && command.receiving && command.connection != nullptr;
+  if (arrives) command.connection->discard_arriving(command);
   if (command.r2ts_outstanding == 0) return;
   R2tPool& pool = command.session.r2ts;
   pool.for_each([&](R2t& r2t) {

@@ -21,6 +21,8 @@ namespace chiscsi::write_data {
 void advance(Command& command);
 // `count` more bytes have been received for `r2t`, straight into its phase.
 void received(R2t& r2t, uint32_t count);
+// The transport has let go of the buffers.
+void released(Command& command);
 // Asks again for R2Ts that the pool could not give.
 void retry_missing_r2ts(Session& session);
 // Unsolicited data is over (F bit).
@@ -29,9 +31,10 @@ void unsolicited_complete(Command& command);
 void fail(Command& command, SenseCode sense);
 // Data PDUs of `count` bytes that answer an R2T of which nothing is placed any more.
 void drained(R2t& r2t, uint32_t count, bool final);
-// Whether data that was announced or asked for is still on its way: the response waits for it
-// (RFC 7143 sections 7.8, 11.4.2 and 11.17.1).
-bool is_expected(const Command& command);
+// Whether the response has to wait: for data that was announced or asked for and is still on its
+// way (RFC 7143 sections 7.8, 11.4.2 and 11.17.1), or for the transport to let go of the buffers,
+// since with the response the initiator may use the task's tag again.
+bool delays_response(const Command& command);
 // The command is nobody's but the initiator's now: watches what is still on its way.
 void wait_for_rest(Command& command);
 // Nothing is placed any more. R2Ts that have left are answered all the same, and what answers them

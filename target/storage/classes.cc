@@ -35,6 +35,11 @@ struct Classes {
   // Guarded by the mutex.
   List<Unit, &Unit::list_node> units;
   List<Disk, &Disk::list_node> disks;
+  // Of the sessions; each has a reference. In many lists, which handles fill evenly, for they count
+  // up: the end of a session has to find its share by its handle, the hook is told no more.
+  using Shares = List<MemoryShare, &MemoryShare::list_node>;
+  Shares shares[256];
+  Shares& shares_of(unsigned long session) { return shares[session % 256]; }
   SizeWatch sizes{&look_at_sizes};
 
   chiscsi_target_class target_class = {};
@@ -57,7 +62,18 @@ int answer(Status status, const Reason& reason, char* ebuf, size_t size) {
 void look_at_sizes() {
   MutexGuard guard(classes->mutex);
   classes->units.for_each([](Unit& unit) {
-    if (unit.is_ready()) unit.blocks();
+    if (!unit.is_ready()) return;
+    unit.blocks();
+    unit.look_at_flags();
+    unit.look_at_usage();
+  });
+}
+
+// One who asks and tells at a time, so that the last word is the newest.
+void report_sanitize(Disk& disk) {
+  MutexGuard guard(classes->mutex);
+  classes->units.for_each([&](Unit& unit) {
+    if (unit.is_ready() && unit.disk() == &disk) unit.report_sanitize();
   });
 }
 
@@ -87,13 +103,13 @@ Result<Ref<Disk>> share_disk(const os_storage_facts& facts, const HowToOpen& how
     reason->add("another LUN has it open in another way (BLK, FILE, RO)");
     return Error::kBusy;
   }
-  os_log(OS_LOG_WARNING, "%s: two LUNs share it", how.path);
+  os_log(OS_LOG_WARNING, "%s: two LUNs share it, each with reservations of its own", how.path);
   ++found->units;
   return Ref<Disk>::share(found);
 }
 
 Result<Ref<Disk>> enlist(OwnPtr<Store> store, unsigned int flags) {
-  Ref<Disk> disk = CHISCSI_TRY(Disk::create(std::move(store)));
+  Ref<Disk> disk = CHISCSI_TRY(Disk::create(std::move(store), &report_sanitize));
   disk->open_flags = flags;
   disk->units = 1;
   MutexGuard guard(classes->mutex);
@@ -142,10 +158,15 @@ Result<Ref<Disk>> open_disk(const Unit& unit, Reason* reason) {
   return enlist(store.take(), 0);
 }
 
-// One unit less; the last one takes the disk off the list, so that nobody finds it any more.
+// One unit less; the last one takes the disk off the list, so that nobody finds it any more, and
+// ends what goes on there without a command.
 void leave_disk(Disk& disk) {
-  MutexGuard guard(classes->mutex);
-  if (--disk.units == 0) classes->disks.remove(disk);
+  {
+    MutexGuard guard(classes->mutex);
+    if (--disk.units != 0) return;
+    classes->disks.remove(disk);
+  }
+  disk.sanitizer().stop();
 }
 
 // ---- Hooks of the configuration ----
@@ -160,12 +181,20 @@ int parse_options(ClassKind kind, unsigned long handle, const char* line, int si
   return 0;
 }
 
+// RAM disks keep their size; how much of a thin one is taken may change faster than it can be told.
+// Under the mutex.
+Status watch_unit(const Unit& unit) {
+  const bool changes = unit.kind() != ClassKind::kMem || unit.has_exact_usage();
+  return changes ? classes->sizes.start() : Status();
+}
+
 Status attach_unit(Unit& unit, Reason* reason) {
   Ref<Disk> disk = CHISCSI_TRY(open_disk(unit, reason));
   // Its fp_detach() follows in any case.
   CHISCSI_TRY(unit.begin(disk, reason));
   MutexGuard guard(classes->mutex);
-  return unit.kind() == ClassKind::kMem ? Status() : classes->sizes.start();
+  unit.report_sanitize();
+  return watch_unit(unit);
 }
 
 int attach(unsigned long handle, char* ebuf, int size) {
@@ -173,43 +202,6 @@ int attach(unsigned long handle, char* ebuf, int size) {
   Unit* unit = find_unit(handle);
   if (unit == nullptr) return -static_cast<int>(Error::kStale);
   return answer(attach_unit(*unit, &reason), reason, ebuf, static_cast<size_t>(size));
-}
-
-// The line names the same device or file; what has to do with how it is open must be the same, too.
-Status take_over(Unit& from, Unit& to, Reason* reason) {
-  const TargetDeviceSettings &before = from.options(), &after = to.options();
-  Ref<Disk> disk = from.share_disk();
-  if (!disk) return Error::kStale;
-  if (before.size_mb != after.size_mb || before.read_only != after.read_only ||
-      before.block_size != after.block_size) {
-    reason->add("size=, BS= and RO cannot change while it is in use");
-    return Error::kInvalid;
-  }
-  {
-    MutexGuard guard(classes->mutex);
-    ++disk->units;
-  }
-  return to.begin(std::move(disk), reason);
-}
-
-int reattach(unsigned long handle, unsigned long fresh, char* ebuf, int size) {
-  Reason reason;
-  Unit* from = find_unit(handle);
-  Unit* to = find_unit(fresh);
-  if (from == nullptr || to == nullptr) return -static_cast<int>(Error::kStale);
-  if (to->disk() != nullptr) return 0;  // It has gone there and back.
-  return answer(take_over(*from, *to, &reason), reason, ebuf, static_cast<size_t>(size));
-}
-
-void detach(unsigned long handle) {
-  Unit* unit = find_unit(handle);
-  if (unit == nullptr) return;
-  if (unit->disk() != nullptr) leave_disk(*unit->disk());
-  {
-    MutexGuard guard(classes->mutex);
-    classes->units.remove(*unit);
-  }
-  destroy(unit);
 }
 
 // A flush that somebody waits for.
@@ -224,10 +216,7 @@ struct Flush {
   }
 };
 
-int flush(unsigned long handle) {
-  Unit* unit = find_unit(handle);
-  if (unit == nullptr || unit->disk() == nullptr) return -static_cast<int>(Error::kStale);
-  if (unit->drops_data()) return 0;
+int flush_disk(Disk& disk) {
   // Not on the stack: the host makes work of the request.
   OwnPtr<Flush> flush = make<Flush>(Alloc::kMaySleep);
   os_event* ended = flush ? os_event_create() : nullptr;
@@ -235,11 +224,121 @@ int flush(unsigned long handle) {
   flush->ended = ended;
   flush->request.done = &Flush::on_done;
   flush->request.operation = OS_STORAGE_FLUSH;
-  unit->disk()->store().submit(flush->request);
+  disk.store().submit(flush->request);
   while (!os_event_wait(ended, kWithdrawStepMs)) {
   }
   os_event_destroy(ended);
+  disk.store().lost_writes().note(flush->request);
   return flush->error;
+}
+
+// A path may name something else than what is open by it.
+Status check_path(const Unit& unit, const Disk& disk, Reason* reason) {
+  if (unit.kind() == ClassKind::kMem) return Status();
+  os_storage_facts facts = {};
+  // A path that has gone takes nothing away: what is open goes on, and so does the rest of the
+  // target.
+  if (const int rc = os_storage_facts_of(unit.path(), &facts); rc < 0) {
+    os_log(OS_LOG_WARNING, "%s: the path names nothing now, error %d; what is open stays",
+           unit.path(), -rc);
+    return Status();
+  }
+  if (same_store(disk, facts)) return Status();
+  reason->add("the path names another file now");
+  return Error::kInvalid;
+}
+
+// Nobody flushes what was cached once initiators believe that nothing is.
+Status stop_caching(Unit& from, const Unit& to, Disk& disk, Reason* reason) {
+  if (!from.may_cache() || to.may_cache()) return Status();
+  const int rc = flush_disk(disk);
+  if (rc < 0) {
+    reason->add("SYNC: what was written before cannot be flushed, error ")
+        .add_number(static_cast<uint64_t>(-rc));
+    return Status::from_errno(rc);
+  }
+  from.owes_flush = true;
+  return Status();
+}
+
+// The line names the same device or file; what has to do with how it is open must be the same, too.
+Status take_over(Unit& from, Unit& to, Reason* reason) {
+  const TargetDeviceSettings &before = from.options(), &after = to.options();
+  Ref<Disk> disk = from.share_disk();
+  if (!disk) return Error::kStale;
+  if (before.size_mb != after.size_mb || before.read_only != after.read_only ||
+      before.block_size != after.block_size) {
+    reason->add("size=, BS= and RO cannot change while it is in use");
+    return Error::kInvalid;
+  }
+  CHISCSI_TRY(check_path(to, *disk, reason));
+  CHISCSI_TRY(stop_caching(from, to, *disk, reason));
+  {
+    MutexGuard guard(classes->mutex);
+    ++disk->units;
+  }
+  to.succeed(from);
+  CHISCSI_TRY(to.begin(std::move(disk), reason));
+  MutexGuard guard(classes->mutex);
+  to.report_sanitize();
+  return watch_unit(to);
+}
+
+int reattach(unsigned long handle, unsigned long fresh, char* ebuf, int size) {
+  Reason reason;
+  Unit* from = find_unit(handle);
+  Unit* to = find_unit(fresh);
+  if (from == nullptr || to == nullptr) return -static_cast<int>(Error::kStale);
+  if (to->disk() != nullptr) return 0;  // It has gone there and back.
+  return answer(take_over(*from, *to, &reason), reason, ebuf, static_cast<size_t>(size));
+}
+
+// The initiators are served by another unit and hear of a loss by their next flush.
+void flush_late(const Unit& unit) {
+  const int rc = flush_disk(*unit.disk());
+  if (rc < 0) {
+    os_log(OS_LOG_ERROR, "%s: flush of what was written before SYNC failed, error %d", unit.path(),
+           -rc);
+  }
+}
+
+void detach(unsigned long handle) {
+  Unit* unit = find_unit(handle);
+  if (unit == nullptr) return;
+  if (unit->owes_flush) flush_late(*unit);
+  if (unit->disk() != nullptr) leave_disk(*unit->disk());
+  {
+    MutexGuard guard(classes->mutex);
+    classes->units.remove(*unit);
+  }
+  destroy(unit);
+}
+
+int flush(unsigned long handle) {
+  Unit* unit = find_unit(handle);
+  if (unit == nullptr || unit->disk() == nullptr) return -static_cast<int>(Error::kStale);
+  return unit->drops_data() ? 0 : flush_disk(*unit->disk());
+}
+
+// ---- Hooks of sessions ----
+
+// Without memory for it the session counts among all together only.
+unsigned long session_added(unsigned long session, unsigned char*, char*, char*) {
+  MemoryShare* share = make<MemoryShare>(Alloc::kMaySleep, session).release();
+  if (share == nullptr) return 0;
+  MutexGuard guard(classes->mutex);
+  classes->shares_of(session).push_back(*share);
+  return reinterpret_cast<unsigned long>(share);
+}
+
+void session_removed(unsigned long session, char*, char*) {
+  MutexGuard guard(classes->mutex);
+  Classes::Shares& shares = classes->shares_of(session);
+  MemoryShare* share =
+      shares.find([&](const MemoryShare& other) { return other.session == session; });
+  if (share == nullptr) return;
+  shares.remove(*share);
+  share->unref();
 }
 
 // ---- Hooks of commands ----
@@ -310,6 +409,8 @@ Status start_classes() {
   classes->mutex = os_mutex_create();
   classes->opening = os_mutex_create();
   classes->target_class.class_name = class_name;
+  classes->target_class.fp_session_added = &session_added;
+  classes->target_class.fp_session_removed = &session_removed;
   // FILE is what a line without a type word means.
   set_up<ClassKind::kFile>(classes->lun_classes[0], file_name);
   set_up<ClassKind::kBlk>(classes->lun_classes[1], blk_name);

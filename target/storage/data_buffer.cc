@@ -3,25 +3,9 @@
 // See data_buffer.hh.
 #include "target/storage/data_buffer.hh"
 
-#include <atomic>
-
 #include "base/alloc.hh"
 
 namespace chiscsi::storage {
-
-namespace {
-
-// Bytes of all buffers that were asked for.
-std::atomic<uint64_t> bytes_in_use{0};
-
-bool charge(uint32_t bytes) {
-  const uint64_t before = bytes_in_use.fetch_add(bytes, std::memory_order_relaxed);
-  if (before + bytes <= os_chunk_limit()) return true;
-  bytes_in_use.fetch_sub(bytes, std::memory_order_relaxed);
-  return false;
-}
-
-}  // namespace
 
 // Elements for the case that every page comes alone.
 Status DataBuffer::make_room(uint32_t bytes) {
@@ -48,12 +32,20 @@ Status DataBuffer::add_chunk(uint32_t wanted) {
   return Status();
 }
 
-Status DataBuffer::allocate(uint32_t bytes) {
-  if (!charge(bytes)) return Error::kNoMemory;
-  charged_ = bytes;
-  Status status = make_room(bytes);
+Status DataBuffer::charge(uint32_t bytes) {
+  CHISCSI_TRY(MemoryShare::charge(share_.get(), bytes));
+  charged_ += bytes;
+  return Status();
+}
+
+// The last chunk may be larger than what is left.
+Status DataBuffer::allocate(uint32_t bytes, Ref<MemoryShare> share) {
+  share_ = std::move(share);
+  Status status = charge(bytes);
+  if (status.is_ok()) status = make_room(bytes);
   while (status.is_ok() && size_ < bytes)
     status = add_chunk(bytes - size_);
+  if (status.is_ok()) status = charge(size_ - charged_);
   if (!status.is_ok()) reset();
   return status;
 }
@@ -65,8 +57,9 @@ void DataBuffer::reset() {
   elements_ = inline_;
   capacity_ = kInlineElements;
   count_ = size_ = 0;
-  bytes_in_use.fetch_sub(charged_, std::memory_order_relaxed);
+  MemoryShare::give_back(share_.get(), charged_);
   charged_ = 0;
+  share_.reset();
 }
 
 void DataBuffer::copy_out(uint32_t offset, MutableBytes destination) const {

@@ -3,8 +3,9 @@
 // DataBuffer: pages for the data of one command, described as the target and the host want them.
 //
 // Its content is undefined until somebody has written it: what goes to an initiator has been filled
-// to the last byte. All buffers together stay below a share of the host's memory; who comes above
-// it gets none. One owner at a time; reset() in any context, the rest in process context.
+// to the last byte. All buffers together, and those of one session, stay below a share of the
+// host's memory; who comes above it gets none. One owner at a time; reset() in any context, the
+// rest in process context.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include "base/own_ptr.hh"
 #include "common/chiscsi_sgvec.h"
 #include "os/storage.h"
+#include "target/storage/memory_share.hh"
 
 namespace chiscsi::storage {
 
@@ -23,8 +25,9 @@ class DataBuffer {
   DataBuffer(const DataBuffer&) = delete;
   DataBuffer& operator=(const DataBuffer&) = delete;
 
-  // At least `bytes`, not 0. Precondition: it is empty. Errors: kNoMemory.
-  Status allocate(uint32_t bytes);
+  // At least `bytes`, not 0. Precondition: it is empty. Errors: kNoMemory; kBusy when the session
+  // has its share.
+  Status allocate(uint32_t bytes, Ref<MemoryShare> share);
   void reset();
 
   bool empty() const { return size_ == 0; }
@@ -43,6 +46,7 @@ class DataBuffer {
 
  private:
   static constexpr uint32_t kInlineElements = 32;
+  Status charge(uint32_t bytes);
   Status make_room(uint32_t bytes);
   Status add_chunk(uint32_t wanted);
 
@@ -51,6 +55,7 @@ class DataBuffer {
   uint32_t capacity_ = kInlineElements;
   uint32_t size_ = 0;
   uint32_t charged_ = 0;
+  Ref<MemoryShare> share_;
   chiscsi_sgvec inline_[kInlineElements];
 };
 

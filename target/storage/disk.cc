@@ -9,14 +9,25 @@
 
 namespace chiscsi::storage {
 
-Disk::Disk(OwnPtr<Store> store) : store_(std::move(store)), ranges_(&Task::on_granted) {}
+Disk::Disk(OwnPtr<Store> store, Told told)
+    : store_(std::move(store)),
+      told_(told),
+      ranges_(&Task::on_granted),
+      sanitizer_(*store_, &Disk::on_sanitizer_news, this) {}
 
-Result<Ref<Disk>> Disk::create(OwnPtr<Store> store) {
-  Ref<Disk> disk = Ref<Disk>::adopt(make<Disk>(Alloc::kMaySleep, std::move(store)));
+void Disk::on_sanitizer_news(void* disk) {
+  // SAFETY: the constructor has given its own address.
+  auto* self = static_cast<Disk*>(disk);
+  self->told_(*self);
+}
+
+Result<Ref<Disk>> Disk::create(OwnPtr<Store> store, Told told) {
+  Ref<Disk> disk = Ref<Disk>::adopt(make<Disk>(Alloc::kMaySleep, std::move(store), told));
   if (!disk) return Error::kNoMemory;
   disk->pool_lock_ = os_spinlock_create();
   if (disk->pool_lock_ == nullptr) return Error::kNoMemory;
   CHISCSI_TRY(disk->ranges_.create());
+  CHISCSI_TRY(disk->sanitizer_.create());
   return disk;
 }
 

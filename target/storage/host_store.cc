@@ -16,6 +16,8 @@ class HostStore final : public Store {
   ~HostStore() override { os_storage_close(storage_); }
   void submit(os_storage_request& request) override { os_storage_submit(storage_, &request); }
   uint64_t size() const override { return os_storage_size(storage_); }
+  uint64_t used() const override { return os_storage_used(storage_); }
+  uint32_t flags() const override { return os_storage_flags(storage_); }
 
  private:
   os_storage* const storage_;

@@ -13,15 +13,23 @@ namespace {
 using scsi::Cdb;
 using scsi::Opcode;
 
-constexpr unsigned kFua = 3, kBytchk = 1, kUnmapBit = 3, kNdob = 0, kImmed = 1, kSanitizeImmed = 7;
+constexpr unsigned kFua = 3, kBytchk = 1, kUnmapBit = 3, kNdob = 0, kImmed = 1;
+constexpr unsigned kSanitizeImmed = 7, kSanitizeAuse = 5;
 
 OpKind kind_of_service(const Cdb& cdb) {
   if (cdb.opcode() == Opcode::kServiceActionIn16) {
     return cdb.service_action() == scsi::kGetLbaStatus ? OpKind::kGetLbaStatus : OpKind::kUnknown;
   }
-  if (cdb.service_action() == scsi::kSanitizeOverwrite) return OpKind::kSanitizeOverwrite;
-  return cdb.service_action() == scsi::kSanitizeBlockErase ? OpKind::kSanitizeErase
-                                                           : OpKind::kUnknown;
+  switch (cdb.service_action()) {
+    case scsi::kSanitizeOverwrite:
+      return OpKind::kSanitizeOverwrite;
+    case scsi::kSanitizeBlockErase:
+      return OpKind::kSanitizeErase;
+    case scsi::kSanitizeExitFailure:
+      return OpKind::kSanitizeExit;
+    default:
+      return OpKind::kUnknown;
+  }
 }
 
 OpKind kind_of(const Cdb& cdb) {
@@ -122,6 +130,7 @@ MediumOp read_medium_op(const Cdb& cdb) {
   op.immediate = cdb.opcode() == Opcode::kSanitize
                      ? cdb.bit(1, kSanitizeImmed)
                      : op.kind == OpKind::kFlush && cdb.bit(1, kImmed);
+  op.may_exit = cdb.opcode() == Opcode::kSanitize && cdb.bit(1, kSanitizeAuse);
   op.parameters = parameter_bytes(cdb, op.kind);
   return op;
 }
@@ -163,6 +172,7 @@ bool MediumOp::changes_medium() const {
     case OpKind::kUnmap:
     case OpKind::kSanitizeOverwrite:
     case OpKind::kSanitizeErase:
+    case OpKind::kSanitizeExit:
       return true;
     default:
       return false;

@@ -28,18 +28,20 @@ enum class OpKind : uint8_t {
   kGetLbaStatus,
   kSanitizeOverwrite,
   kSanitizeErase,
+  kSanitizeExit,
 };
 
 struct MediumOp {
   OpKind kind = OpKind::kUnknown;
   uint64_t first = 0;
   uint64_t blocks = 0;
-  bool to_end = false;  // A number of zero means all blocks from the first one on.
-  bool fua = false;
+  bool to_end = false;      // A number of zero means all blocks from the first one on.
+  bool fua = false;         // Of the CDB, or what else has the same meaning.
   bool compares = false;    // BYTCHK.
   bool unmaps = false;      // The UNMAP bit of WRITE SAME.
   bool no_data = false;     // NDOB: as if the block of data were zeros.
   bool immediate = false;   // IMMED.
+  bool may_exit = false;    // AUSE of SANITIZE.
   uint32_t parameters = 0;  // Bytes of the parameter list, or the allocation length.
 
   // Bytes that the initiator is to send, or to get.

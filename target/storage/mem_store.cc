@@ -55,6 +55,7 @@ Status MemStore::for_each_spot(uint64_t offset, uint64_t length, Visit visit) {
     const uint64_t here = OS_PAGE_SIZE - spot.offset;
     spot.length = static_cast<uint32_t>(here < length ? here : length);
     CHISCSI_TRY(visit(spot));
+    if ((spot.page + 1) % kPagesPerLeaf == 0) os_relax();
     offset += spot.length;
     length -= spot.length;
   }
@@ -80,11 +81,15 @@ Status MemStore::make_page(uint64_t page) {
   std::atomic<uint8_t*>* place = CHISCSI_TRY(make_slot(page));
   if (place->load(std::memory_order_acquire) != nullptr) return Status();
   os_chunk chunk;
-  if (os_chunk_alloc(OS_PAGE_SIZE, &chunk) < 0) return Error::kNoSpace;
+  if (os_page_alloc_kept(&chunk) < 0) return Error::kNoSpace;
   auto* fresh = static_cast<uint8_t*>(chunk.address);
   __builtin_memset(fresh, 0, OS_PAGE_SIZE);
   uint8_t* none = nullptr;
-  if (!place->compare_exchange_strong(none, fresh)) os_chunk_free(fresh, OS_PAGE_SIZE);
+  if (place->compare_exchange_strong(none, fresh)) {
+    pages_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    os_chunk_free(fresh, OS_PAGE_SIZE);
+  }
   return Status();
 }
 
@@ -147,7 +152,9 @@ Status MemStore::clear(uint64_t offset, uint64_t length) {
         __builtin_memset(memory + spot.offset, 0, spot.length);
       }
     }
-    if (gone != nullptr) os_chunk_free(gone, OS_PAGE_SIZE);
+    if (gone == nullptr) return Status();
+    pages_.fetch_sub(1, std::memory_order_relaxed);
+    os_chunk_free(gone, OS_PAGE_SIZE);
     return Status();
   });
 }
@@ -166,6 +173,7 @@ void MemStore::map(os_storage_request& request) const {
   bool next;
   do {
     page += alike;
+    if (page % kPagesPerLeaf == 0) os_relax();
     next = page * OS_PAGE_SIZE < end && is_mapped(page, &alike) == mapped;
   } while (next);
   const uint64_t to = page * OS_PAGE_SIZE < end ? page * OS_PAGE_SIZE : end;

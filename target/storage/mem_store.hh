@@ -22,6 +22,8 @@ class MemStore final : public Store {
 
   void submit(os_storage_request& request) override;
   uint64_t size() const override { return facts_.size; }
+  uint32_t flags() const override { return 0; }
+  uint64_t used() const override { return pages_.load(std::memory_order_relaxed) * OS_PAGE_SIZE; }
 
  private:
   static constexpr uint32_t kPagesPerLeaf = 512;
@@ -53,6 +55,7 @@ class MemStore final : public Store {
 
   std::atomic<Leaf*>* leaves_ = nullptr;
   uint64_t leaf_count_ = 0;
+  std::atomic<uint64_t> pages_{0};  // That are there.
   os_spinlock* locks_[kLocks] = {};
 };
 

@@ -3,7 +3,9 @@
 // SizeWatch: a thread that has a look at all disks every other second.
 //
 // READ CAPACITY is answered by the target, so a disk that has grown while nobody reads or writes it
-// would stay small. Neither files nor block devices tell of such a change by themselves.
+// would stay small. Neither files nor block devices tell of such a change by themselves, nor these
+// of a write cache that is switched on or off, or that they can be written no more. It also
+// finds what commands have left untold of the usage of thin disks.
 #pragma once
 
 #include <atomic>

@@ -12,6 +12,7 @@
 #include "base/error.hh"
 #include "base/own_ptr.hh"
 #include "os/storage.h"
+#include "target/storage/lost_writes.hh"
 
 namespace chiscsi::storage {
 
@@ -25,13 +26,21 @@ class Store {
   virtual void submit(os_storage_request& request) = 0;
   // Bytes it has now. Context: any.
   virtual uint64_t size() const = 0;
+  // Bytes that have memory of their own, or OS_STORAGE_NOT_KNOWN. Context: process.
+  virtual uint64_t used() const = 0;
+  // Those of OS_STORAGE_READ_ONLY and OS_STORAGE_VOLATILE_CACHE that are so now. Context: any.
+  virtual uint32_t flags() const = 0;
+  bool has_write_cache() const { return (flags() & OS_STORAGE_VOLATILE_CACHE) != 0; }
   // What it was like when it was opened.
   const os_storage_facts& facts() const { return facts_; }
-  bool has(uint32_t flag) const { return (facts_.flags & flag) != 0; }
+  LostWrites& lost_writes() { return lost_writes_; }
 
  protected:
   Store() = default;
   os_storage_facts facts_ = {};
+
+ private:
+  LostWrites lost_writes_;
 };
 
 // A device or file of the host. `flags` are those of os_storage_open(). Context: process, sleeps.

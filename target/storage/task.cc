@@ -13,11 +13,17 @@ namespace {
 
 constexpr unsigned int kResidualFlags = SC_FLAG_XFER_OVERFLOW | SC_FLAG_XFER_UNDERFLOW;
 constexpr uint32_t kStepsAtOnce = 12;
-constexpr SenseCode kDeviceIsGone{0x02, 0x04, 0x00};
+constexpr uint8_t kTaskSetFull = 0x28;
 constexpr int kBusyLater = -static_cast<int>(Error::kNoMemory);
+constexpr int kDeviceIsBusy = -16, kTryAgain = -11;  // EBUSY, EAGAIN.
+constexpr int kReservedElsewhere = -52;  // EBADE: below, by an initiator of that device.
 constexpr int kNotHeld = -static_cast<int>(Error::kNoEntry);
 
 uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+bool may_repeat(int error) {
+  return error == kBusyLater || error == kDeviceIsBusy || error == kTryAgain;
+}
 
 // Commands whose data is a whole that cannot be cut.
 bool takes_all_or_nothing(OpKind kind) {
@@ -36,12 +42,15 @@ Task::Task(Disk& disk) : disk_(disk), work_{&Task::on_work, {}}, request_{} {
 int Task::start(Unit& unit, chiscsi_scsi_command& command) {
   unit_ = &unit;
   command_ = &command;
+  // The session has it as long as it has commands; memory may stay longer.
+  share_ = Ref<MemoryShare>::share(reinterpret_cast<MemoryShare*>(command.sc_tclass_sess_priv));
   refs_.store(2, std::memory_order_relaxed);
-  aborted_.store(false, std::memory_order_relaxed);
+  set_aborted(false);
   stage_.store(Stage::kWithTarget, std::memory_order_release);
   uint8_t cdb[scsi::kCdbSize];
   __builtin_memcpy(cdb, command.sc_cmd, sizeof(cdb));
   op_ = read_medium_op(scsi::Cdb(cdb));
+  if ((command.sc_flag & SC_FLAG_WRITE_THROUGH) != 0) op_.fua = true;
   const SenseCode sense = prepare();
   if (sense.key != 0) {
     fail(sense);
@@ -49,13 +58,22 @@ int Task::start(Unit& unit, chiscsi_scsi_command& command) {
     return 0;
   }
   if ((command.sc_flag & SC_FLAG_WRITE) != 0 && data_length_ != 0) return ask_for_data();
-  if (data_length_ != 0 && !data_.allocate(buffer_bytes()).is_ok()) return refuse();
+  if (data_length_ != 0) {
+    const Status status = data_.allocate(buffer_bytes(), share_);
+    if (!status.is_ok()) return refuse(status);
+  }
   execute();
   return 0;
 }
 
-// The target takes the command back by itself and answers BUSY.
-int Task::refuse() {
+// Without memory the target takes the command back by itself and answers BUSY. To a session that
+// has all it may have, the end of its other commands makes the difference.
+int Task::refuse(Status why) {
+  if (why.error() == Error::kBusy) {
+    too_many();
+    report();
+    return 0;
+  }
   stage_.store(Stage::kReported, std::memory_order_release);
   unref();
   return kBusyLater;
@@ -68,7 +86,8 @@ uint32_t Task::buffer_bytes() const {
 }
 
 int Task::ask_for_data() {
-  if (!data_.allocate(buffer_bytes()).is_ok()) return refuse();
+  const Status status = data_.allocate(buffer_bytes(), share_);
+  if (!status.is_ok()) return refuse(status);
   const int rc = engine_scsi_cmd_buffer_ready(
       command_, reinterpret_cast<unsigned char*>(data_.elements()), data_.count(), 0, data_length_);
   if (rc >= 0) return 0;
@@ -77,19 +96,32 @@ int Task::ask_for_data() {
   return 0;
 }
 
+// Meanwhile the write cache may have been switched off.
 void Task::data_arrived() {
-  if (stage_.load(std::memory_order_acquire) == Stage::kWithTarget) execute();
+  if (stage_.load(std::memory_order_acquire) != Stage::kWithTarget) return;
+  const unsigned int flags = __atomic_load_n(&command_->sc_flag, __ATOMIC_RELAXED);
+  if ((flags & SC_FLAG_WRITE_THROUGH) != 0 && op_.changes_medium()) op_.fua = true;
+  execute();
 }
 
 int Task::abort() {
-  aborted_.store(true, std::memory_order_relaxed);
+  set_aborted(true);
   switch (stage_.load(std::memory_order_acquire)) {
     case Stage::kWithTarget:
       fail(kAbortedCommand);
       report();
       return 0;
     case Stage::kBusy:
-      return 0;  // The status at the end of the execution is the answer.
+      if (disk_.ranges().withdraw(range_)) {
+        end_without_blocks();
+      } else if (disk_.sanitizer().forget(*this)) {
+        fail(kAbortedCommand);
+        report();
+      } else if (op_.changes_medium()) {
+        // It may be given up before the device ends it, and must not land on what comes after it.
+        disk_.ranges().fence(range_);
+      }
+      return 0;  // Else the status at the end of the execution is the answer.
     default:
       break;
   }
@@ -97,6 +129,14 @@ int Task::abort() {
   while (stage_.load(std::memory_order_acquire) != Stage::kReported)
     os_relax();
   return kNotHeld;
+}
+
+// It waited for blocks, and nobody will run it any more.
+void Task::end_without_blocks() {
+  holds_blocks_ = false;
+  if (sanitizes_) disk_.sanitizer().withdraw();
+  fail(kAbortedCommand);
+  report();
 }
 
 void Task::command_over() {
@@ -110,6 +150,7 @@ void Task::unref() {
   if (refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   data_.reset();
   scratch_.reset();
+  share_.reset();
   disk_.give_back(*this);
 }
 
@@ -122,7 +163,6 @@ SenseCode Task::prepare() {
   io_error_ = 0;
   sanitizes_ = false;
   if (first_step() == nullptr) return kInvalidOpcode;
-  if (disk_.is_sanitized.load(std::memory_order_relaxed)) return refuse_while_sanitized();
   const SenseCode sense = check_extent();
   if (sense.key != 0) return sense;
   const uint64_t out = op_.data_out(unit_->block_size()), in = op_.data_in(unit_->block_size());
@@ -140,6 +180,15 @@ SenseCode Task::check_extent() {
   if (op_.to_end) op_.blocks = capacity - op_.first;
   if (op_.changes_medium() && unit_->is_read_only()) return kWriteProtected;
   return kNoSense;
+}
+
+// It may have become smaller since, and nothing is to make a file longer again.
+SenseCode Task::check_end(const Io& io) {
+  if (io.blocks == 0) return kNoSense;
+  const uint64_t capacity = unit_->blocks();
+  if (capacity == 0) return kDeviceIsGone;
+  const bool inside = io.first <= capacity && io.blocks <= capacity - io.first;
+  return inside ? kNoSense : kLbaOutOfRange;
 }
 
 void Task::set_residual(uint64_t wanted, uint32_t expected) {
@@ -209,6 +258,8 @@ Task::Step Task::first_step() const {
     case OpKind::kSanitizeOverwrite:
     case OpKind::kSanitizeErase:
       return &Task::sanitize;
+    case OpKind::kSanitizeExit:
+      return &Task::exit_sanitize_failure;
     default:
       return nullptr;
   }
@@ -217,7 +268,10 @@ Task::Step Task::first_step() const {
 void Task::execute() {
   stage_.store(Stage::kBusy, std::memory_order_release);
   next_ = first_step();
-  run();
+  // How long these take, the initiator says in a few bytes: no worker is kept by them.
+  const bool may_be_long = op_.kind == OpKind::kWriteSame || op_.kind == OpKind::kUnmap ||
+                           op_.kind == OpKind::kGetLbaStatus;
+  may_be_long ? os_work_queue(&work_) : run();
 }
 
 // ---- The machine ----
@@ -250,12 +304,28 @@ void Task::on_work(os_work* work) {
 }
 
 Task::Progress Task::take_blocks(RangeLock::Mode mode, uint64_t first, uint64_t blocks, Step step) {
-  next_ = step;
-  range_.first = first;
-  range_.end = first + blocks;
+  with_blocks_ = step;
+  next_ = &Task::blocks_taken;
+  // Other units of the disk may have other blocks.
+  range_.first = first * unit_->block_size();
+  range_.end = (first + blocks) * unit_->block_size();
   range_.mode = mode;
   holds_blocks_ = true;
-  return disk_.ranges().acquire(range_) ? Progress::kGoOn : Progress::kWaits;
+  switch (disk_.ranges().acquire(range_)) {
+    case RangeLock::Answer::kHeld:
+      return Progress::kGoOn;
+    case RangeLock::Answer::kWaits:
+      return Progress::kWaits;
+    default:
+      holds_blocks_ = false;
+      if (sanitizes_) disk_.sanitizer().withdraw();
+      return too_many();
+  }
+}
+
+Task::Progress Task::too_many() {
+  command_->sc_status = kTaskSetFull;
+  return Progress::kDone;
 }
 
 void Task::on_granted(RangeLock::Range& range) {
@@ -263,16 +333,26 @@ void Task::on_granted(RangeLock::Range& range) {
   os_work_queue(&task->work_);
 }
 
+// A command that came before the disk was claimed for SANITIZE may get its blocks after that.
+Task::Progress Task::blocks_taken() {
+  const Sense sense = sanitizes_ ? Sense() : disk_.sanitizer().refusal();
+  return sense.is_good() ? then(with_blocks_) : fail(sense);
+}
+
 void Task::release_blocks() {
   if (holds_blocks_) disk_.ranges().release(range_);
   holds_blocks_ = false;
 }
 
-// The one who comes second, submitter or store, goes on with the task.
+// The one who comes second, submitter or store, goes on with the task. Whatever it was that the
+// task has waited for: an aborted one begins nothing, since its initiator may have gone on.
 Task::Progress Task::submit(const Io& io, Step step, bool direct) {
+  if (is_aborted()) return fail(kAbortedCommand);
+  writes_ = io.operation != OS_STORAGE_READ && io.operation != OS_STORAGE_MAP;
+  const SenseCode sense = writes_ ? check_end(io) : kNoSense;
+  if (sense.key != 0) return fail(sense);
   next_ = step;
   direct_ = direct;
-  writes_ = io.operation != OS_STORAGE_READ && io.operation != OS_STORAGE_MAP;
   io_error_ = 0;
   if (unit_->drops_data()) {
     drop_data(io);
@@ -294,6 +374,7 @@ Task::Progress Task::submit(const Io& io, Step step, bool direct) {
 void Task::on_io_done(os_storage_request* request, int error) {
   auto* task = reinterpret_cast<Task*>(reinterpret_cast<char*>(request) - offsetof(Task, request_));
   task->io_error_ = error;
+  task->disk_.store().lost_writes().note(*request);
   if (task->turn_.exchange(Turn::kEnded, std::memory_order_acq_rel) != Turn::kLeft) return;
   if (task->direct_) {
     task->run();
@@ -315,6 +396,11 @@ Task::Progress Task::fail(SenseCode sense) {
   return Progress::kDone;
 }
 
+Task::Progress Task::fail(const Sense& sense) {
+  put_sense(command_->sc_sense_buf, sense, false);
+  return fail(sense.code);
+}
+
 // Sense data in fixed format that says more than the code: the caller adds it.
 uint8_t* Task::begin_sense_data(SenseCode code) {
   constexpr uint8_t kFixedFormat = 0x70, kSize = 18;
@@ -330,18 +416,24 @@ uint8_t* Task::begin_sense_data(SenseCode code) {
 
 Task::Progress Task::end_io() { return io_error_ != 0 ? fail_io() : Progress::kDone; }
 
+// The error of a write-back is one of the pages, of whatever kind: a flush that is repeated finds
+// nothing of it.
+bool Task::is_to_be_repeated() const {
+  const bool is_final = io_error_ == 0 || request_.write_back_failed != 0;
+  return !is_final && (may_repeat(io_error_) || io_error_ == kReservedElsewhere);
+}
+
 Task::Progress Task::fail_io() {
-  if (io_error_ == kBusyLater) {
-    command_->sc_status = kScsiBusy;
-    return Progress::kDone;
-  }
-  return fail(sense_of_error(io_error_, writes_));
+  if (!is_to_be_repeated()) return fail(sense_of_error(io_error_, writes_));
+  const bool is_reserved = io_error_ == kReservedElsewhere;
+  command_->sc_status = is_reserved ? kScsiReservationConflict : kScsiBusy;
+  return Progress::kDone;
 }
 
 // From the call with the status on, the command may be gone; the task is not, until unref().
 void Task::report() {
   release_blocks();
-  if (sanitizes_) disk_.is_sanitized.store(false, std::memory_order_relaxed);
+  if (op_.changes_medium() && unit_->has_exact_usage()) unit_->look_at_usage();
   chiscsi_scsi_command& command = *command_;
   const bool good = command.sc_status == kScsiGood;
   // The target may add the reason of an abort to the flags right now.

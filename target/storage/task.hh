@@ -11,7 +11,8 @@
 // target has taken the status. The later one returns it to its disk. Between them stands `stage_`:
 //
 //   with target   the target collects the data: an abort ends the command at once
-//   busy          a step or the store has it: an abort is answered by the end of the execution
+//   busy          a step or the store has it: an abort is answered by the end of the execution,
+//                 which begins nothing new; one that waits for blocks ends at once
 //   reporting     the call with the final status is under way: an abort waits for its return
 //   reported      nothing is called any more
 #pragma once
@@ -27,6 +28,9 @@
 
 namespace chiscsi::storage {
 
+// LOGICAL UNIT NOT READY, CAUSE NOT REPORTABLE: the disk has not a single block any more.
+inline constexpr SenseCode kDeviceIsGone{0x02, 0x04, 0x00};
+
 class Task {
  public:
   explicit Task(Disk& disk);
@@ -41,6 +45,11 @@ class Task {
   int abort();
   // The command goes; the task with it, as soon as its execution is over.
   void command_over();
+
+  // The sanitize operation that it waits for has ended. Context: process.
+  void on_sanitized(bool failed);
+  // What has been begun is done; the store looks at the same flag for what has not.
+  bool is_aborted() const { return __atomic_load_n(&request_.is_cancelled, __ATOMIC_RELAXED) != 0; }
 
   // A range that the disk's RangeLock had given to somebody else is free now. Context: any.
   static void on_granted(RangeLock::Range& range);
@@ -70,11 +79,12 @@ class Task {
   // ---- Before the execution (task.cc) ----
   SenseCode prepare();
   SenseCode check_extent();
+  SenseCode check_end(const Io& io);
   SenseCode prepare_data_out(uint64_t wanted);
   SenseCode prepare_data_in(uint64_t wanted);
   void set_residual(uint64_t wanted, uint32_t expected);
   int ask_for_data();
-  int refuse();
+  int refuse(Status why);
   uint32_t buffer_bytes() const;
   Step first_step() const;
   void execute();
@@ -84,12 +94,16 @@ class Task {
   Progress then(Step step);
   Progress take_blocks(RangeLock::Mode mode, uint64_t first, uint64_t blocks, Step step);
   void release_blocks();
+  void end_without_blocks();
+  Progress too_many();
   // `direct`: the step only ends the task, and may run in any context.
   Progress submit(const Io& io, Step step, bool direct = false);
   static void on_work(os_work* work);
   static void on_io_done(os_storage_request* request, int error);
   void drop_data(const Io& io);
+  Progress blocks_taken();
   Progress fail(SenseCode sense);
+  Progress fail(const Sense& sense);
   uint8_t* begin_sense_data(SenseCode code);
   Progress done() { return Progress::kDone; }
   void report();
@@ -97,14 +111,18 @@ class Task {
 
   // ---- Steps that end an operation ----
   Progress end_io();
+  // What has failed may work a moment later, and nothing was lost.
+  bool is_to_be_repeated() const;
   Progress fail_io();
 
   // ---- Read, write, flush (task_transfer.cc) ----
   Progress read();
+  Progress read_written_back();
   Progress read_held();
   Progress write();
   Progress write_held();
   Progress flush();
+  Progress end_flush();
   uint8_t write_flags() const;
 
   // ---- Comparing (task_compare.cc) ----
@@ -145,13 +163,15 @@ class Task {
   Progress end_map();
 
   // ---- SANITIZE (task_sanitize.cc) ----
-  SenseCode refuse_while_sanitized();
-  void note_sanitize_progress(uint64_t passes_to_go);
   Progress sanitize();
-  Progress erase_next();
-  bool read_overwrite_list();
-  Progress begin_overwrite_pass();
-  Progress overwrite_next();
+  Sense read_overwrite_list(SanitizeOrder* order) const;
+  Progress sanitize_alone();
+  Progress end_sanitize();
+  Progress exit_sanitize_failure();
+
+  void set_aborted(bool value) {
+    __atomic_store_n(&request_.is_cancelled, uint32_t{value}, __ATOMIC_RELAXED);
+  }
 
   uint32_t block_bytes(uint64_t blocks) const {
     return static_cast<uint32_t>(blocks * unit_->block_size());
@@ -164,7 +184,6 @@ class Task {
 
   std::atomic<Stage> stage_{Stage::kReported};
   std::atomic<uint32_t> refs_{0};
-  std::atomic<bool> aborted_{false};
 
   // The execution's; one thread at a time.
   Step next_ = nullptr;
@@ -175,10 +194,9 @@ class Task {
   uint64_t step_blocks_ = 0;
   uint32_t answer_ = 0;  // Bytes of read data so far.
   bool holds_blocks_ = false;
-  bool sanitizes_ = false;  // The disk is told so.
-  bool inverts_ = false;
-  uint64_t passes_ = 1;
-  uint32_t passes_left_ = 0;
+  Step with_blocks_ = nullptr;  // Goes on when they are taken.
+  bool sanitizes_ = false;      // It has claimed the disk's sanitizer.
+  bool sanitize_failed_ = false;
   RangeLock::Range range_;
   os_work work_;
   os_storage_request request_;
@@ -186,6 +204,7 @@ class Task {
   std::atomic<Turn> turn_{Turn::kSubmitting};
 
   uint32_t data_length_ = 0;  // Bytes that go over the wire.
+  Ref<MemoryShare> share_;
   DataBuffer data_;
   DataBuffer scratch_;
 };

@@ -74,7 +74,7 @@ bool Task::begin_piece(uint64_t most_bytes) {
 
 Task::Progress Task::zero_next() {
   if (io_error_ != 0) return fail_io();
-  if (aborted_.load(std::memory_order_relaxed)) return fail(kAbortedCommand);
+  if (is_aborted()) return fail(kAbortedCommand);
   if (!begin_piece(kZeroBytes)) return then(&Task::make_stable);
   const uint8_t flags = op_.unmaps && unit_->is_thin() ? OS_STORAGE_UNMAP : 0;
   return submit({OS_STORAGE_ZERO, flags, op_.first + cursor_, step_blocks_}, &Task::zero_next);
@@ -82,7 +82,7 @@ Task::Progress Task::zero_next() {
 
 Task::Progress Task::fill_next() {
   if (io_error_ != 0) return fail_io();
-  if (aborted_.load(std::memory_order_relaxed)) return fail(kAbortedCommand);
+  if (is_aborted()) return fail(kAbortedCommand);
   if (!begin_piece(scratch_.size() < kFillBytes ? scratch_.size() : kFillBytes)) return done();
   return submit({OS_STORAGE_WRITE, write_flags(), op_.first + cursor_, step_blocks_, &scratch_},
                 &Task::fill_next);
@@ -90,7 +90,7 @@ Task::Progress Task::fill_next() {
 
 // What a store clears by itself has no FUA of its own.
 Task::Progress Task::make_stable() {
-  if (!unit_->writes_through()) return done();
+  if (!op_.fua && !unit_->writes_through()) return done();
   return submit({OS_STORAGE_FLUSH}, &Task::end_io, true);
 }
 
@@ -131,15 +131,15 @@ Task::Progress Task::unmap() {
 // One descriptor after the other; `cursor_` is the next one.
 Task::Progress Task::unmap_next() {
   if (cursor_ == op_.blocks) return then(&Task::make_stable);
-  if (aborted_.load(std::memory_order_relaxed)) return fail(kAbortedCommand);
+  if (is_aborted()) return fail(kAbortedCommand);
   const Extent extent = unmap_extent(cursor_++);
   if (extent.blocks == 0) return then(&Task::unmap_next);
   return take_blocks(Mode::kShared, extent.first, extent.blocks, &Task::unmap_held);
 }
 
 Task::Progress Task::unmap_held() {
-  return submit({OS_STORAGE_DISCARD, 0, range_.first, range_.end - range_.first},
-                &Task::unmapped_one);
+  const Extent extent = unmap_extent(cursor_ - 1);
+  return submit({OS_STORAGE_DISCARD, 0, extent.first, extent.blocks}, &Task::unmapped_one);
 }
 
 Task::Progress Task::unmapped_one() {
@@ -162,7 +162,7 @@ Task::Progress Task::lba_status() {
 Task::Progress Task::map_next() {
   const uint64_t capacity = unit_->blocks();
   if (answer_ + kStatusDescriptor > data_.size() || cursor_ >= capacity) return end_map();
-  if (aborted_.load(std::memory_order_relaxed)) return fail(kAbortedCommand);
+  if (is_aborted()) return fail(kAbortedCommand);
   const uint64_t left = capacity - cursor_;
   step_blocks_ = left < 0xffffffff ? left : 0xffffffff;
   return submit({OS_STORAGE_MAP, 0, cursor_, step_blocks_}, &Task::mapped_one);

@@ -30,7 +30,7 @@ uint32_t first_difference(const uint8_t* a, const uint8_t* b, uint32_t bytes) {
 }  // namespace
 
 Status Task::make_scratch(uint64_t bytes) {
-  return scratch_.empty() ? scratch_.allocate(static_cast<uint32_t>(bytes)) : Status();
+  return scratch_.empty() ? scratch_.allocate(static_cast<uint32_t>(bytes), share_) : Status();
 }
 
 Task::Progress Task::out_of_memory() {
@@ -72,7 +72,7 @@ Task::Progress Task::verify() {
 
 Task::Progress Task::verify_next() {
   if (cursor_ == op_.blocks) return done();
-  if (aborted_.load(std::memory_order_relaxed)) return fail(kAbortedCommand);
+  if (is_aborted()) return fail(kAbortedCommand);
   const uint64_t most = kPieceBytes / unit_->block_size(), left = op_.blocks - cursor_;
   step_blocks_ = left < most ? left : most;
   const uint64_t scratch = op_.blocks < most ? op_.blocks : most;

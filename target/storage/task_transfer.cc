@@ -8,8 +8,22 @@ namespace chiscsi::storage {
 
 using Mode = RangeLock::Mode;
 
+namespace {
+
+constexpr SenseCode kWriteError{0x03, 0x0c, 0x00};
+
+}  // namespace
+
+// With FUA what is newer than the medium has to get there first (SBC-4 section 5.16).
 Task::Progress Task::read() {
   if (op_.blocks == 0) return done();
+  const bool writes_back = op_.fua && disk_.store().has_write_cache();
+  return writes_back ? submit({OS_STORAGE_FLUSH}, &Task::read_written_back)
+                     : then(&Task::read_written_back);
+}
+
+Task::Progress Task::read_written_back() {
+  if (io_error_ != 0) return fail_io();
   return take_blocks(Mode::kShared, op_.first, op_.blocks, &Task::read_held);
 }
 
@@ -33,11 +47,21 @@ Task::Progress Task::write_held() {
                 true);
 }
 
-Task::Progress Task::flush() { return submit({OS_STORAGE_FLUSH}, &Task::end_io, true); }
+Task::Progress Task::flush() { return submit({OS_STORAGE_FLUSH}, &Task::end_flush, true); }
+
+// What was lost may have been of this session, whoever has found it first. Without memory for its
+// share a session hears only of what it finds by itself.
+// It has heard when the answer says so, which nobody hears when the flush was aborted.
+Task::Progress Task::end_flush() {
+  const bool tells = share_ && !unit_->drops_data() && !is_aborted() && !is_to_be_repeated();
+  const bool lost = tells && share_->told_losses.take(disk_.store().lost_writes(), unit_->origin());
+  if (io_error_ != 0) return fail_io();
+  return lost ? fail(kWriteError) : done();
+}
 
 // The numbers are the kernel's; a store of the host passes on what its device or file system said.
 SenseCode sense_of_error(int error, bool writes) {
-  constexpr SenseCode kReadError{0x03, 0x11, 0x00}, kWriteError{0x03, 0x0c, 0x00};
+  constexpr SenseCode kReadError{0x03, 0x11, 0x00};
   constexpr SenseCode kSpaceAllocationFailed{0x07, 0x27, 0x07}, kTimeOut{0x04, 0x08, 0x01};
   constexpr SenseCode kNotReady{0x02, 0x04, 0x00}, kTargetFailure{0x04, 0x44, 0x00};
   switch (-error) {
@@ -55,6 +79,8 @@ SenseCode sense_of_error(int error, bool writes) {
     case 1:   // EPERM
     case 30:  // EROFS
       return kWriteProtected;
+    case 125:  // ECANCELED
+      return kAbortedCommand;
     case 121:  // EREMOTEIO
     case 22:   // EINVAL
     case 95:   // EOPNOTSUPP

@@ -2,7 +2,8 @@
 #
 # Fuzzers: every tests/fuzz/NAME_fuzz.cc becomes the program fuzz_NAME, with libFuzzer, the address
 # sanitizer and the undefined-behaviour sanitizer. The libraries they link are instrumented for
-# coverage, too. fuzz_session runs on the simulated host. Run by tests/fuzz/run.
+# coverage, too. Those of whole sessions run on the simulated host, and all but fuzz_session with the
+# offload transport and the software adapter there. Run by tests/fuzz/run.
 
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
   message(FATAL_ERROR "the fuzzers need clang")
@@ -21,8 +22,11 @@ foreach(source IN LISTS fuzzers)
   if(TARGET chiscsi_offload AND name MATCHES "^(cpl|offload|pagepod)")
     target_link_libraries(fuzz_${name} PRIVATE chiscsi_offload)
   endif()
-  if(name STREQUAL session)
+  if(name MATCHES "^(session|peer|adapter|work_request)$")
     target_link_libraries(fuzz_${name} PRIVATE chiscsi_simulation)
+  endif()
+  if(name MATCHES "^(peer|adapter|work_request)$")
+    target_link_libraries(fuzz_${name} PRIVATE chiscsi_simulated_adapter)
   endif()
   target_link_libraries(fuzz_${name} PRIVATE chiscsi_engine chiscsi_warnings)
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer,address,undefined)

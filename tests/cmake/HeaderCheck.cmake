@@ -5,13 +5,13 @@
 # as C11 and as C++, those of a storage driver's API and of the control ABI among them.
 
 function(chiscsi_header_check target)
-  file(GLOB_RECURSE headers CONFIGURE_DEPENDS
+  file(GLOB_RECURSE headers RELATIVE ${CHISCSI_ROOT} CONFIGURE_DEPENDS
     ${CHISCSI_ROOT}/include/*.h ${CHISCSI_ROOT}/include/*.hh
     ${CHISCSI_ROOT}/transport/*.hh ${CHISCSI_ROOT}/target/*.h ${CHISCSI_ROOT}/target/*.hh)
   list(FILTER headers EXCLUDE REGEX "/(linux|sim|build)/")
   set(sources "")
-  foreach(header IN LISTS headers)
-    file(RELATIVE_PATH name ${CHISCSI_ROOT} ${header})
+  foreach(name IN LISTS headers)
+    set(header ${CHISCSI_ROOT}/${name})
     set(languages cc)
     if(header MATCHES "\\.h$")
       list(APPEND languages c)

@@ -5,10 +5,12 @@
 # tests/host/initiator.hh and the scripted storage driver of tests/host/fake_driver.hh.
 
 add_library(chiscsi_protocol STATIC EXCLUDE_FROM_ALL
-  host/initiator.cc host/stream.cc host/memory_transport.cc host/fake_driver.cc
-  host/control_call.cc host/fake_driver_commands.cc host/fake_disks.cc host/protocol_fixture.cc)
+  host/initiator.cc host/stream.cc host/memory_transport.cc
+  host/memory_transport_script.cc host/placed_tasks.cc host/fake_driver.cc
+  host/control_call.cc host/fake_driver_commands.cc host/fake_disks.cc host/engine_fixture.cc
+  host/offload_run.cc host/protocol_fixture.cc)
 target_link_libraries(chiscsi_protocol
-  PUBLIC chiscsi_target GTest::gtest PRIVATE chiscsi_warnings)
+  PUBLIC chiscsi_offload chiscsi_sim chiscsi_target GTest::gtest PRIVATE chiscsi_warnings)
 
 file(GLOB protocol_tests CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tests/protocol/*_test.cc)
 foreach(test IN LISTS protocol_tests)
@@ -17,6 +19,23 @@ foreach(test IN LISTS protocol_tests)
     SOURCES ${test} LIBRARIES chiscsi_protocol)
   # The engine is the same over a transport of another module.
   chiscsi_test_again(protocol_${name} Memory. memory CHISCSI_TEST_TRANSPORT=memory)
+endforeach()
+
+# Once more over one that places write data and cuts Data-In sequences: what moves data, or ends in
+# the middle of it. Not data_wait: there the driver hears of an abort before the burst has ended, and
+# buffers that somebody else writes to go back after it.
+foreach(name IN ITEMS
+    abort command connection_end data_out_hostile multi_connection parameter_data patterns
+    storage storage_abort task_end task_management traffic transport)
+  chiscsi_test_again(protocol_${name}_test Placing. placing CHISCSI_TEST_TRANSPORT=placing)
+endforeach()
+
+# And over the offload transport, to a software adapter of either generation.
+foreach(name IN ITEMS abort command storage traffic)
+  foreach(chip IN ITEMS 5 6)
+    chiscsi_test_again(protocol_${name}_test Offload${chip}. offload
+      CHISCSI_TEST_TRANSPORT=offload${chip})
+  endforeach()
 endforeach()
 
 # Options of configure that only tests use: the sources which look at the option are compiled once

@@ -11,3 +11,9 @@ set(simulation_sources
   host/simulation/thread.cc)
 add_library(chiscsi_simulation OBJECT EXCLUDE_FROM_ALL ${simulation_sources})
 target_link_libraries(chiscsi_simulation PUBLIC chiscsi_engine PRIVATE chiscsi_warnings)
+
+# The offload transport and the software adapter on that host, see host/simulation/adapter.hh. To be
+# linked beside chiscsi_simulation.
+add_library(chiscsi_simulated_adapter OBJECT EXCLUDE_FROM_ALL host/simulation/adapter.cc)
+target_link_libraries(chiscsi_simulated_adapter
+  PUBLIC chiscsi_offload chiscsi_sim PRIVATE chiscsi_warnings)

@@ -2,8 +2,8 @@
 #
 # Unit tests: every tests/unit/**/*_test.cc. One program per folder, named after its path, so
 # that a folder whose sources do not compile takes no other folder's tests with it. base/ and os/ are
-# linked with the POSIX port alone, iscsictl/ also with the tool, offload/ with the offload sources,
-# all others with the engine. Each test case becomes one ctest test.
+# linked with the POSIX port alone, iscsictl/ also with the tool, offload/ with the offload sources
+# and the software adapter, all others with the engine. Each test case becomes one ctest test.
 
 find_package(GTest REQUIRED)
 include(GoogleTest)
@@ -14,6 +14,10 @@ function(chiscsi_test_program name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE
     ${arg_LIBRARIES} chiscsi_warnings GTest::gtest GTest::gtest_main)
+  # Optimizing instrumented tests takes three times as long as it saves; the engine is optimized.
+  if(CHISCSI_SANITIZE)
+    set_source_files_properties(${arg_SOURCES} PROPERTIES COMPILE_OPTIONS "-O0;-g1")
+  endif()
   set_property(GLOBAL APPEND PROPERTY CHISCSI_TEST_PROGRAMS ${name})
   # Listing the cases waits until ctest runs: the build itself runs nothing. Limits only catch hangs.
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
@@ -37,7 +41,8 @@ target_link_libraries(chiscsi_api_only INTERFACE Threads::Threads)
 file(GLOB tool_sources CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tools/iscsictl/*.cc)
 list(FILTER tool_sources EXCLUDE REGEX "/(main|user_space)\\.cc$")
 add_library(chiscsi_tool STATIC EXCLUDE_FROM_ALL ${tool_sources}
-  ${CHISCSI_ROOT}/tools/iscsictl/isns/wake.cc unit/iscsictl/fake_door.cc)
+  ${CHISCSI_ROOT}/tools/iscsictl/isns/wake.cc ${CHISCSI_ROOT}/tools/iscsictl/isns/kernel_targets.cc
+  unit/iscsictl/fake_door.cc)
 target_include_directories(chiscsi_tool PUBLIC
   ${CHISCSI_ROOT}/tools/iscsictl ${CHISCSI_ROOT}/tests/unit/iscsictl)
 target_link_libraries(chiscsi_tool PUBLIC chiscsi_engine PRIVATE chiscsi_warnings)
@@ -53,7 +58,8 @@ foreach(test IN LISTS unit_tests)
 endforeach()
 list(REMOVE_DUPLICATES unit_programs)
 
-# The iSNS client is an ordinary program and needs nothing of the engine.
+# The iSNS client is an ordinary program and needs nothing of the engine, but for the way to the
+# module, which is the tool's.
 file(GLOB isns_sources CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tools/iscsictl/isns/*.cc)
 list(FILTER isns_sources EXCLUDE REGEX "/(chisns|kernel_targets)\\.cc$")
 add_library(chiscsi_isns STATIC ${isns_sources})
@@ -61,16 +67,23 @@ target_include_directories(chiscsi_isns PUBLIC ${CHISCSI_ROOT}/tools/iscsictl)
 target_link_libraries(chiscsi_isns PUBLIC Threads::Threads PRIVATE chiscsi_warnings)
 
 foreach(name IN LISTS unit_programs)
+  if(name STREQUAL unit_offload_conn)  # An adapter and a target of its own.
+    file(GLOB fakes CONFIGURE_DEPENDS ${CHISCSI_ROOT}/tests/unit/offload/conn/fake_*.cc)
+    list(APPEND ${name}_sources ${fakes})
+  endif()
   if(name MATCHES "^unit_(base|os)$")
     set(libraries chiscsi_host)
   elseif(name STREQUAL unit_tools_isns)
-    set(libraries chiscsi_isns)
+    set(libraries chiscsi_isns chiscsi_tool)
   elseif(name STREQUAL unit_api_ddk)
     set(libraries chiscsi_api_only)  # They bring a host and a target of their own.
   elseif(name STREQUAL unit_iscsictl)
     set(libraries chiscsi_tool)
-  elseif(name MATCHES "^unit_offload" AND TARGET chiscsi_offload)
-    set(libraries chiscsi_offload)
+  elseif(name MATCHES "^unit_offload")
+    set(libraries chiscsi_sim)
+    if(TARGET chiscsi_offload)
+      list(PREPEND libraries chiscsi_offload)
+    endif()
   else()
     set(libraries chiscsi_engine)
   endif()

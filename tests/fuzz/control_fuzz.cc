@@ -4,7 +4,8 @@
 // a target class whose disks are made of nothing.
 //
 // Input: a byte for the operation, one for the flags, two for the room, then the strings, in which
-// a newline may stand for the NUL byte; "\n\n\n\n" begins the next request. Oracles beside crashes:
+// a newline may stand for the NUL byte; "\n\n\n\n" begins the next request, and its first newline
+// ends the last string of this one; a fifth is passed over. Oracles beside crashes:
 // out_used is what the output takes, the output is lines of key=value in records without a control
 // character, a refusal has a bounded text, what cannot be undone by stopping is not left behind,
 // and no memory is left at the end.
@@ -120,11 +121,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   start_engine();
   for (int requests = 0; requests < 16 && !text.empty(); ++requests) {
     const size_t end = text.find("\n\n\n\n");
-    std::string one = text.substr(0, end);
+    std::string one = end == std::string::npos ? text : text.substr(0, end + 1);
     for (size_t i = 4; i < one.size(); ++i)
       one[i] = one[i] == '\n' ? '\0' : one[i];
     run(one);
     text = end == std::string::npos ? "" : text.substr(end + 4);
+    if (!text.empty() && text[0] == '\n') text.erase(0, 1);
   }
   require(engine_target_class_deregister(class_name) == 0, "the class is in use");
   engine_stop();

@@ -97,6 +97,9 @@ class Run {
     require(data.size() <= limit, "answer longer than the peer takes");
     require(response.data_segment_length.get() == data.size(), "wrong DataSegmentLength");
     require(final == (tag_ == iscsi::kReservedTag), "F bit and tag");
+    // LUN 0 is a valid one where there is a tag; where there is none, the field is reserved.
+    for (const uint8_t byte : response.lun)
+      require(byte == 0, "LUN of a text response");
     require(!final || (bits & 0x80) != 0, "F bit without request");
     require((response.flags & 0xc0) != 0xc0, "F and C together");
     require(final == !exchange_.is_open(), "F bit and state");

@@ -57,17 +57,19 @@ ControlRecord ControlAnswer::record(const std::string& key, const std::string& v
 }
 
 ControlAnswer control(chiscsi_control_op op, const std::vector<std::string>& lines, uint32_t flags,
-                      uint32_t room) {
+                      uint32_t room, unsigned long holder) {
   std::string input;
   for (const std::string& line : lines)
     input.append(line).push_back('\0');
-  return control_raw(op, input, flags, room);
+  return control_raw(op, input, flags, room, holder);
 }
 
-ControlAnswer control_raw(uint32_t op, const std::string& input, uint32_t flags, uint32_t room) {
+ControlAnswer control_raw(uint32_t op, const std::string& input, uint32_t flags, uint32_t room,
+                          unsigned long holder) {
   engine_control_call call = {};
   call.op = op;
   call.flags = flags;
+  call.holder = holder;
   call.in = input.data();
   call.in_size = static_cast<uint32_t>(input.size());
   call.out_room = room;

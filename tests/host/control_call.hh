@@ -35,9 +35,9 @@ struct ControlAnswer {
 };
 
 ControlAnswer control(chiscsi_control_op op, const std::vector<std::string>& lines = {},
-                      uint32_t flags = 0, uint32_t room = 1 << 20);
+                      uint32_t flags = 0, uint32_t room = 1 << 20, unsigned long holder = 1);
 // The input byte by byte.
 ControlAnswer control_raw(uint32_t op, const std::string& input, uint32_t flags = 0,
-                          uint32_t room = 1 << 20);
+                          uint32_t room = 1 << 20, unsigned long holder = 1);
 
 }  // namespace chiscsi::test

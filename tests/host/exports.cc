@@ -52,8 +52,17 @@ int chiscsi_target_session_abort(unsigned long sess_hdl) {
   return engine_target_session_abort(sess_hdl);
 }
 
+int chiscsi_lun_set_usage(unsigned long hndl, unsigned long long used,
+                          unsigned long long available) {
+  return engine_lun_set_usage(hndl, used, available);
+}
+
 int chiscsi_lun_set_geometry(unsigned long hndl, const chiscsi_lun_geometry* geometry) {
   return engine_lun_set_geometry(hndl, geometry);
+}
+
+int chiscsi_lun_set_sanitize(unsigned long hndl, unsigned int state, unsigned int progress) {
+  return engine_lun_set_sanitize(hndl, state, progress);
 }
 
 int chiscsi_lun_set_private(unsigned long hndl, void* priv) {

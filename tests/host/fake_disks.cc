@@ -49,6 +49,7 @@ struct FakeDisks::Task {
   uint32_t total = 0, done = 0, lent = 0;
   std::vector<uint8_t> bytes;
   chiscsi_sgvec element = {};
+  uint64_t number = 0;  // In the order of their coming.
   bool parked = false;
   bool ended = false;
 };
@@ -65,6 +66,9 @@ int FakeDisks::start() {
   disk_.class_name = disk_name_.data();
   raw_.property = raw_property;
   disk_.property = disk_property;
+  class_.fp_session_added = [](unsigned long handle, unsigned char*, char*, char*) {
+    return handle;  // sc_tclass_sess_priv.
+  };
   set_up(raw_, true);
   set_up(disk_, false);
   thread_ = std::thread([this] { run_thread(); });
@@ -161,6 +165,21 @@ void FakeDisks::release(const std::string& disk) {
     later([this, task] { execute(task); });
 }
 
+bool FakeDisks::release_next(const std::string& disk, uint8_t status) {
+  TaskPtr oldest;
+  {
+    Guard guard(lock_);
+    for (const auto& [command, task] : tasks_) {
+      const bool waits = task->unit->disk->name == disk && task->parked;
+      if (waits && (oldest == nullptr || task->number < oldest->number)) oldest = task;
+    }
+    if (oldest == nullptr) return false;
+    oldest->parked = false;
+  }
+  later([this, oldest, status] { status == 0 ? execute(oldest) : finish(oldest, status); });
+  return true;
+}
+
 int FakeDisks::resize(const std::string& disk, uint64_t blocks) {
   unsigned long handle = 0;
   chiscsi_lun_geometry geometry;
@@ -223,7 +242,7 @@ std::vector<uint8_t> FakeDisks::content(const std::string& disk, uint64_t offset
 
 FakeDisks::Disk& FakeDisks::disk_named(const std::string& name) {
   Disk& disk = disks_[name];
-  disk.name = name;
+  if (disk.name.empty()) disk.name = name;
   if (disk.geometry.block_size == 0) {
     disk.geometry.blocks = kBlocks;
     disk.geometry.block_size = kBlock;
@@ -336,14 +355,14 @@ void FakeDisks::set_up(chiscsi_target_lun_class& hooks, bool raw) {
   hooks.fp_scsi_cmd_abort = [](chiscsi_scsi_command* command) { return self().aborted(command); };
   hooks.fp_scsi_cmd_cleanup = [](chiscsi_scsi_command* command) { self().cleaned_up(command); };
   if (raw) {
-    hooks.fp_tmf_execute = [](unsigned long, unsigned long handle, unsigned char,
+    hooks.fp_tmf_execute = [](unsigned long session, unsigned long handle, unsigned char,
                               unsigned char function, unsigned lun, chiscsi_scsi_command* command) {
-      return self().manage(true, handle, function, lun, command);
+      return self().manage(true, session, handle, function, lun, command);
     };
   } else {
-    hooks.fp_tmf_execute = [](unsigned long, unsigned long handle, unsigned char,
+    hooks.fp_tmf_execute = [](unsigned long session, unsigned long handle, unsigned char,
                               unsigned char function, unsigned lun, chiscsi_scsi_command* command) {
-      return self().manage(false, handle, function, lun, command);
+      return self().manage(false, session, handle, function, lun, command);
     };
   }
 }
@@ -380,6 +399,7 @@ int FakeDisks::received(chiscsi_scsi_command* command) {
     task->unit = find_unit(*command);
     if (task->unit == nullptr) return -EINVAL;
     ++task->unit->commands;
+    task->number = ++tasks_seen_;
     tasks_[command] = task;
     note("cdb " + hex(command->sc_cmd[0]) + " " + task->unit->disk->name);
     if (command->sc_cmd[0] == 0x2a && (command->sc_cmd[1] & 8) != 0) {
@@ -390,6 +410,7 @@ int FakeDisks::received(chiscsi_scsi_command* command) {
       return 0;
     }
   }
+  if (on_received) on_received(task->unit->disk->name);
   run(task);
   return 0;
 }
@@ -420,11 +441,16 @@ void FakeDisks::execute(const TaskPtr& task) {
   const uint8_t* cdb = command->sc_cmd;
   switch (cdb[0]) {
     case 0x28:
-    case 0x2a: {
+    case 0x2a:
+    case 0x88:
+    case 0x8a: {
       Guard guard(lock_);
-      task->write = cdb[0] == 0x2a;
-      task->at = uint64_t{be32(cdb + 2)} * kBlock;
-      const uint32_t size = static_cast<uint32_t>(cdb[7] << 8 | cdb[8]) * kBlock;
+      const bool is_long = cdb[0] >= 0x80;  // Of the disks here, 32 bits say every block.
+      task->write = (cdb[0] & 0x0f) == 0x0a;
+      task->at = uint64_t{be32(cdb + (is_long ? 6 : 2))} * kBlock;
+      const uint32_t blocks =
+          is_long ? be32(cdb + 10) : static_cast<uint32_t>(cdb[7] << 8 | cdb[8]);
+      const uint32_t size = blocks * kBlock;
       task->total = std::min(size, command->sc_xfer_len);
       const auto begin = task->unit->disk->bytes.begin() + static_cast<long>(task->at);
       task->bytes.assign(begin, begin + task->total);
@@ -519,19 +545,22 @@ void FakeDisks::unstick() {
   }
 }
 
-int FakeDisks::manage(bool raw, unsigned long handle, unsigned char function, unsigned lun,
-                      chiscsi_scsi_command* command) {
+int FakeDisks::manage(bool raw, unsigned long session, unsigned long handle, unsigned char function,
+                      unsigned lun, chiscsi_scsi_command* command) {
   if (!with_tmf) return -EOPNOTSUPP;
   std::vector<TaskPtr> concerned;
   {
     Guard guard(lock_);
     note(std::string("tmf ") + (raw ? "RAW " : "DISK ") + std::to_string(function) + " " +
          std::to_string(lun));
+    if (!answers_tmf) return 0;
     const bool reset = function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET ||
                        function == ISCSI_TMF_FUNCTION_TARGET_COLD_RESET;
     for (const auto& [other, task] : tasks_) {
-      const bool named = command != nullptr ? other == command : reset || other->sc_lun == lun;
-      if (named && task->unit->raw == raw && std::exchange(task->parked, false))
+      const bool own =
+          function != ISCSI_TMF_FUNCTION_ABORT_TASK_SET || other->sc_tclass_sess_priv == session;
+      const bool of_unit = command != nullptr ? other == command : reset || other->sc_lun == lun;
+      if (of_unit && own && task->unit->raw == raw && std::exchange(task->parked, false))
         concerned.push_back(task);
     }
   }

@@ -39,12 +39,15 @@ class FakeDisks {
 
   unsigned raw_property = 1u << LUN_CLASS_SCSI_PASS_THRU_BIT | 1u << LUN_CLASS_HAS_CMD_QUEUE_BIT;
   unsigned disk_property = 1u << LUN_CLASS_HAS_CMD_QUEUE_BIT;
-  bool with_tmf = true;  // False: task management is left to the target.
+  bool with_tmf = true;     // False: task management is left to the target.
+  bool answers_tmf = true;  // Or takes a function and forgets it.
   // The disk of commands that name none, which come to a target without TargetDevice lines.
   std::string any_disk;
   unsigned disk_flags = 0;  // Of the geometry of every disk.
   uint8_t raw_tmf_response = 0;
   uint8_t disk_tmf_response = 0;
+  // Called inside fp_scsi_cmd_cdb_rcved with the disk, without the driver's lock.
+  std::function<void(const std::string& disk)> on_received;
 
   // ---- Script: at any time ----
 
@@ -53,6 +56,9 @@ class FakeDisks {
   // The commands of a disk wait in the driver until release().
   void hold(const std::string& disk);
   void release(const std::string& disk);
+  // The oldest of those that wait goes on, whatever comes waits further. With `status` it ends by
+  // that. False: none waits.
+  bool release_next(const std::string& disk, uint8_t status = 0);
   // Says a new size, in blocks.
   int resize(const std::string& disk, uint64_t blocks);
   // Attaching a disk of this name says no geometry; resize() does it later.
@@ -122,8 +128,8 @@ class FakeDisks {
   int transferred(chiscsi_scsi_command* command);
   int aborted(chiscsi_scsi_command* command);
   void answer_abort(chiscsi_scsi_command* command);
-  int manage(bool raw, unsigned long handle, unsigned char function, unsigned lun,
-             chiscsi_scsi_command* command);
+  int manage(bool raw, unsigned long session, unsigned long handle, unsigned char function,
+             unsigned lun, chiscsi_scsi_command* command);
   void cleaned_up(chiscsi_scsi_command* command);
   TaskPtr task_of(chiscsi_scsi_command* command);
   void run(const TaskPtr& task);
@@ -146,6 +152,7 @@ class FakeDisks {
   std::map<unsigned long, std::unique_ptr<Unit>> units_;
   Unit any_unit_;
   std::map<chiscsi_scsi_command*, TaskPtr> tasks_;
+  uint64_t tasks_seen_ = 0;
 
   std::thread thread_;
   std::mutex work_lock_;

@@ -177,16 +177,32 @@ void FakeDriver::run_thread() {
 
 // ---- Hooks of the target class ----
 
+void FakeDriver::answer_login_check(unsigned long handle) {
+  const uint16_t status = login_status;
+  chiscsi_target_first_login_check_done(handle, static_cast<unsigned char>(status >> 8),
+                                        static_cast<unsigned char>(status), max_cmd);
+}
+
+void FakeDriver::answer_logins() {
+  std::deque<unsigned long> waiting;
+  {
+    Guard guard(lock_);
+    waiting.swap(unanswered_logins_);
+  }
+  for (const unsigned long handle : waiting)
+    answer_login_check(handle);
+}
+
 void FakeDriver::set_up_login_hooks() {
   class_.fp_first_login_check = [](unsigned long handle, char* initiator, char*,
                                    chiscsi_tcp_endpoint*) {
     self().note("first_login " + text_of(initiator));
-    if (!self().answer_login) return;
-    self().later([handle] {
-      const uint16_t status = self().login_status;
-      chiscsi_target_first_login_check_done(handle, static_cast<unsigned char>(status >> 8),
-                                            static_cast<unsigned char>(status), self().max_cmd);
-    });
+    if (!self().answer_login) {
+      Guard guard(self().lock_);
+      self().unanswered_logins_.push_back(handle);
+      return;
+    }
+    self().later([handle] { self().answer_login_check(handle); });
   };
   class_.fp_login_stage_check = [](unsigned long handle, unsigned char stage, char*, char*,
                                    chiscsi_tcp_endpoint*) {

@@ -50,7 +50,7 @@ class FakeDriver {
   std::atomic<bool> page_lists{true};       // sg_page with sg_addr; false: sg_addr alone.
   std::atomic<uint16_t> login_status{0};    // Class and detail of the first login check.
   std::atomic<uint16_t> stage_status{0};
-  std::atomic<bool> answer_login{true};  // False: first login checks are never answered.
+  std::atomic<bool> answer_login{true};  // False: first login checks wait for answer_logins().
   std::atomic<bool> answer_stage{true};
   std::atomic<unsigned> max_cmd{0};
   std::atomic<bool> hide_targets{false};
@@ -73,6 +73,8 @@ class FakeDriver {
   // Takes over fp_scsi_cmd_cdb_rcved. Set before commands come.
   std::function<int(chiscsi_scsi_command*)> on_command;
 
+  // Answers the first login checks that wait, from here.
+  void answer_logins();
   // Keeps commands from being run until release_held(). Those held are ended by TMFs and aborts.
   void hold(bool on) { hold_ = on; }
   void release_held();
@@ -127,6 +129,7 @@ class FakeDriver {
 
   static FakeDriver& self();
   void set_up_login_hooks();
+  void answer_login_check(unsigned long handle);
   void set_up_command_hooks();
   void note(const std::string& call);
   void violate(const std::string& what);
@@ -168,6 +171,7 @@ class FakeDriver {
   std::map<chiscsi_scsi_command*, TaskPtr> tasks_;
   std::vector<std::vector<uint8_t>> disks_;
   std::deque<Tmf> unanswered_tmfs_;
+  std::deque<unsigned long> unanswered_logins_;
   std::atomic<bool> hold_{false};
   std::atomic<bool> stuck_{false};
   std::atomic<unsigned long> last_session_{0};

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -26,15 +27,18 @@ namespace {
 std::mutex file_lock;
 uint64_t steps_left = 0;  // 0: power stays.
 bool powerless = false;
+bool held = false;
+std::condition_variable_any let_go;
 uint64_t steps_taken = 0;
 // How to take back what no folder sync has made safe, the newest last.
 std::vector<std::function<void()>> unsafe_names;
 
 enum class Step { kGoOn, kTear, kDead };
 
-// What becomes of the step that begins now.
+// What becomes of the step that begins now. The caller has the lock.
 Step begin_step(const char* what) {
   host_might_sleep(what);
+  let_go.wait(file_lock, [] { return !held; });
   if (powerless) return Step::kDead;
   ++steps_taken;
   if (steps_left == 0 || --steps_left != 0) return Step::kGoOn;
@@ -99,6 +103,12 @@ void host_restore_power(bool lose_names) {
   unsafe_names.clear();
   steps_left = 0;
   powerless = false;
+}
+
+void host_hold_files(bool hold) {
+  std::lock_guard<std::mutex> guard(file_lock);
+  held = hold;
+  let_go.notify_all();
 }
 
 uint64_t host_file_steps() {

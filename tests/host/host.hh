@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,13 @@ class HostAtomicSection {
 
 // Ends the program when the caller is in atomic context. For code that stands in for the kernel.
 void host_might_sleep(const char* what);
+
+// ---- Races ----
+
+// The n-th os_spinlock_lock() from now on, of those outside of atomic context, runs `intruder`
+// first, once: what another CPU might do at that moment. It may not take a lock that the caller
+// holds, and it may not sleep. 0 switches it off, and waits for one that is running.
+void host_at_spinlock(uint64_t n, std::function<void()> intruder);
 
 // ---- Time ----
 
@@ -93,11 +101,19 @@ uint32_t host_crc32c_by_table(uint32_t crc, const void* data, size_t size);
 
 // ---- Storage ----
 
-// Requests with this operation (enum os_storage_operation) fail with this negative errno; -1: none
-// does.
+// Requests with this operation (enum os_storage_operation) fail with this negative errno; with a
+// flush, so do writes that are stable when they end. -1: none does.
 void host_fail_storage(int operation, int error);
 // Requests that have not begun wait until it is called with false.
 void host_hold_storage(bool held);
+// Every request to a file or device takes so long; nothing that ends at once does.
+void host_set_storage_delay(unsigned ms);
+// The next write to a file or device begins, and ends when the other one is called. One at a time.
+void host_hang_next_write();
+void host_end_hang();
+// What open files and devices say of themselves from now on: OS_STORAGE_* that are gone, and others
+// that have come. Zeros: as they were opened.
+void host_change_storage(uint32_t gone, uint32_t come);
 
 // ---- Sockets ----
 
@@ -122,5 +138,7 @@ void host_cut_power_at(uint64_t step);
 // Power is back. `lose_names`: names that were not made safe by os_folder_sync() are what they were
 // before; otherwise they have made it.
 void host_restore_power(bool lose_names);
+// Steps that have not begun wait until it is called with false.
+void host_hold_files(bool hold);
 // Steps taken since the program started.
 uint64_t host_file_steps();

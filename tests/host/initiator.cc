@@ -262,6 +262,17 @@ Pdu Initiator::make(Opcode opcode, bool immediate) {
   return pdu;
 }
 
+namespace {
+// RFC 7143 section 11.2.2.3: what of the CDB is behind its first 16 bytes, padded to words.
+ByteVector extended_cdb(const ByteVector& cdb) {
+  const size_t length = cdb.size() - 15;  // With the reserved byte.
+  ByteVector segment = {static_cast<uint8_t>(length >> 8), static_cast<uint8_t>(length), 1, 0};
+  segment.insert(segment.end(), cdb.begin() + 16, cdb.end());
+  segment.resize((segment.size() + 3) / 4 * 4);
+  return segment;
+}
+}  // namespace
+
 Pdu Initiator::make_command(const ByteVector& cdb, uint32_t length, uint8_t flags, uint64_t lun) {
   Pdu pdu = make(Opcode::kScsiCommand);
   auto& command = pdu.as<ScsiCommand>();
@@ -269,6 +280,7 @@ Pdu Initiator::make_command(const ByteVector& cdb, uint32_t length, uint8_t flag
   put_lun(command.lun, lun);
   command.expected_data_transfer_length = length;
   std::copy_n(cdb.begin(), std::min<size_t>(cdb.size(), 16), command.cdb);
+  if (cdb.size() > 16) pdu.ahs = extended_cdb(cdb);
   return pdu;
 }
 
@@ -349,6 +361,8 @@ void Initiator::login_done(LoginResult& result, const Pdu& pdu) {
   result.tsih = response.tsih.get();
   header_digest = result.key("HeaderDigest") == "CRC32C";
   data_digest = result.key("DataDigest") == "CRC32C";
+  const std::string longest = result.key("MaxRecvDataSegmentLength");
+  if (!longest.empty()) longest_segment_ = static_cast<uint32_t>(std::stoul(longest));
 }
 
 KeyList Initiator::send_targets(const std::string& what) {
@@ -378,6 +392,7 @@ KeyList Initiator::send_targets(const std::string& what) {
 bool Initiator::send_burst(const Pdu& command, uint32_t tag, const ByteVector& data,
                            uint32_t offset, uint32_t length, uint32_t segment) {
   uint32_t data_sn = 0;
+  segment = std::min(segment, longest_segment_);
   for (const uint32_t end = offset + length; offset < end;) {
     const uint32_t size = std::min(segment, end - offset);
     const ByteVector part(data.begin() + offset, data.begin() + offset + size);

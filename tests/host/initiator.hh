@@ -44,6 +44,18 @@ struct Pdu {
   void set_keys(const KeyList& keys);
 };
 
+// The functions of task management (RFC 7143 s11.5.1).
+enum TaskFunction : uint8_t {
+  kAbortTask = 1,
+  kAbortTaskSet = 2,
+  kClearAca = 3,
+  kClearTaskSet = 4,
+  kLunReset = 5,
+  kWarmReset = 6,
+  kColdReset = 7,
+  kTaskReassign = 8,
+};
+
 struct LoginOptions {
   std::string initiator_name = "iqn.2026-11.org.example:initiator";
   std::string target_name = "iqn.2026-11.org.example:target";  // Empty: not sent.
@@ -127,6 +139,7 @@ class Initiator {
   // ---- PDUs with sensible fields; each new one gets its own task tag ----
 
   Pdu make(iscsi::Opcode opcode, bool immediate = false);
+  // A CDB of more than 16 bytes comes with the header segment for it.
   Pdu make_command(const ByteVector& cdb, uint32_t length, uint8_t flags, uint64_t lun = 0);
   Pdu make_data_out(const Pdu& command, uint32_t target_transfer_tag, uint32_t data_sn,
                     uint32_t offset, const ByteVector& data, bool final);
@@ -178,6 +191,7 @@ class Initiator {
 
   std::unique_ptr<Stream> stream_;
   bool stat_sn_known_ = false;
+  uint32_t longest_segment_ = 0xffffffff;  // What the target takes in one PDU.
   ByteVector received_;
   size_t used_ = 0;
   std::deque<Pdu> waiting_;

@@ -10,9 +10,11 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "host.hh"
 #include "internal.hh"
+#include "os/thread.h"
 
 namespace {
 
@@ -95,3 +97,36 @@ void os_page_unmap(void* address) {
   }
   --mapped_depth;
 }
+
+// The count of references stands in the page in front.
+void* os_page_alloc(int mode) {
+  if (mode == OS_ALLOC_SLEEP) host_might_sleep("os_page_alloc(OS_ALLOC_SLEEP)");
+  if (++allocation_count == failing_allocation) return nullptr;
+  void* block = aligned_alloc(kPage, 2 * kPage);
+  if (block == nullptr) return nullptr;
+  new (block) std::atomic<uint32_t>(1);
+  ++live_allocations;
+  live_bytes += kPage;
+  return static_cast<char*>(block) + kPage;
+}
+
+static std::atomic<uint32_t>& references_of(void* page) {
+  if (reinterpret_cast<uintptr_t>(page) % kPage != 0) host_contract_broken("not a page: %p", page);
+  return *reinterpret_cast<std::atomic<uint32_t>*>(static_cast<char*>(page) - kPage);
+}
+
+void os_page_get(void* page) {
+  if (references_of(page).fetch_add(1) == 0) host_contract_broken("a page came back to life");
+}
+
+void os_page_put(void* page) {
+  const uint32_t before = references_of(page).fetch_sub(1);
+  if (before == 0) host_contract_broken("a page was put once too often");
+  if (before != 1) return;
+  --live_allocations;
+  live_bytes -= kPage;
+  free(static_cast<char*>(page) - kPage);
+}
+
+void os_softirq_begin() { host_enter_atomic(); }
+void os_softirq_end() { host_leave_atomic(); }

@@ -502,6 +502,11 @@ long os_socket_send(os_socket* socket, const os_fragment* fragments, size_t coun
   return sent;
 }
 
+int os_socket_shutdown(os_socket* socket) {
+  host_might_sleep("os_socket_shutdown()");
+  return shutdown(socket->fd, SHUT_WR) == 0 ? 0 : -errno;
+}
+
 void os_socket_abort(os_socket* socket) { socket->reset_at_close = true; }
 
 void os_socket_close(os_socket* socket) {

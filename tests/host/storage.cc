@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -38,6 +39,8 @@ constexpr unsigned kThreads = 4;
 
 std::atomic<int> storage_error{0};  // What requests fail with.
 std::atomic<int> failing_operation{-1};
+std::atomic<unsigned> delay_ms{0};
+std::atomic<uint32_t> flags_gone{0}, flags_come{0};
 
 // ---- Threads ----
 
@@ -84,6 +87,33 @@ Pool& devices() {
   static auto* pool = new Pool;
   return *pool;
 }
+
+// ---- A write that hangs ----
+
+class Hang {
+ public:
+  void catch_next() { is_set_ = true; }
+  void end() {
+    std::unique_lock guard(lock_);
+    is_set_ = false;
+    caught_ = false;
+    changed_.notify_all();
+  }
+  // Of a write that has begun.
+  void pass() {
+    if (!is_set_.exchange(false)) return;
+    std::unique_lock guard(lock_);
+    caught_ = true;
+    changed_.wait(guard, [this] { return !caught_; });
+  }
+
+ private:
+  std::mutex lock_;
+  std::condition_variable changed_;
+  std::atomic<bool> is_set_{false};
+  bool caught_ = false;
+};
+Hang hang;
 
 // ---- Operations ----
 
@@ -171,8 +201,26 @@ int map(os_storage& storage, os_storage_request& request) {
   return 0;
 }
 
+bool is_beyond_end(os_storage& storage, const os_storage_request& request) {
+  struct stat status;
+  const uint64_t size = fstat(storage.fd, &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
+  return request.offset > size || request.length > size - request.offset;
+}
+
 int perform(os_storage& storage, os_storage_request& request) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+  if (__atomic_load_n(&request.is_cancelled, __ATOMIC_RELAXED) != 0) return -ECANCELED;
+  const bool flushes =
+      request.operation == OS_STORAGE_FLUSH ||
+      (request.operation == OS_STORAGE_WRITE && (request.flags & OS_STORAGE_FUA) != 0);
+  if (failing_operation == OS_STORAGE_FLUSH && flushes) {
+    request.write_back_failed = !storage.block;
+    return storage_error;
+  }
   if (failing_operation == request.operation) return storage_error;
+  const bool writes = request.operation == OS_STORAGE_WRITE || request.operation == OS_STORAGE_ZERO;
+  if (writes && is_beyond_end(storage, request)) return -EIO;
+  if (writes) hang.pass();
   switch (request.operation) {
     case OS_STORAGE_READ:
       return read_all(storage, request);
@@ -211,6 +259,17 @@ void host_fail_storage(int operation, int error) {
 
 void host_hold_storage(bool held) { devices().hold(held); }
 
+void host_set_storage_delay(unsigned ms) { delay_ms = ms; }
+
+void host_hang_next_write() { hang.catch_next(); }
+
+void host_end_hang() { hang.end(); }
+
+void host_change_storage(uint32_t gone, uint32_t come) {
+  flags_gone = gone;
+  flags_come = come;
+}
+
 // ---- Chunks ----
 
 // Memory of os_alloc(), so that what leaks or fails there does so here; the block's own address
@@ -228,6 +287,8 @@ int os_chunk_alloc(uint32_t wanted, os_chunk* chunk) {
   *chunk = {address, address, size};
   return 0;
 }
+
+int os_page_alloc_kept(os_chunk* chunk) { return os_chunk_alloc(OS_PAGE_SIZE, chunk); }
 
 void os_chunk_free(void* address, uint32_t) {
   void* block;
@@ -268,6 +329,8 @@ int os_storage_open(const char* path, unsigned int flags, os_storage** storage,
   }
   describe(status, facts);
   if (read_only) facts->flags |= OS_STORAGE_READ_ONLY;
+  // The block layer does not say what is read where something was discarded.
+  if ((flags & OS_STORAGE_OPEN_BLOCK) != 0) facts->flags &= ~uint32_t{OS_STORAGE_DISCARD_ZEROS};
   *storage = new (memory) os_storage;
   (*storage)->fd = fd;
   (*storage)->block = (flags & OS_STORAGE_OPEN_BLOCK) != 0;
@@ -288,8 +351,20 @@ uint64_t os_storage_size(os_storage* storage) {
   return fstat(storage->fd, &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
 }
 
+uint32_t os_storage_flags(os_storage*) {
+  return (OS_STORAGE_VOLATILE_CACHE & ~flags_gone) | flags_come;
+}
+
+uint64_t os_storage_used(os_storage* storage) {
+  host_might_sleep("os_storage_used()");
+  struct stat status;
+  if (storage->block || fstat(storage->fd, &status) != 0) return OS_STORAGE_NOT_KNOWN;
+  return static_cast<uint64_t>(status.st_blocks) * 512;
+}
+
 void os_storage_submit(os_storage* storage, os_storage_request* request) {
   host_might_sleep("os_storage_submit()");
+  request->write_back_failed = 0;
   ++storage->busy;
   devices().add([storage, request] {
     const int error = perform(*storage, *request);

@@ -12,9 +12,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "host.hh"
@@ -76,6 +79,39 @@ void init_checked_mutex(pthread_mutex_t* mutex) {
 
 void must(int rc, const char* what) {
   if (rc != 0) host_contract_broken("%s: %s", what, strerror(rc));
+}
+
+struct Intrusion {
+  std::atomic<uint64_t> locks_left{0};
+  std::mutex lock;  // Not held while the intruder runs, which takes locks of its own.
+  std::condition_variable over;
+  std::function<void()> intruder;
+  bool runs = false;
+};
+Intrusion& intrusion() {
+  static auto* instance = new Intrusion;
+  return *instance;
+}
+
+void let_intruder_in() {
+  Intrusion& next = intrusion();
+  uint64_t left = next.locks_left;
+  if (left == 0 || host_in_atomic()) return;
+  while (!next.locks_left.compare_exchange_weak(left, left - 1)) {
+    if (left == 0) return;
+  }
+  if (left != 1) return;
+  std::function<void()> intruder;
+  {
+    std::lock_guard guard(next.lock);
+    intruder = std::exchange(next.intruder, nullptr);
+    if (!intruder) return;
+    next.runs = true;
+  }
+  intruder();
+  std::lock_guard guard(next.lock);
+  next.runs = false;
+  next.over.notify_all();
 }
 
 void stay_on(int cpu) {
@@ -247,7 +283,17 @@ void os_spinlock_destroy(os_spinlock* lock) {
   os_free(lock);
 }
 
+void host_at_spinlock(uint64_t n, std::function<void()> intruder) {
+  Intrusion& next = intrusion();
+  std::unique_lock guard(next.lock);
+  next.over.wait(guard, [&] { return !next.runs; });
+  next.locks_left = 0;
+  next.intruder = std::move(intruder);
+  next.locks_left = n;
+}
+
 unsigned long os_spinlock_lock(os_spinlock* lock) {
+  let_intruder_in();
   must(pthread_mutex_lock(&lock->lock), "os_spinlock_lock()");
   host_enter_atomic();
   return 0;

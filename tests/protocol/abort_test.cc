@@ -5,9 +5,14 @@
 // never. The target's limit for a driver is one second here; waits have a limit of their own.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
+#include <functional>
+#include <vector>
 
+#include "memory_transport.hh"
+#include "offload_run.hh"
 #include "protocol_fixture.hh"
 
 namespace chiscsi::test {
@@ -67,9 +72,34 @@ TEST_F(AbortProtocol, AbortTaskOfAnUnknownTag) {
   EXPECT_EQ(driver.count("tmf"), 0u);
 }
 
+// Where the network still refers to its data the command is kept; for the initiator it has ended.
+TEST_F(AbortProtocol, AbortTaskOfACommandThatHasBeenAnswered) {
+  host_set_notice_delay(1000);
+  peer = start_and_log_in();
+  const Pdu command = peer->make_command(read10_cdb(0, 400), 400 * kBlock, kCommandRead);
+  ASSERT_TRUE(peer->send(command));
+  ASSERT_TRUE(peer->finish(command).good());
+  const bool over_tcp = !MemoryTransport::chosen() && !OffloadRun::chosen();
+  if (over_tcp) {
+    EXPECT_EQ(driver.commands_alive(), 1u);
+  }
+  EXPECT_EQ(peer->task_management(1, command.task_tag()), ISCSI_RESPONSE_TMF_INVALID_TASK);
+  EXPECT_EQ(driver.count("tmf"), 0u);
+  EXPECT_EQ(driver.count("abort"), 0u);
+  EXPECT_CLEAN(*peer);
+}
+
 TEST_F(AbortProtocol, AbortTaskEndsAWriteWhoseDataIsMissing) {
   peer = start_and_log_in();
   const Pdu command = send_unanswered_write();
+  if (OffloadRun::chosen()) {
+    // The adapter may write as long as the connection lives: docs/offload.md, "Placement".
+    EXPECT_FALSE(peer->task_management(1, command.task_tag()));
+    EXPECT_FALSE(peer->connected());
+    EXPECT_TRUE(driver.wait_for("cleanup"));
+    EXPECT_TRUE(driver.wait_for("session_removed"));
+    return;
+  }
   EXPECT_EQ(peer->task_management(1, command.task_tag()), 0);
   EXPECT_TRUE(driver.wait_for("abort tmf"));
   EXPECT_TRUE(driver.wait_for("cleanup"));
@@ -197,6 +227,91 @@ TEST_F(AbortProtocol, DriverMayAbortACommand) {
   EXPECT_EQ(outcome.sense_key(), 0xb);
   EXPECT_TRUE(driver.wait_for("abort_status"));
   EXPECT_TRUE(driver.wait_for("cleanup"));
+}
+
+// ---- Calls of the driver that cross an abort ----
+
+// The driver lends a list at the n-th lock that the target takes once its command is being ended,
+// for each n until that comes too late. It hears of the abort once, and of the list by that alone.
+class CrossingLoan : public AbortProtocol {
+ protected:
+  using Lend = int (*)(chiscsi_scsi_command*, unsigned char*, unsigned int, unsigned int,
+                       unsigned int);
+  static constexpr uint32_t kHalf = 4 * kBlock;
+
+  void cross(const char* how, const std::function<void(uint64_t round)>& body) {
+    driver.on_command = [this](chiscsi_scsi_command* command) {
+      held = command;
+      return 0;
+    };
+    start();
+    list.resize(1);
+    list[0].sg_addr = memory.data();
+    list[0].sg_length = kHalf;
+    for (uint64_t round = 1; round == 1 || came_in_time; ++round) {
+      came_in_time = false;
+      held = nullptr;
+      body(round);
+      ASSERT_TRUE(driver.wait_for("cleanup", round));
+      host_at_spinlock(0, nullptr);
+      EXPECT_EQ(driver.count(how), round) << "lent at lock " << round;
+      EXPECT_EQ(driver.count("cleanup"), round);
+      EXPECT_EQ(driver.count("xfer"), 0u) << "lent at lock " << round;
+      if (HasFailure()) return;
+      rounds = round;
+    }
+    EXPECT_GT(rounds, 1u);
+  }
+  void await_command(uint64_t round) {
+    ASSERT_TRUE(driver.wait_for("cdb", round));
+    while (held == nullptr) {  // It is about to be.
+    }
+  }
+  void intrude(uint64_t round, Lend lend) {
+    host_at_spinlock(round, [this, round, lend] {
+      if (driver.count("abort") >= round) return;  // It knows that it is too late.
+      came_in_time = true;
+      lend(held, reinterpret_cast<unsigned char*>(list.data()), 1, 0, kHalf);
+    });
+  }
+
+  std::atomic<chiscsi_scsi_command*> held{nullptr};
+  std::atomic<bool> came_in_time{false};
+  uint64_t rounds = 0;
+  std::vector<uint8_t> memory = std::vector<uint8_t>(kHalf);
+  std::vector<chiscsi_sgvec> list;
+};
+
+TEST_F(CrossingLoan, OfAWriteWhoseConnectionIsLost) {
+  cross("abort session", [this](uint64_t round) {
+    peer = log_in();
+    const Pdu command = peer->make_command(write10_cdb(0, 8), 8 * kBlock, kCommandWrite);
+    ASSERT_TRUE(peer->send(command));
+    await_command(round);
+    intrude(round, &chiscsi_scsi_cmd_buffer_ready);
+    peer->disconnect_with_reset();
+  });
+}
+
+TEST_F(CrossingLoan, OfAReadWhoseConnectionIsLost) {
+  cross("abort session", [this](uint64_t round) {
+    peer = log_in();
+    send_read();
+    await_command(round);
+    intrude(round, &chiscsi_scsi_cmd_execution_status);
+    peer->disconnect_with_reset();
+  });
+}
+
+TEST_F(CrossingLoan, OfAReadThatTheInitiatorAborts) {
+  driver.tmf_error = -EOPNOTSUPP;
+  cross("abort tmf", [this](uint64_t round) {
+    if (round == 1) peer = log_in();
+    const Pdu command = send_read();
+    await_command(round);
+    intrude(round, &chiscsi_scsi_cmd_execution_status);
+    EXPECT_EQ(peer->task_management(1, command.task_tag()), 0);
+  });
 }
 
 // ---- Drivers that never answer: everything still ends ----

@@ -130,7 +130,9 @@ TEST_F(ChapProtocol, AccountMayGoBetweenChallengeAndResponse) {
   const auto remove = [&] { reload_with({kSecond}); };
   EXPECT_TRUE(try_login(as("first", "secret-of-the-first", remove)).in_full_feature);
   EXPECT_REFUSED(try_login(as("first", "secret-of-the-first")));
-  EXPECT_TRUE(try_login(as("second", "secret-of-the-second")).in_full_feature);
+  LoginOptions second = as("second", "secret-of-the-second");
+  second.isid[5] = 2;  // The session of the first is there, and not for others to end.
+  EXPECT_TRUE(try_login(second).in_full_feature);
 }
 
 // A driver that knows the accounts is asked when the response has come: its word of then counts.
@@ -206,6 +208,19 @@ TEST_F(ChapProtocol, OnlyTheAccountOfTheSessionMayJoin) {
   // Not even in the place of a connection that is there.
   EXPECT_REFUSED(join(as("second", "secret-of-the-second"), 3));
   EXPECT_TRUE(peers[3]->ping());
+}
+
+// The ISID of a session and its initiator's name are no secret.
+TEST_F(ChapProtocol, OnlyTheAccountOfASessionMayReplaceIt) {
+  start_with({kFirst, kSecond}, "CHAP,None");
+  constexpr auto kForbidden = static_cast<uint16_t>(LoginStatus::kAuthorizationFailure);
+  ASSERT_TRUE(try_login(as("first", "secret-of-the-first")).in_full_feature);
+  EXPECT_EQ(try_login(as("second", "secret-of-the-second")).status, kForbidden);
+  EXPECT_EQ(try_login({}).status, kForbidden);
+  EXPECT_TRUE(peers.front()->ping());
+  EXPECT_TRUE(try_login(as("first", "secret-of-the-first")).in_full_feature);
+  EXPECT_TRUE(peers.front()->closed_by_target());
+  EXPECT_TRUE(peers.back()->ping());
 }
 
 TEST_F(ChapProtocol, NobodyAuthenticatedJoinsASessionThatWasNot) {

@@ -135,6 +135,30 @@ TEST_F(CommandProtocol, SenseFollowsTheStatus) {
   EXPECT_CLEAN(*peer);
 }
 
+// RFC 7143 sections 11.4.1 and 11.4.8: with another service response than "completed" there are no
+// residuals, and no count of the Data-In that was sent.
+TEST_F(CommandProtocol, AFailureOfTheTargetComesWithoutResiduals) {
+  driver.phase_bytes = kBlock / 2;
+  driver.on_command = [&](chiscsi_scsi_command* command) {
+    command->sc_response = CHISCSI_RESPONSE_TARGET_FAILURE;
+    return driver.run_command(command);
+  };
+  log_in_to_write();
+  for (const uint32_t blocks : {1, 2, 4}) {  // Of two that the device would move.
+    for (const bool is_write : {false, true}) {
+      const Outcome outcome = is_write ? peer->write(write10_cdb(0, 2), pattern(blocks * kBlock))
+                                       : peer->read(read10_cdb(0, 2), blocks * kBlock);
+      ASSERT_TRUE(outcome.answered);
+      EXPECT_EQ(outcome.response, CHISCSI_RESPONSE_TARGET_FAILURE);
+      EXPECT_EQ(outcome.data_in_pdus != 0, !is_write);
+      EXPECT_EQ(outcome.flags, 0);
+      EXPECT_EQ(outcome.residual, 0u);
+      EXPECT_EQ(outcome.exp_data_sn, 0u);
+    }
+  }
+  EXPECT_CLEAN(*peer);
+}
+
 TEST_F(CommandProtocol, UnknownLunReachesTheDriver) {
   log_in_to_write();
   const Outcome outcome = peer->no_data(test_unit_ready_cdb(), 9);
@@ -521,6 +545,9 @@ TEST_F(CommandProtocol, TaskTagInUseIsNotExecutedTwice) {
 
 TEST_F(CommandProtocol, ConnectionMayDieInsideAPdu) {
   log_in_to_write();
+  // An adapter may say that the Login Response has left when the peer has long read it: with an
+  // answer to a command the session has begun.
+  ASSERT_TRUE(peer->ping());
   const Pdu command = peer->make_command(write10_cdb(0, 8), 8 * kBlock, kCommandWrite);
   Pdu with_data = command;
   with_data.data = pattern(8 * kBlock);
@@ -529,6 +556,33 @@ TEST_F(CommandProtocol, ConnectionMayDieInsideAPdu) {
   ASSERT_TRUE(peer->send_bytes(wire));
   peer->disconnect();
   EXPECT_TRUE(driver.wait_for("session_removed"));
+}
+
+// The F bit may come alone, behind the last byte (RFC 7143 section 11.7.7).
+TEST_F(CommandProtocol, BurstMayEndWithAnEmptyPdu) {
+  log_in_to_write();
+  constexpr uint32_t kSegment = 8192, kBlocks = 64;
+  const ByteVector data = pattern(kBlocks * kBlock);
+  for (int round = 0; round < 3; ++round) {
+    const Pdu command =
+        peer->make_command(write10_cdb(0, kBlocks), kBlocks * kBlock, kCommandWrite);
+    ASSERT_TRUE(peer->send(command));
+    const auto r2t = peer->receive_for(command.task_tag());
+    ASSERT_TRUE(r2t && r2t->opcode() == Opcode::kR2t);
+    ASSERT_EQ(r2t->as<R2t>().desired_data_transfer_length.get(), data.size());
+    const uint32_t tag = r2t->as<R2t>().target_transfer_tag.get();
+    uint32_t sn = 0;
+    for (uint32_t at = 0; at < data.size(); at += kSegment, ++sn) {
+      const ByteVector part(data.begin() + at, data.begin() + at + kSegment);
+      ASSERT_TRUE(peer->send(peer->make_data_out(command, tag, sn, at, part, false)));
+    }
+    const auto end = static_cast<uint32_t>(data.size());
+    ASSERT_TRUE(peer->send(peer->make_data_out(command, tag, sn, end, {}, true)));
+    const auto answer = peer->receive_for(command.task_tag(), 10000);
+    ASSERT_TRUE(answer && answer->opcode() == Opcode::kScsiResponse);
+    EXPECT_EQ(driver.content(0, 0, end), data);
+  }
+  EXPECT_CLEAN(*peer);
 }
 
 // ---- Digests ----

@@ -17,7 +17,7 @@ using Lines = std::vector<std::string>;
 constexpr char kOther[] = "iqn.2026-11.org.example:other";
 
 TEST_F(ControlProtocol, SaysItsVersions) {
-  start_engine();
+  start_disks();
   const ControlRecord record = control(CHISCSI_CONTROL_VERSIONS).first();
   EXPECT_EQ(record.value("module"), CHISCSI_API_VERSION_STRING);
   EXPECT_EQ(record.number("api"), unsigned{CHISCSI_API_VERSION});
@@ -27,7 +27,7 @@ TEST_F(ControlProtocol, SaysItsVersions) {
 // ---- Start and stop ----
 
 TEST_F(ControlProtocol, StartsATargetThatServes) {
-  start_engine();
+  start_disks();
   const ControlAnswer started = start_target(keys());
   ASSERT_EQ(started.error, 0) << started.why;
   EXPECT_EQ(started.text, "result=started\n\n");
@@ -45,7 +45,7 @@ TEST_F(ControlProtocol, StartsATargetThatServes) {
 }
 
 TEST_F(ControlProtocol, ACheckChangesNothing) {
-  start_engine();
+  start_disks();
   EXPECT_EQ(start_target(keys(), CHISCSI_CONTROL_CHECK).text, "result=started\n\n");
   EXPECT_EQ(start_target(keys({"MaxConnections=0"}), CHISCSI_CONTROL_CHECK).error, -EINVAL);
   EXPECT_EQ(disks.calls(), Lines());
@@ -56,7 +56,7 @@ TEST_F(ControlProtocol, ACheckChangesNothing) {
 }
 
 TEST_F(ControlProtocol, SaysWhatIsMissingOrWrong) {
-  start_engine();
+  start_disks();
   const std::string name = std::string("TargetName=") + kTargetName;
   const std::string portal = "PortalGroup=1@127.0.0.1:3260";
   const struct {
@@ -84,13 +84,38 @@ TEST_F(ControlProtocol, SaysWhatIsMissingOrWrong) {
 }
 
 TEST_F(ControlProtocol, TellsWhatAClassSaysOfItsRefusal) {
-  start_engine();
+  start_disks();
   disks.fail("attach b");
   const ControlAnswer answer = start_target(keys());
   EXPECT_EQ(answer.error, -EIO);
   EXPECT_EQ(answer.why,
             "TargetDevice: \"b,DISK\": not attached by LUN class DISK, error 5: no luck");
   EXPECT_EQ(host_module_holds(), 0);
+}
+
+// A device that is in use and a target that is being changed are told apart: only the second one
+// passes by itself.
+TEST_F(ControlProtocol, TellsADeviceInUseFromATargetThatChanges) {
+  start();
+  const ControlAnswer in_use =
+      start_target({std::string("TargetName=") + kOther, "PortalGroup=1@" + portal_address(),
+                    "TargetDevice=a,RAW"});
+  EXPECT_EQ(in_use.error, -EBUSY);
+  EXPECT_NE(in_use.why.find("the disk is open already"), std::string::npos) << in_use.why;
+  peer = log_in();
+  disks.hold("b");
+  const Pdu held = peer->make_command(read10_cdb(0, 1), 512, iscsi::kCommandRead, 1);
+  ASSERT_TRUE(peer->send(held));
+  ASSERT_TRUE(disks.wait_for("cdb 28 b"));
+  std::thread reload([&] { EXPECT_EQ(start_target(keys({}, {"a,RAW"})).error, 0); });
+  while (about(CHISCSI_CONTROL_TARGET_LIST).first().number("luns") != 1)
+    std::this_thread::yield();
+  EXPECT_EQ(start_target(keys({}, {"a,RAW"})).error, -EINPROGRESS);
+  EXPECT_EQ(stop_target().error, -EINPROGRESS);
+  EXPECT_EQ(about(CHISCSI_CONTROL_LUN_FLUSH).error, -EINPROGRESS);
+  disks.release("b");
+  reload.join();
+  EXPECT_TRUE(peer->finish(held).good());
 }
 
 TEST_F(ControlProtocol, TheWindowOfATargetFromAFileIs64) {
@@ -115,7 +140,7 @@ TEST_F(ControlProtocol, ReloadsUnderASession) {
 }
 
 TEST_F(ControlProtocol, WarnsOfAShortSecret) {
-  start_engine();
+  start_disks();
   EXPECT_EQ(start_target(keys({"Auth_CHAP_Initiator=\"inituser\":\"shortone\""}))
                 .first()
                 .value("warning"),
@@ -127,7 +152,7 @@ TEST_F(ControlProtocol, WarnsOfAShortSecret) {
 // ---- Whose target it is ----
 
 TEST_F(ControlProtocol, LeavesTheTargetsOfADriverAlone) {
-  start_engine();
+  start_disks();
   ASSERT_EQ(disks.add_target(kTargetName, keys()), 0);
   EXPECT_EQ(about(CHISCSI_CONTROL_TARGET_LIST).first().value("owner"), "driver");
   EXPECT_EQ(stop_target().error, -EPERM);
@@ -142,11 +167,10 @@ TEST_F(ControlProtocol, LeavesTheTargetsOfADriverAlone) {
 
 TEST_F(ControlProtocol, ADriverThatGoesTakesTheTargetsOfItsClassAlong) {
   start();
-  ASSERT_EQ(
-      start_target({std::string("TargetName=") + kOther,
-                    "PortalGroup=1@" + ip() + ":" + std::to_string(port), "TargetDevice=c,DISK"})
-          .error,
-      0);
+  ASSERT_EQ(start_target({std::string("TargetName=") + kOther, "PortalGroup=1@" + portal_address(),
+                          "TargetDevice=c,DISK"})
+                .error,
+            0);
   peer = log_in();
   EXPECT_EQ(disks.stop(), 0);
   EXPECT_EQ(control(CHISCSI_CONTROL_TARGET_LIST).text, "");
@@ -164,7 +188,7 @@ TEST_F(ControlProtocol, TargetsLeftAtTheEndGoWithTheEngine) {
 
 TEST_F(ControlProtocol, ListsTargetsWithStableNumbers) {
   start();
-  const std::string address = "PortalGroup=1@" + ip() + ":" + std::to_string(port);
+  const std::string address = "PortalGroup=1@" + portal_address();
   const auto start_named = [&](const std::string& name) {
     return start_target({"TargetName=" + name, address, "TargetDevice=c,DISK"}).error;
   };
@@ -184,8 +208,27 @@ TEST_F(ControlProtocol, ListsTargetsWithStableNumbers) {
   EXPECT_EQ(about(CHISCSI_CONTROL_TARGET_LIST).first().number("id"), 1u);
 }
 
+TEST_F(ControlProtocol, ListsSixteenThousandLuns) {
+  constexpr size_t kLuns = 16'384;
+  ASSERT_NO_FATAL_FAILURE(start_disks());
+  Lines devices;
+  for (size_t i = 0; i < kLuns; ++i)
+    devices.push_back("ram" + std::to_string(i) + ",MEM,size=1MB");
+  const ControlAnswer started = start_target(keys({}, devices));
+  ASSERT_EQ(started.error, 0) << started.why;
+  EXPECT_EQ(about(CHISCSI_CONTROL_TARGET_LIST).first().number("luns"), kLuns);
+  const ControlAnswer small =
+      control(CHISCSI_CONTROL_TARGET_CONFIG, {std::string("target=") + kTargetName}, 0, 4096);
+  EXPECT_EQ(small.error, -ENOSPC);
+  const ControlAnswer whole =
+      control(CHISCSI_CONTROL_TARGET_CONFIG, {std::string("target=") + kTargetName}, 0, small.used);
+  EXPECT_EQ(whole.error, 0);
+  EXPECT_EQ(whole.used, small.used);
+  EXPECT_EQ(whole.first().values("TargetDevice").size(), kLuns);
+}
+
 TEST_F(ControlProtocol, ShowsEveryKeyAndNoSecret) {
-  const std::string second = ip() + ":" + std::to_string(free_port());
+  const std::string second = portal_address(free_port());
   start({"AuthMethod=CHAP", "Auth_CHAP_Policy=Mutual",
          "Auth_CHAP_Initiator=\"inituser\":\"initsecret123\"",
          "Auth_CHAP_Target=\"tgtuser\":\"tgtsecret4567\"", "HeaderDigest=CRC32C,None",
@@ -210,23 +253,44 @@ TEST_F(ControlProtocol, ShowsEveryKeyAndNoSecret) {
   EXPECT_EQ(whole.value("Auth_CHAP_Initiator"), "\"inituser\":\"initsecret123\"");
 }
 
-// What is shown makes the same target again, but for PROD=.
+// What is shown for a file makes the same target again.
 TEST_F(ControlProtocol, ShowsKeysThatCanBeReadBack) {
   start({"ACL_Enable=Yes", "ACL=iname=iqn.1994-05.org.example:host1", "MaxConnections=4",
-         "TargetDevice=c,DISK,RO,ID=ABCDEF,SN=0123"});
+         "TargetDevice=c,DISK,RO,ID=ABCDEF,SN=0123", "TargetDevice=d,DISK,PROD=Two Words,SYNC"});
   const std::string before = about(CHISCSI_CONTROL_TARGET_CONFIG).text;
   Lines lines;
-  for (auto [key, value] : about(CHISCSI_CONTROL_TARGET_CONFIG).first().lines) {
-    const size_t product = value.find(",PROD=");
-    if (product != std::string::npos) value.erase(product, value.find(",SN=") - product);
+  const Lines name = {std::string("target=") + kTargetName};
+  for (const auto& [key, value] :
+       control(CHISCSI_CONTROL_TARGET_CONFIG, name, CHISCSI_CONTROL_SECRETS).first().lines)
     lines.push_back(key + "=" + value);
-  }
   EXPECT_EQ(stop_target().error, 0);
   const ControlAnswer again = start_target(lines);
   ASSERT_EQ(again.error, 0) << again.why;
   EXPECT_EQ(about(CHISCSI_CONTROL_TARGET_CONFIG).text, before);
   EXPECT_NE(before.find("\nTargetDevice=c,DISK,RO,PROD="), std::string::npos) << before;
   EXPECT_NE(before.find(",SN=0123,ID=ABCDEF,WWN=3"), std::string::npos) << before;
+  // A product that was set stands there once, one that was not set in no file.
+  EXPECT_NE(before.find("\nTargetDevice=d,DISK,SYNC,PROD=Two Words,SN="), std::string::npos)
+      << before;
+  const auto count = std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+    return line.find(",PROD=") != std::string::npos;
+  });
+  EXPECT_EQ(count, 1);
+}
+
+// Bytes that a terminal could take for orders, in what an initiator or a file has said.
+TEST_F(ControlProtocol, ShowsNothingThatConfusesATerminal) {
+  const std::string secret = "initsecret\x9b\xff";
+  start({"TargetAlias=a\xc3\xa9\xc2\x9b\x9b\xff\xe2\x82\xacz",
+         "Auth_CHAP_Initiator=\"inituser\":\"" + secret + "\""});
+  EXPECT_EQ(about(CHISCSI_CONTROL_TARGET_CONFIG).first().value("TargetAlias"),
+            "a\xc3\xa9????\xe2\x82\xacz");
+  // What is read back is what it was.
+  const Lines name = {std::string("target=") + kTargetName};
+  EXPECT_EQ(control(CHISCSI_CONTROL_TARGET_CONFIG, name, CHISCSI_CONTROL_SECRETS)
+                .first()
+                .value("Auth_CHAP_Initiator"),
+            "\"inituser\":\"" + secret + "\"");
 }
 
 TEST_F(ControlProtocol, SaysHowMuchRoomTheOutputTakes) {
@@ -245,7 +309,7 @@ TEST_F(ControlProtocol, SaysHowMuchRoomTheOutputTakes) {
 
 // What has happened is told: without room for that nothing happens.
 TEST_F(ControlProtocol, StartsNothingThatItCouldNotTell) {
-  start_engine();
+  start_disks();
   const ControlAnswer small = control(CHISCSI_CONTROL_TARGET_START, keys(), 0, 8);
   EXPECT_EQ(small.error, -ENOSPC);
   EXPECT_GT(small.used, 8u);
@@ -278,10 +342,14 @@ TEST_F(ControlProtocol, ListsSessionsAndDropsOne) {
   EXPECT_EQ(connection.lines[0].first, "connection");
   EXPECT_EQ(connection.value("state"), "full_feature");
   EXPECT_EQ(connection.value("header_digest"), "None");
-  EXPECT_EQ(connection.value("target_address"), ip() + ":" + std::to_string(port));
+  EXPECT_EQ(connection.value("target_address"), portal_address());
   const Lines only = {std::string("target=") + kTargetName,
                       "initiator=iqn.2026-11.org.example:other-initiator"};
   EXPECT_EQ(control(CHISCSI_CONTROL_SESSION_LIST, only).records().size(), 2u);
+  const auto all = control(CHISCSI_CONTROL_SESSION_LIST).records();
+  ASSERT_EQ(all.size(), 5u);
+  EXPECT_EQ(all[0].lines, (decltype(all[0].lines){{"target", kTargetName}}));
+  EXPECT_EQ(all[1].value("session"), session.value("session"));
 
   const std::string handle = session.value("session");
   EXPECT_EQ(control(CHISCSI_CONTROL_SESSION_DROP, {"session=" + handle}).error, 0);
@@ -423,6 +491,7 @@ TEST_F(ControlProtocol, CountsCommandsWhereTheyBelong) {
   EXPECT_EQ(target.number("errors"), 1u);
   EXPECT_EQ(target.number("aborts"), 0u);
   EXPECT_EQ(latencies(target), 4u);
+  EXPECT_NE(target.value("latency_total_us"), "");
   const ControlRecord lun = settled_statistics("lun", "1", 2);
   EXPECT_EQ(lun.value("device"), "b");
   EXPECT_EQ(lun.number("commands"), 2u);
@@ -430,7 +499,7 @@ TEST_F(ControlProtocol, CountsCommandsWhereTheyBelong) {
   EXPECT_EQ(settled_statistics("lun", "0", 1).number("commands"), 1u);
 
   const ControlAnswer all = control(CHISCSI_CONTROL_STATISTICS);
-  const ControlRecord portal = all.record("portal", ip() + ":" + std::to_string(port));
+  const ControlRecord portal = all.record("portal", portal_address());
   EXPECT_EQ(portal.number("connections"), 2u);
   EXPECT_EQ(portal.number("reads"), 2u);
   uint64_t of_sessions = 0;
@@ -466,7 +535,7 @@ TEST_F(ControlProtocol, CountsAborts) {
 
 // Whatever the order, each call succeeds or says why not, and at the end nothing is left.
 TEST_F(ControlProtocol, StartsStopsAndReadsAtOnce) {
-  start_engine();
+  start_disks();
   std::atomic<uint32_t> started{0}, stopped{0}, reloaded{0};
   const auto expect_one_of = [](int error, std::initializer_list<int> allowed) {
     EXPECT_TRUE(std::find(allowed.begin(), allowed.end(), error) != allowed.end()) << error;
@@ -476,7 +545,7 @@ TEST_F(ControlProtocol, StartsStopsAndReadsAtOnce) {
     threads.emplace_back([&] {
       for (int round = 0; round < 40; ++round) {
         const ControlAnswer answer = start_target(keys());
-        expect_one_of(answer.error, {0, -EBUSY, -ENOENT});
+        expect_one_of(answer.error, {0, -EINPROGRESS, -ENOENT});
         EXPECT_EQ(answer.error != 0, !answer.why.empty());
         if (answer.error == 0) ++(answer.text == "result=started\n\n" ? started : reloaded);
       }
@@ -484,7 +553,7 @@ TEST_F(ControlProtocol, StartsStopsAndReadsAtOnce) {
     threads.emplace_back([&] {
       for (int round = 0; round < 40; ++round) {
         const ControlAnswer answer = stop_target();
-        expect_one_of(answer.error, {0, -EBUSY, -ENOENT});
+        expect_one_of(answer.error, {0, -EINPROGRESS, -ENOENT});
         EXPECT_EQ(answer.error != 0, !answer.why.empty());
         if (answer.error == 0) ++stopped;
       }
@@ -494,10 +563,24 @@ TEST_F(ControlProtocol, StartsStopsAndReadsAtOnce) {
     for (int round = 0; round < 100; ++round) {
       expect_one_of(about(CHISCSI_CONTROL_TARGET_CONFIG).error, {0, -ENOENT});
       expect_one_of(about(CHISCSI_CONTROL_SESSION_LIST).error, {0, -ENOENT});
-      expect_one_of(about(CHISCSI_CONTROL_LUN_FLUSH).error, {0, -ENOENT});
+      expect_one_of(about(CHISCSI_CONTROL_LUN_FLUSH).error, {0, -EINPROGRESS, -ENOENT});
+      expect_one_of(about(CHISCSI_CONTROL_TARGET_STATE).error, {0, -ENOENT});
       EXPECT_EQ(control(CHISCSI_CONTROL_TARGET_LIST).error, 0);
+      EXPECT_EQ(control(CHISCSI_CONTROL_SESSION_LIST).error, 0);
+      EXPECT_EQ(control(CHISCSI_CONTROL_STATISTICS).error, 0);
     }
   });
+  for (unsigned long holder = 1; holder <= 2; ++holder) {
+    threads.emplace_back([&, holder] {
+      for (int round = 0; round < 100; ++round) {
+        const Lines list = {std::string("target=") + kTargetName,
+                            "version=" + std::to_string(round + 1), "initiator=iqn.x:a"};
+        expect_one_of(control(CHISCSI_CONTROL_ISNS_ALLOW, list, 0, 1 << 20, holder).error,
+                      {0, -ENOENT, -EBUSY});
+        engine_control_gone(holder);
+      }
+    });
+  }
   threads.emplace_back([&] {
     for (int round = 0; round < 20; ++round) {
       Initiator initiator(port);
@@ -511,8 +594,41 @@ TEST_F(ControlProtocol, StartsStopsAndReadsAtOnce) {
   EXPECT_EQ(host_module_holds(), 0);
 }
 
-TEST_F(ControlProtocol, SurvivesEveryFailedAllocation) {
+// A driver may be unloaded when its classes are gone, whatever requests are under way.
+TEST_F(ControlProtocol, ReadsNothingOfADriverThatHasGone) {
+  constexpr int kDevices = 32, kReaders = 2, kRounds = 16;
   start_engine();
+  Lines lines = {"PortalGroup=1@" + portal_address()};
+  for (int i = 0; i < kDevices; ++i)
+    lines.push_back("TargetDevice=d" + std::to_string(i) + ",DISK");
+  std::atomic<bool> done{false};
+  std::atomic<uint32_t> shown{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.emplace_back([&] {
+      while (!done.load()) {
+        if (about(CHISCSI_CONTROL_TARGET_CONFIG).error == 0) ++shown;
+      }
+    });
+  }
+  for (int round = 0; round < kRounds; ++round) {
+    auto driver = std::make_unique<FakeDisks>();
+    EXPECT_EQ(driver->start(), 0);
+    EXPECT_EQ(driver->add_target(kTargetName, lines), 0);
+    const uint32_t before = shown.load();
+    while (shown.load() == before)
+      std::this_thread::yield();
+    EXPECT_EQ(driver->remove_target(kTargetName), 0);
+    EXPECT_EQ(driver->stop(), 0);
+    EXPECT_EQ(driver->violations(), Lines());
+  }
+  done.store(true);
+  for (std::thread& reader : readers)
+    reader.join();
+}
+
+TEST_F(ControlProtocol, SurvivesEveryFailedAllocation) {
+  start_disks();
   for (uint64_t n = 1;; ++n) {
     const uint64_t before = host_allocation_count();
     host_fail_allocation_at(n);

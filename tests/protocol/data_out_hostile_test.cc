@@ -138,17 +138,12 @@ TEST_F(DataOutHostile, ATagOfAnotherSessionIsDiscarded) {
 
 TEST_F(DataOutHostile, DataAtTheWrongTimeIsDiscarded) {
   log_in_to_write();
-  // Before its command, and for a command that waits for its driver.
-  driver.hold(true);
+  // Before its command.
+  const ByteVector data = pattern(kLength, 1);
   Pdu command = peer->make_command(write10_cdb(0, 16), kLength, kCommandWrite);
   const Pdu early = peer->make_data_out(command, kReservedTag, 0, 0, ByteVector(512, 0xbd), true);
   ASSERT_TRUE(peer->send(early));
   ASSERT_TRUE(peer->send(command));
-  ASSERT_TRUE(driver.wait_for("cdb 2a"));
-  ASSERT_TRUE(peer->send(early));
-  EXPECT_TRUE(peer->ping());
-  driver.release_held();
-  const ByteVector data = pattern(kLength, 1);
   EXPECT_TRUE(peer->finish(command, &data).good());
   expect_on_medium(data);
 
@@ -198,20 +193,35 @@ TEST_F(DataOutHostile, GapsOverlapsAndDescendingOrderFailTheCommand) {
   EXPECT_TRUE(peer->ping());
 }
 
+// RFC 7143 sections 7.9 and 7.8 b): data was lost on the way, so the end is that of a digest error.
 TEST_F(DataOutHostile, WrongDataSnFailsTheCommand) {
   log_in_to_write();
   for (const uint32_t data_sn : {1u, 27u, 0xffffffffu}) {
     const Write write = start_write();
     ASSERT_TRUE(peer->send(data_out(write, data_sn, 0, kBlock, true)));
-    expect_failed(write, 0x0c, 0x0d);
+    expect_failed(write, 0x47, 0x05);
   }
   for (const uint32_t second : {0u, 2u, 0xffffffffu}) {
     const Write write = start_write();
     ASSERT_TRUE(peer->send(data_out(write, 0, 0, kBlock, false)));
     ASSERT_TRUE(peer->send(data_out(write, second, kBlock, kBlock, true)));
-    expect_failed(write, 0x0c, 0x0d);
+    expect_failed(write, 0x47, 0x05);
   }
   expect_on_medium(ByteVector(kLength, 0));
+  EXPECT_CLEAN(*peer);
+}
+
+// The PDU that is not there leaves a gap in the offsets as well; the end of the burst is awaited.
+TEST_F(DataOutHostile, ALostPduIsADigestError) {
+  log_in_to_write();
+  const Write write = start_write();
+  ASSERT_TRUE(peer->send(data_out(write, 0, 0, kBlock, false)));
+  ASSERT_TRUE(peer->send(data_out(write, 2, 2 * kBlock, kBlock, false)));
+  EXPECT_TRUE(peer->is_silent());
+  ASSERT_TRUE(peer->send(data_out(write, 3, 3 * kBlock, kLength - 3 * kBlock, true)));
+  expect_failed(write, 0x47, 0x05);
+  expect_on_medium(ByteVector(kLength, 0));
+  finish_well(start_write());
   EXPECT_CLEAN(*peer);
 }
 
@@ -337,45 +347,86 @@ TEST_F(DataOutHostile, UnsolicitedDataBeyondFirstBurstFailsTheCommand) {
   EXPECT_CLEAN(*peer);
 }
 
+// By its DataSN a PDU before it was lost, whatever the offset says.
 TEST_F(DataOutHostile, UnsolicitedDataWithWrongNumbersFailsTheCommand) {
   log_in_to_write();
-  for (const auto& [data_sn, offset] :
-       std::vector<std::pair<uint32_t, uint32_t>>{{1, 512}, {0, 0}, {0, 511}, {0, 0xfffffe00}}) {
-    Pdu command = peer->make_command(write10_cdb(0, 16), kLength, kCommandWrite);
-    command.bhs.flags &= static_cast<uint8_t>(~kFinalBit);
-    command.data = pattern(512);
-    ASSERT_TRUE(peer->send(command));
+  struct Numbers {
+    uint32_t data_sn, offset;
+    uint8_t asc, ascq;
+  };
+  for (const auto& [data_sn, offset, asc, ascq] : {Numbers{1, 512, 0x47, 0x05},
+                                                   {1, 1024, 0x47, 0x05},
+                                                   {0xffffffff, 512, 0x47, 0x05},
+                                                   {0, 0, 0x0c, 0x0d},
+                                                   {0, 511, 0x0c, 0x0d},
+                                                   {0, 0xfffffe00, 0x0c, 0x0d}}) {
+    Write write;
+    write.command = peer->make_command(write10_cdb(0, 16), kLength, kCommandWrite);
+    write.command.bhs.flags &= static_cast<uint8_t>(~kFinalBit);
+    write.command.data = pattern(512);
+    ASSERT_TRUE(peer->send(write.command));
     ASSERT_TRUE(peer->send(
-        peer->make_data_out(command, kReservedTag, data_sn, offset, pattern(512), true)));
-    const Outcome outcome = peer->finish(command);
-    ASSERT_TRUE(outcome.answered);
-    EXPECT_EQ(outcome.status, 2);
-    EXPECT_EQ(outcome.sense[12], 0x0c);
-    EXPECT_EQ(outcome.sense[13], 0x0d);
+        peer->make_data_out(write.command, kReservedTag, data_sn, offset, pattern(512), true)));
+    expect_failed(write, asc, ascq);
   }
   expect_on_medium(ByteVector(kLength, 0));
   EXPECT_CLEAN(*peer);
 }
 
-// Data for a read, and after the end of what was announced, belongs to nobody.
-TEST_F(DataOutHostile, UnsolicitedDataThatNobodyAnnouncedIsDiscarded) {
+// Data for a read belongs to nobody.
+TEST_F(DataOutHostile, UnsolicitedDataForAReadIsDiscarded) {
   log_in_to_write();
   driver.hold(true);
   const Pdu read = peer->make_command(read10_cdb(0, 1), kBlock, kCommandRead);
   ASSERT_TRUE(peer->send(read));
   ASSERT_TRUE(peer->send(peer->make_data_out(read, kReservedTag, 0, 0, pattern(kBlock), true)));
-  Pdu write = peer->make_command(write10_cdb(0, 16), kLength, kCommandWrite);
-  write.data = pattern(512);
-  ASSERT_TRUE(peer->send(write));
-  const Pdu more = peer->make_data_out(write, kReservedTag, 0, 512, ByteVector(512, 0xbd), true);
-  ASSERT_TRUE(peer->send(more));
-  ASSERT_TRUE(peer->send(more));
+  EXPECT_TRUE(peer->ping());
   driver.release_held();
   EXPECT_TRUE(peer->finish(read).good());
-  ByteVector data = pattern(kLength, 2);
-  const ByteVector start = pattern(512);
-  std::copy(start.begin(), start.end(), data.begin());
-  EXPECT_TRUE(peer->finish(write, &data).good());
+  EXPECT_CLEAN(*peer);
+}
+
+// After the end of what the command announced: before the driver has lent buffers, and when an R2T
+// has asked for the very bytes.
+TEST_F(DataOutHostile, UnsolicitedDataThatNobodyAnnouncedFailsTheCommand) {
+  log_in_to_write();
+  driver.hold(true);
+  Write early;
+  early.command = peer->make_command(write10_cdb(0, 16), kLength, kCommandWrite);
+  early.command.data = pattern(512);
+  ASSERT_TRUE(peer->send(early.command));
+  ASSERT_TRUE(driver.wait_for("cdb 2a"));
+  const Pdu more =
+      peer->make_data_out(early.command, kReservedTag, 0, 512, ByteVector(512, 0xbd), true);
+  ASSERT_TRUE(peer->send(more));
+  ASSERT_TRUE(peer->send(more));
+  expect_failed(early, 0x0c, 0x0c);
+  driver.hold(false);
+
+  const Write late = start_write();
+  ASSERT_TRUE(
+      peer->send(peer->make_data_out(late.command, kReservedTag, 0, 0, pattern(512), true)));
+  EXPECT_TRUE(peer->is_silent());  // What the R2T has asked for is awaited.
+  ASSERT_TRUE(peer->send(data_out(late, 0, 0, kLength, true)));
+  expect_failed(late, 0x0c, 0x0c);
+  expect_on_medium(ByteVector(kLength, 0));
+  finish_well(start_write());
+  EXPECT_CLEAN(*peer);
+}
+
+// A PDU that says F alone, after the last byte that was announced.
+TEST_F(DataOutHostile, ALateFinalBitOfUnsolicitedDataIsTaken) {
+  log_in_to_write();
+  driver.hold(true);
+  Pdu command = peer->make_command(write10_cdb(0, 1), kBlock, kCommandWrite);
+  command.bhs.flags &= static_cast<uint8_t>(~kFinalBit);
+  ASSERT_TRUE(peer->send(command));
+  const ByteVector data = pattern(kBlock, 5);
+  ASSERT_TRUE(peer->send(peer->make_data_out(command, kReservedTag, 0, 0, data, false)));
+  ASSERT_TRUE(peer->send(peer->make_data_out(command, kReservedTag, 1, kBlock, {}, true)));
+  EXPECT_TRUE(peer->ping());
+  driver.release_held();
+  EXPECT_TRUE(peer->finish(command).good());
   expect_on_medium(data);
   EXPECT_CLEAN(*peer);
 }

@@ -17,7 +17,6 @@ using namespace iscsi;
 constexpr uint32_t kBlock = FakeDriver::kBlock;
 constexpr uint32_t kLength = 16 * kBlock;
 constexpr uint32_t kHalf = kLength / 2;
-constexpr uint8_t kAbortTask = 1, kAbortTaskSet = 2, kLunReset = 5;
 
 class DataWait : public ProtocolTest {
  protected:
@@ -125,7 +124,7 @@ TEST_F(DataWait, EveryBurstIsAwaited) {
   send_data(command, tags[1], 8, 2560, 1536, true);
   expect_no_response();
   send_data(command, tags[0], 0, 0, 2048, false);  // All of it, without F.
-  expect_sense(command, 0x0c, 0x0d);
+  expect_sense(command, 0x47, 0x05);
   expect_untouched();
 }
 

@@ -90,7 +90,7 @@ class GlobalsProtocol : public ControlProtocol {
 };
 
 TEST_F(GlobalsProtocol, BeginWithTheirDefaults) {
-  start_engine();
+  start_disks();
   const ControlRecord record = globals();
   EXPECT_EQ(record.value("iscsi_auth_order"), "CHAP");
   EXPECT_EQ(record.value("DISC_AuthMethod"), "None");
@@ -100,7 +100,7 @@ TEST_F(GlobalsProtocol, BeginWithTheirDefaults) {
 }
 
 TEST_F(GlobalsProtocol, ChangeAllOrNothing) {
-  start_engine();
+  start_disks();
   const std::string before = control(CHISCSI_CONTROL_GLOBAL_GET).text;
   const ControlAnswer bad = set_globals({"iscsi_login_complete_time=17", "iscsi_auth_order=Both"});
   EXPECT_EQ(bad.error, -EINVAL);
@@ -117,7 +117,7 @@ TEST_F(GlobalsProtocol, ChangeAllOrNothing) {
 }
 
 TEST_F(GlobalsProtocol, SecretsAreShownOnRequestOnly) {
-  start_engine();
+  start_disks();
   ASSERT_EQ(
       set_globals({"DISC_AuthMethod=CHAP", "DISC_Auth_CHAP_Initiator=\"u\":\"disc-secret-1\""})
           .error,
@@ -128,7 +128,7 @@ TEST_F(GlobalsProtocol, SecretsAreShownOnRequestOnly) {
 }
 
 TEST_F(GlobalsProtocol, ToeIsTakenWithAWarning) {
-  start_engine();
+  start_disks();
   EXPECT_EQ(set_globals({"iscsi_offload_mode=TOE"}).first().value("warning"),
             "iscsi_offload_mode: TOE means the same as AUTO");
   EXPECT_EQ(set_globals({"iscsi_offload_mode=ULP"}).text, "");

@@ -28,14 +28,6 @@ class HostileRequest : public ProtocolTest {
     command.bhs.opcode_byte |= kImmediateBit;
     return command;
   }
-  void expect_sense(const Outcome& outcome, uint8_t key, uint8_t asc, uint8_t ascq) {
-    ASSERT_TRUE(outcome.answered);
-    EXPECT_EQ(outcome.status, 2);
-    ASSERT_GE(outcome.sense.size(), 14u);
-    EXPECT_EQ(outcome.sense_key(), key);
-    EXPECT_EQ(outcome.sense[12], asc);
-    EXPECT_EQ(outcome.sense[13], ascq);
-  }
   std::unique_ptr<Initiator> peer;
 };
 
@@ -178,7 +170,8 @@ TEST_F(HostileRequest, UnsolicitedDataThatNeverComesEndsTheConnection) {
   EXPECT_TRUE(driver.wait_for("session_removed"));
 }
 
-TEST_F(HostileRequest, UnsolicitedDataThatWasNotAgreedIsSolicited) {
+// F=0 where nothing may follow, and nothing does: the data is asked for.
+TEST_F(HostileRequest, AnnouncedDataThatWasNotAgreedIsSolicited) {
   set_key("InitialR2T", "Yes");
   log_in_with({{"InitialR2T", "Yes"}});
   Pdu command = peer->make_command(write10_cdb(0, 8), 8 * kBlock, kCommandWrite);
@@ -189,6 +182,57 @@ TEST_F(HostileRequest, UnsolicitedDataThatWasNotAgreedIsSolicited) {
   EXPECT_TRUE(outcome.good());
   EXPECT_EQ(outcome.r2ts.size(), 1u);
   EXPECT_CLEAN(*peer);
+}
+
+// RFC 7143 section 13.11. The driver holds the command, so no R2T has left; the response waits for
+// the end of the burst (section 11.17.1).
+TEST_F(HostileRequest, UnsolicitedDataThatWasNotAgreedFailsTheCommand) {
+  set_key("InitialR2T", "Yes");
+  start();
+  for (const char* immediate : {"No", "Yes"}) {
+    LoginOptions login;
+    login.keys = {{"InitialR2T", "Yes"}, {"ImmediateData", immediate}};
+    peer = log_in(login);
+    for (const bool announced : {true, false}) {
+      driver.hold(true);
+      const size_t commands = driver.count("cdb 2a");
+      Pdu command = peer->make_command(write10_cdb(0, 8), 8 * kBlock, kCommandWrite);
+      if (announced) command.bhs.flags &= static_cast<uint8_t>(~kFinalBit);
+      ASSERT_TRUE(peer->send(command));
+      ASSERT_TRUE(driver.wait_for("cdb 2a", commands + 1));
+      const auto data_out = [&](uint32_t data_sn, bool final) {
+        return peer->make_data_out(command, kReservedTag, data_sn, data_sn * kBlock,
+                                   pattern(kBlock, 9), final);
+      };
+      ASSERT_TRUE(peer->send(data_out(0, false)));
+      EXPECT_TRUE(peer->is_silent());
+      ASSERT_TRUE(peer->send(data_out(1, true)));
+      const Outcome outcome = peer->finish(command);
+      expect_sense(outcome, 0x0b, 0x0c, 0x0c);
+      EXPECT_TRUE(outcome.r2ts.empty());
+      driver.hold(false);
+      EXPECT_EQ(driver.content(0, 0, 8 * kBlock), ByteVector(8 * kBlock, 0));
+    }
+    EXPECT_TRUE(peer->ping());
+    EXPECT_CLEAN(*peer);
+    EXPECT_EQ(peer->logout(), 0);
+  }
+}
+
+// Data that was not agreed, without its end: the wait has a limit.
+TEST_F(HostileRequest, UnsolicitedDataThatWasNotAgreedAndDoesNotEndEndsTheConnection) {
+  set_key("InitialR2T", "Yes");
+  log_in_with({{"InitialR2T", "Yes"}});
+  driver.hold(true);
+  const Pdu command = peer->make_command(write10_cdb(0, 8), 8 * kBlock, kCommandWrite);
+  ASSERT_TRUE(peer->send(command));
+  ASSERT_TRUE(driver.wait_for("cdb 2a"));
+  ASSERT_TRUE(peer->send(peer->make_data_out(command, kReservedTag, 0, 0, pattern(kBlock), false)));
+  ASSERT_TRUE(driver.wait_for("abort tmf"));
+  EXPECT_TRUE(peer->ping());
+  host_advance_clock(61'000);
+  EXPECT_TRUE(peer->closed_by_target());
+  EXPECT_TRUE(driver.wait_for("session_removed"));
 }
 
 // ---- Numbers ----
@@ -294,6 +338,24 @@ TEST_F(HostileRequest, ImmediateCommandsBeyondTheLimitAreRejected) {
   EXPECT_CLEAN(*peer);
 }
 
+// Each waits for the command before it, which never comes.
+TEST_F(HostileRequest, ImmediateFunctionsBeyondTheLimitAreRejected) {
+  log_in_to_write();
+  ++peer->cmd_sn;
+  for (int i = 0; i < 100; ++i) {
+    Pdu function = peer->make_task_management(2, kReservedTag);
+    ASSERT_TRUE(peer->send(function));
+  }
+  for (int rejected = 0; rejected < 68; ++rejected) {
+    const auto answer = peer->receive_opcode(Opcode::kReject);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->as<Reject>().reason,
+              static_cast<uint8_t>(RejectReason::kImmediateCommandReject));
+  }
+  EXPECT_TRUE(peer->is_silent());
+  EXPECT_TRUE(peer->ping());
+}
+
 // The answers wait until the peer reads; so does the receiving side, and memory stays bounded.
 TEST_F(HostileRequest, AFloodOfPingsIsAnsweredOneByOne) {
   log_in_to_write();
@@ -324,14 +386,44 @@ TEST_F(HostileRequest, AFloodOfTaskManagementIsAnswered) {
   driver.hold(true);
   ASSERT_TRUE(peer->send(peer->make_command(test_unit_ready_cdb(), 0, 0)));
   ASSERT_TRUE(driver.wait_for("cdb"));
-  std::vector<Pdu> requests;
-  for (int i = 0; i < 200; ++i) {
-    requests.push_back(peer->make_task_management(i % 2 == 0 ? 5 : 1, 0xdead0000u + i, i % 3));
-    ASSERT_TRUE(peer->send(requests.back()));
+  for (int i = 0; i < 200; ++i)
+    ASSERT_TRUE(peer->send(peer->make_task_management(i % 2 == 0 ? 5 : 1, 0xdead0000u + i, i % 3)));
+  for (int answers = 0; answers < 200;) {
+    const auto pdu = peer->receive();
+    ASSERT_TRUE(pdu);
+    if (pdu->opcode() == Opcode::kTaskManagementResponse) ++answers;
+    if (pdu->opcode() == Opcode::kReject) {
+      EXPECT_EQ(pdu->as<Reject>().reason,
+                static_cast<uint8_t>(RejectReason::kImmediateCommandReject));
+      ++answers;
+    }
   }
-  for (const Pdu& request : requests)
-    ASSERT_TRUE(peer->receive_for(request.task_tag()));
   EXPECT_TRUE(peer->ping());
+}
+
+// Those in the order of commands have their places in the window, as commands have.
+TEST_F(HostileRequest, AFloodOfNumberedTaskManagementStaysInTheWindow) {
+  log_in_to_write();
+  driver.stick();
+  ASSERT_TRUE(peer->send(peer->make_command(test_unit_ready_cdb(), 0, 0)));
+  ASSERT_TRUE(driver.wait_for("cdb"));
+  const uint64_t before = host_live_allocations();
+  const uint32_t window = peer->max_cmd_sn - peer->cmd_sn + 1;
+  ByteVector flood;
+  for (uint32_t i = 0; i < 20 * window; ++i) {
+    Pdu reset = peer->make_task_management(5, kReservedTag);
+    reset.bhs.opcode_byte &= static_cast<uint8_t>(~kImmediateBit);
+    reset.as<TaskManagementRequest>().cmd_sn = peer->next_cmd_sn();
+    const ByteVector wire = peer->to_wire(reset);
+    flood.insert(flood.end(), wire.begin(), wire.end());
+  }
+  ASSERT_TRUE(peer->send_bytes(flood));  // Much of it is taken in one pass.
+  Pdu ping = peer->make(Opcode::kNopOut, true);
+  ping.data = pattern(4);
+  ASSERT_TRUE(peer->send(ping));
+  EXPECT_TRUE(peer->receive_for(ping.task_tag()));
+  EXPECT_LT(host_live_allocations() - before, 3 * window);
+  driver.unstick();
 }
 
 // ---- NOP-Out ----
@@ -375,6 +467,8 @@ TEST_F(HostileRequest, WrongAnswersToOurPingAreIgnoredAndTheRightOneCounts) {
   EXPECT_EQ(ping->task_tag(), kReservedTag);
   const uint32_t tag = ping->as<NopIn>().target_transfer_tag.get();
   EXPECT_NE(tag, kReservedTag);
+  for (const uint8_t byte : ping->as<NopIn>().lun)
+    EXPECT_EQ(byte, 0);  // LUN 0, which is valid.
   Pdu answer = peer->make(Opcode::kNopOut, true);
   answer.bhs.initiator_task_tag = kReservedTag;
   answer.as<NopOut>().target_transfer_tag = tag + 1;

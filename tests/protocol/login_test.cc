@@ -316,6 +316,35 @@ TEST_F(LoginProtocol, SameIsidReinstatesTheSession) {
 }
 
 // RFC 7143 section 7.4.2.1: without a target, the portal decides.
+// Nothing was proven to the target in a login for discovery: it ends no session that moves data.
+TEST_F(LoginProtocol, ADiscoverySessionEndsNoNormalOne) {
+  std::unique_ptr<Initiator> normal = start_and_log_in();
+  ASSERT_TRUE(normal->ping());
+  LoginOptions login;
+  login.session_type = "Discovery";
+  Initiator discovery(port);
+  EXPECT_EQ(discovery.login(login).status,
+            static_cast<uint16_t>(LoginStatus::kAuthorizationFailure));
+  EXPECT_TRUE(normal->ping());
+  // Of another port it may be.
+  login.isid[5] = 9;
+  Initiator other(port);
+  EXPECT_TRUE(other.login(login).in_full_feature);
+  EXPECT_TRUE(normal->ping());
+  EXPECT_CLEAN(*normal);
+}
+
+// It goes to the log: nothing but a name.
+TEST_F(LoginProtocol, AMalformedTargetNameIsNotFound) {
+  start();
+  for (const char* name : {"x\n<6>forged", "iqn.2026-11.org.example:\x1b[2J", "target"}) {
+    LoginOptions login;
+    login.target_name = name;
+    Initiator initiator(port);
+    EXPECT_EQ(initiator.login(login).status, static_cast<uint16_t>(LoginStatus::kNotFound)) << name;
+  }
+}
+
 TEST_F(LoginProtocol, UnnamedDiscoverySessionsAreReinstatedByPortal) {
   const uint16_t second_port = free_port();
   keys.emplace_back("PortalGroup", "2@" + portal_address(second_port));

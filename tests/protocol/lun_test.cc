@@ -7,12 +7,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <future>
 #include <random>
 #include <thread>
 
-#include "fake_disks.hh"
-#include "memory_transport.hh"
-#include "protocol_fixture.hh"
+#include "disks_fixture.hh"
 
 namespace chiscsi::test {
 namespace {
@@ -25,98 +24,20 @@ constexpr uint32_t kBlocks = FakeDisks::kBlocks;
 constexpr uint8_t kCheckCondition = 2;
 constexpr uint8_t kUnitAttention = 6;
 
-class LunProtocol : public testing::Test {
+class LunProtocol : public DisksTest {
  protected:
-  LunProtocol()
-      : allocations_before_(host_live_allocations()), sockets_before_(host_open_sockets()) {}
-  void TearDown() override {
-    host_fail_allocation_at(0);
-    peer.reset();
-    if (started_) {
-      disks.unstick();
-      if (added_) remove();
-      EXPECT_EQ(disks.stop(), 0);
-      EXPECT_EQ(MemoryTransport::chosen() ? MemoryTransport::stop() : 0, 0);
-      engine_stop();
-      host_drain_sockets();
-    }
-    EXPECT_EQ(disks.violations(), Calls());
-    EXPECT_EQ(host_live_allocations(), allocations_before_);
-    EXPECT_EQ(host_open_sockets(), sockets_before_);
-  }
-
-  std::vector<std::string> keys(const std::vector<std::string>& devices) const {
-    const std::string host = MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
-    std::vector<std::string> all = {"PortalGroup=1@" + host + ":" + std::to_string(port),
-                                    "AuthMethod=None",
-                                    "InitialR2T=No",
-                                    "ImmediateData=Yes",
-                                    "FirstBurstLength=65536",
-                                    "MaxBurstLength=262144"};
-    for (const std::string& device : devices)
-      all.push_back("TargetDevice=" + device);
-    return all;
-  }
-  void start_engine() {
-    ASSERT_EQ(engine_start(&options), 0);
-    started_ = true;
-    ASSERT_EQ(MemoryTransport::chosen() ? MemoryTransport::start() : 0, 0);
-    ASSERT_EQ(disks.start(), 0);
-  }
-  int add(const std::vector<std::string>& devices) {
-    const int rc = disks.add_target(kTargetName, keys(devices));
-    if (rc == 0) added_ = true;
-    return rc;
-  }
-  int reconfigure(const std::vector<std::string>& devices) {
-    return disks.reconfigure_target(kTargetName, keys(devices));
-  }
-  void remove() {
-    added_ = false;
-    EXPECT_EQ(disks.remove_target(kTargetName), 0);
-  }
-  std::unique_ptr<Initiator> log_in(uint8_t isid = 1) {
-    LoginOptions login;
-    login.isid[5] = isid;
-    login.keys = {{"InitialR2T", "No"}, {"ImmediateData", "Yes"}, {"FirstBurstLength", "65536"}};
-    auto initiator = std::make_unique<Initiator>(port);
-    EXPECT_TRUE(initiator->login(login).in_full_feature);
-    return initiator;
-  }
   // a is a RAW disk, b a DISK.
-  void start(const std::vector<std::string>& devices = {"a,RAW", "b,DISK"}) {
-    start_engine();
-    ASSERT_EQ(add(devices), 0);
-    peer = log_in();
-  }
-  static void expect_sense(const Outcome& outcome, uint8_t key, uint8_t asc) {
-    ASSERT_TRUE(outcome.answered);
-    EXPECT_EQ(outcome.status, kCheckCondition);
-    ASSERT_GE(outcome.sense.size(), 14u);
-    EXPECT_EQ(outcome.sense_key(), key);
-    EXPECT_EQ(outcome.sense[12], asc);
-  }
+  void start(const Lines& devices = {"a,RAW", "b,DISK"}) { DisksTest::start(devices); }
   // Passes over what the unit has to tell of a reload.
   bool is_there(Initiator& initiator, uint64_t lun) {
     Outcome outcome = initiator.no_data(test_unit_ready_cdb(), lun);
     if (outcome.sense_key() == kUnitAttention) {
-      expect_sense(outcome, kUnitAttention, 0x3f);
+      expect_sense(outcome, kUnitAttention, 0x3f, 0x0e);
       outcome = initiator.no_data(test_unit_ready_cdb(), lun);
     }
     if (!outcome.good()) expect_sense(outcome, 5, 0x25);
     return outcome.good();
   }
-
-  engine_options options = {2, 30, 30, 64};
-  uint16_t port = free_port();
-  FakeDisks disks;
-  std::unique_ptr<Initiator> peer;
-
- private:
-  const uint64_t allocations_before_;
-  const size_t sockets_before_;
-  bool started_ = false;
-  bool added_ = false;
 };
 
 // ---- Classes ----
@@ -183,23 +104,23 @@ TEST_F(LunProtocol, WithoutLinesTheFirstClassGetsEveryLun) {
 // ---- Start, reload, removal ----
 
 TEST_F(LunProtocol, AFailedAttachLeavesNoTarget) {
-  start_engine();
+  start_disks();
   HostLogCapture log;
   disks.fail("attach b");
-  EXPECT_EQ(add({"a,RAW", "b,DISK"}), -EIO);
+  EXPECT_EQ(add_target({"a,RAW", "b,DISK"}), -EIO);
   EXPECT_TRUE(log.contains("not attached by LUN class DISK, error 5: no luck"));
   EXPECT_EQ(disks.calls(), (Calls{"parse a", "parse b", "attach a", "attach b", "detach b",
                                   "flush a", "detach a"}));
   EXPECT_FALSE(Initiator(port).connected());
   disks.fail("");
-  ASSERT_EQ(add({"a,RAW", "b,DISK"}), 0);
-  EXPECT_EQ(add({"a,RAW"}), -EEXIST);
+  ASSERT_EQ(add_target({"a,RAW", "b,DISK"}), 0);
+  EXPECT_EQ(add_target({"a,RAW"}), -EEXIST);
 }
 
 TEST_F(LunProtocol, APortalThatCannotOpenDetachesTheDisks) {
-  start_engine();
+  start_disks();
   HostLogCapture log;
-  std::vector<std::string> all = keys({"a,RAW"});
+  std::vector<std::string> all = bursting_keys({"a,RAW"});
   all[0] = "PortalGroup=1@198.51.100.7:3260";  // Not an address of this machine.
   EXPECT_LT(disks.add_target(kTargetName, all), 0);
   EXPECT_EQ(disks.calls(), (Calls{"parse a", "attach a", "flush a", "detach a"}));
@@ -215,7 +136,7 @@ TEST_F(LunProtocol, AFailedReloadChangesNothing) {
   EXPECT_TRUE(is_there(*peer, 0) && is_there(*peer, 1));
   disks.forget_calls();
   disks.fail("");
-  std::vector<std::string> all = keys({"b,DISK"});
+  std::vector<std::string> all = bursting_keys({"b,DISK"});
   all[0] = "PortalGroup=1@198.51.100.7:3260";
   EXPECT_LT(disks.reconfigure_target(kTargetName, all), 0);
   EXPECT_EQ(disks.calls(), (Calls{"parse b", "reattach b", "reattach b", "detach b"}));
@@ -244,7 +165,7 @@ TEST_F(LunProtocol, InitiatorsHearOfAReload) {
   const auto event = peer->receive_opcode(Opcode::kAsyncMessage);
   ASSERT_TRUE(event);
   EXPECT_EQ(event->as<AsyncMessage>().async_event, 0);
-  expect_sense(peer->no_data(test_unit_ready_cdb(), 0), kUnitAttention, 0x3f);
+  expect_sense(peer->no_data(test_unit_ready_cdb(), 0), kUnitAttention, 0x3f, 0x0e);
   EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 0).good());
   const Outcome sense = peer->read({0x03, 0, 0, 0, 18}, 18, 1);
   ASSERT_TRUE(sense.good());
@@ -259,6 +180,57 @@ TEST_F(LunProtocol, InitiatorsHearOfAReload) {
   ASSERT_EQ(reconfigure({"a,RAW", "b,DISK", "c,DISK"}), 0);
   EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 2).good());
   EXPECT_CLEAN(*peer);
+}
+
+// With the new devices a session has the condition: nothing goes to another device unannounced,
+// however long its worker is busy.
+TEST_F(LunProtocol, NoCommandGoesToAnotherDeviceBeforeItsInitiatorHeard) {
+  std::promise<void> reloaded;
+  std::shared_future<void> is_reloaded = reloaded.get_future().share();
+  disks.on_received = [&](const std::string& disk) {
+    if (disk == "b") is_reloaded.wait();
+  };
+  start({"a,DISK", "b,DISK"});
+  const Pdu busy = peer->make_command(read10_cdb(0, 1), kBlock, kCommandRead, 1);
+  const Pdu next = peer->make_command(read10_cdb(0, 1), kBlock, kCommandRead, 0);
+  ByteVector both = peer->to_wire(busy);  // At once: the worker has them when it gets busy.
+  const ByteVector second = peer->to_wire(next);
+  both.insert(both.end(), second.begin(), second.end());
+  ASSERT_TRUE(peer->send_bytes(both));
+  ASSERT_TRUE(disks.wait_for("cdb 28 b"));
+  EXPECT_EQ(reconfigure({"b,DISK", "a,DISK"}), 0);
+  reloaded.set_value();
+  EXPECT_TRUE(peer->finish(busy).good());
+  expect_sense(peer->finish(next), kUnitAttention, 0x3f, 0x0e);
+  EXPECT_EQ(disks.count("cdb"), 1u);
+  EXPECT_TRUE(peer->receive_opcode(Opcode::kAsyncMessage));
+  EXPECT_TRUE(peer->write(write10_cdb(0, 1), pattern(kBlock), {kBlock}, 0).good());
+  EXPECT_EQ(disks.count("cdb 2a b"), 1u);
+  EXPECT_CLEAN(*peer);
+}
+
+TEST_F(LunProtocol, ModesAreToldByTheNumberThatTheDeviceHasNow) {
+  start({"a,DISK", "b,DISK"});
+  auto other = log_in(2);
+  const ByteVector modes = {0, 0, 0, 0, 0x0a, 0x0a, 0x20, 0x10, 8, 0, 0, 0, 0xff, 0xff, 0, 0};
+  const Pdu select = peer->make_command({0x15, 0x10, 0, 0, 16, 0}, 16, kCommandWrite, 0);
+  ASSERT_TRUE(peer->send(select));
+  const auto wanted = peer->receive_opcode(Opcode::kR2t);
+  ASSERT_TRUE(wanted);
+  ASSERT_EQ(reconfigure({"b,DISK", "a,DISK"}), 0);
+  const uint32_t tag = wanted->as<R2t>().target_transfer_tag.get();
+  ASSERT_TRUE(peer->send(peer->make_data_out(select, tag, 0, 0, modes, true)));
+  EXPECT_TRUE(peer->finish(select).good());
+  const auto hears_of_modes = [&](uint64_t lun) {
+    bool heard = false;
+    for (Outcome told; !(told = other->no_data(test_unit_ready_cdb(), lun)).good();) {
+      if (told.sense.size() < 14) return false;
+      heard |= told.sense[12] == 0x2a && told.sense[13] == 0x01;
+    }
+    return heard;
+  };
+  EXPECT_TRUE(hears_of_modes(1));
+  EXPECT_FALSE(hears_of_modes(0));
 }
 
 TEST_F(LunProtocol, ALunLeavesAfterItsLastCommand) {
@@ -316,7 +288,7 @@ TEST_F(LunProtocol, AnOrphanKeepsItsLun) {
   ASSERT_TRUE(peer->send(peer->make_command(read10_cdb(0, 1), kBlock, kCommandRead, 1)));
   ASSERT_TRUE(disks.wait_for("cdb 28 b"));
   HostLogCapture log;
-  remove();
+  remove_target();
   EXPECT_EQ(disks.count("detach a"), 1u);
   EXPECT_EQ(disks.count("flush b"), 0u);
   disks.unstick();
@@ -345,7 +317,9 @@ TEST_F(LunProtocol, LunsComeAndGoUnderIo) {
           } else if (outcome.sense_key() == 7) {
             expect_sense(outcome, 7, 0x27);  // b is read-only for a moment.
           } else if (outcome.sense_key() == kUnitAttention) {
-            expect_sense(outcome, kUnitAttention, 0x3f);
+            // Other LUNs, or that b has become read-only or writable.
+            const bool modes = outcome.sense[12] == 0x2a;
+            expect_sense(outcome, kUnitAttention, modes ? 0x2a : 0x3f, modes ? 0x01 : 0x0e);
           } else {
             expect_sense(outcome, 5, 0x25);
           }
@@ -387,12 +361,12 @@ TEST_F(LunProtocol, OneChangeOfATargetAtATime) {
 }
 
 TEST_F(LunProtocol, StartSurvivesEveryFailedAllocation) {
-  start_engine();
+  start_disks();
   HostLogCapture log;
   uint64_t n = 1;
   for (; n < 500; ++n) {
     host_fail_allocation_at(n);
-    const int rc = add({"a,RAW", "b,DISK"});
+    const int rc = add_target({"a,RAW", "b,DISK"});
     host_fail_allocation_at(0);
     if (rc == 0) break;
     EXPECT_EQ(disks.count("parse"), disks.count("detach"));
@@ -435,6 +409,37 @@ TEST_F(LunProtocol, ATargetResetGoesToEachClassOnce) {
   EXPECT_TRUE(disks.wait_for("cleanup", 2));
   disks.release("a");
   EXPECT_TRUE(is_there(*peer, 0));
+}
+
+// More of them than conditions of single units have places; and only where the target speaks.
+TEST_F(LunProtocol, WhoResetsTheTargetHearsOfItFromEachUnitOfOurs) {
+  constexpr uint64_t kLuns = 24, kFirstRaw = 5, kLastRaw = 20;
+  Lines devices;
+  for (uint64_t lun = 0; lun < kLuns; ++lun) {
+    const bool is_raw = lun == kFirstRaw || lun == kLastRaw;
+    devices.push_back("d" + std::to_string(lun) + (is_raw ? ",RAW" : ",DISK"));
+  }
+  start(devices);
+  LoginOptions login = bursting_port(1);
+  login.keys.emplace_back("iSCSIProtocolLevel", "2");
+  peer = EngineTest::log_in(login, port);
+  auto other = log_in(2);
+  const auto hears = [](Initiator& who, uint64_t lun) {
+    expect_sense(who.no_data(test_unit_ready_cdb(), lun), kUnitAttention, 0x29, 0x03);
+    EXPECT_TRUE(who.no_data(test_unit_ready_cdb(), lun).good()) << lun;
+  };
+  EXPECT_EQ(peer->task_management(ISCSI_TMF_FUNCTION_TARGET_WARM_RESET), 0);
+  for (uint64_t lun = 0; lun < kLuns; ++lun) {
+    SCOPED_TRACE(lun);
+    hears(*other, lun);
+    if (lun != kFirstRaw && lun != kLastRaw) {
+      hears(*peer, lun);
+    } else {
+      EXPECT_EQ(peer->task_management(kTmfQueryAsyncEvent, 0xffffffff, lun), 0);
+      EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), lun).good());
+    }
+  }
+  EXPECT_CLEAN(*peer);
 }
 
 TEST_F(LunProtocol, ABadAnswerOfOneClassIsTheAnswer) {
@@ -577,8 +582,15 @@ TEST_F(LunProtocol, TheClassSeesMediumAccessOfBlocksThatExist) {
                0x21);
   expect_sense(peer->write(write10_cdb(0, 8), pattern(8 * kBlock), {512, 1024, 512}, 2), 7, 0x27);
   expect_sense(peer->read({0xee}, kBlock, 1), 5, 0x20);
-  expect_sense(peer->read(write10_cdb(0, 1), kBlock, 1), 5, 0x0e);
-  expect_sense(peer->write({0x12, 0, 0, 0, 96}, pattern(96), {}, 1), 5, 0x0e);
+  expect_sense(peer->read(write10_cdb(0, 1), kBlock, 1), 5, 0x0e, 3);
+  // What a command brings has no room where the initiator expects to send.
+  for (const ByteVector& cdb : {inquiry_cdb(96), read10_cdb(0, 1)}) {
+    const Outcome nothing = peer->write(cdb, pattern(96), {}, 1);
+    EXPECT_TRUE(nothing.good());
+    EXPECT_EQ(nothing.flags, kResponseUnderflow);
+    EXPECT_EQ(nothing.residual, 96u);
+  }
+  expect_sense(peer->write(read10_cdb(kBlocks, 1), pattern(96), {}, 1), 5, 0x21);
   expect_sense(peer->no_data({0x00, 0, 0, 0, 0, 0x04}, 1), 5, 0x24);  // NACA.
   EXPECT_TRUE(peer->no_data(read10_cdb(0, 0), 1).good());
   EXPECT_EQ(disks.count("cdb"), 0u);
@@ -596,9 +608,9 @@ TEST_F(LunProtocol, TheClassSeesMediumAccessOfBlocksThatExist) {
 TEST_F(LunProtocol, ADeviceWithoutGeometryIsNotReady) {
   disks.silence("b");
   start();
-  expect_sense(peer->no_data(test_unit_ready_cdb(), 1), 2, 0x04);
-  expect_sense(peer->read(read10_cdb(0, 1), kBlock, 1), 2, 0x04);
-  expect_sense(peer->read({0x25}, 8, 1), 2, 0x04);
+  expect_sense(peer->no_data(test_unit_ready_cdb(), 1), 2, 0x04, 1);
+  expect_sense(peer->read(read10_cdb(0, 1), kBlock, 1), 2, 0x04, 1);
+  expect_sense(peer->read({0x25}, 8, 1), 2, 0x04, 1);
   EXPECT_TRUE(peer->read(inquiry_cdb(96), 96, 1).good());
   ASSERT_EQ(disks.resize("b", 100), 0);
   EXPECT_EQ(peer->read({0x25}, 8, 1).data, (ByteVector{0, 0, 0, 99, 0, 0, 2, 0}));
@@ -608,7 +620,7 @@ TEST_F(LunProtocol, ADeviceWithoutGeometryIsNotReady) {
   // A login goes over the worker that tells of it.
   std::unique_ptr<Initiator> later = log_in(2);
   const Outcome told = peer->no_data(test_unit_ready_cdb(), 1);
-  expect_sense(told, kUnitAttention, 0x2a);
+  expect_sense(told, kUnitAttention, 0x2a, 9);
   EXPECT_EQ(told.sense[13], 9);
   EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 0).good());
   EXPECT_TRUE(later->no_data(test_unit_ready_cdb(), 1).good()) << "it knows the new size only";
@@ -629,7 +641,7 @@ TEST_F(LunProtocol, AChangeOfSizeIsToldToEachSession) {
     EXPECT_TRUE(initiator->no_data(test_unit_ready_cdb(), 0).good());
     EXPECT_TRUE(initiator->read(inquiry_cdb(96), 96, 1).good());
     const Outcome told = initiator->no_data(test_unit_ready_cdb(), 1);
-    expect_sense(told, 6, 0x2a);
+    expect_sense(told, 6, 0x2a, 9);
     EXPECT_EQ(told.sense[13], 0x09);
     EXPECT_TRUE(initiator->no_data(test_unit_ready_cdb(), 1).good());
     EXPECT_EQ(initiator->read({0x25}, 8, 1).data, (ByteVector{0, 0, 0, 59, 0, 0, 2, 0}));
@@ -659,8 +671,9 @@ TEST_F(LunProtocol, WithoutMemoryForAnAnswerTheTargetIsBusy) {
 TEST_F(LunProtocol, AnyCdbIsAnswered) {
   start();
   std::mt19937 random(1234);
-  const uint8_t kKnown[] = {0x00, 0x03, 0x08, 0x0a, 0x12, 0x1a, 0x25, 0x28, 0x2a, 0x2e, 0x2f, 0x34,
-                            0x35, 0x5a, 0x88, 0x8a, 0x8f, 0x90, 0x91, 0x9e, 0xa0, 0xa3, 0xa8, 0xaf};
+  const uint8_t kKnown[] = {0x00, 0x03, 0x08, 0x0a, 0x12, 0x1a, 0x25, 0x28, 0x2a,
+                            0x2e, 0x2f, 0x34, 0x35, 0x5a, 0x83, 0x84, 0x88, 0x8a,
+                            0x8f, 0x90, 0x91, 0x9e, 0xa0, 0xa3, 0xa8, 0xaf};
   for (int i = 0; i < 3000; ++i) {
     ByteVector cdb(16);
     for (uint8_t& byte : cdb)
@@ -685,6 +698,21 @@ TEST_F(LunProtocol, AnAnswerOnTheWayDiesWithItsConnection) {
     victim->disconnect_with_reset();
   }
   EXPECT_TRUE(is_there(*peer, 1));
+}
+
+// A class without SCSI of its own knows 16 bytes, and one with it gets what was sent.
+TEST_F(LunProtocol, AClassGetsALongCommandAsAShortOne) {
+  start();
+  ByteVector cdb(32);
+  cdb[0] = 0x7f;
+  cdb[7] = 0x18;
+  cdb[9] = 0x09;  // READ(32)
+  cdb[31] = 1;
+  EXPECT_TRUE(peer->read(cdb, kBlock, 0).answered);
+  EXPECT_TRUE(peer->read(cdb, kBlock, 1).answered);
+  EXPECT_EQ(disks.count("cdb 7f a"), 1u);
+  EXPECT_EQ(disks.count("cdb 88 b"), 1u);
+  EXPECT_EQ(disks.count("cdb 7f b"), 0u);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Sessions of several connections at error recovery level 0: how connections join, what order and
-// allegiance mean across them, and how they end, one by one or together (RFC 7143 sections 4.2.2,
-// 6.3.4 to 6.3.6, 11.9, 11.12 and 11.14).
+// Sessions of several connections at error recovery level 0: how connections join, and what order
+// and allegiance mean across them (RFC 7143 sections 4.2.2 and 11.12). connection_end_test.cc has
+// how they end.
 #include "multi_connection.hh"
 
 #include <mutex>
@@ -173,6 +173,63 @@ TEST_F(MultiConnection, ImmediateCommandsOvertakeAGapOnEitherConnection) {
   EXPECT_TRUE(peers[1]->is_silent(20));
 }
 
+// RFC 7143 section 4.2.2.1: each connection may have one, whatever the others have.
+TEST_F(MultiConnection, EachConnectionMayHaveAnImmediateCommand) {
+  start_pair();
+  driver.hold(true);
+  std::vector<std::pair<size_t, Pdu>> taken;
+  const auto send_immediate = [&](size_t index) {
+    Pdu command = use(index).make_command(test_unit_ready_cdb(), 0, 0);
+    --use(index).cmd_sn;
+    command.bhs.opcode_byte |= kImmediateBit;
+    EXPECT_TRUE(peers[index]->send(command));
+    return command;
+  };
+  const auto is_rejected = [&](size_t index) {
+    const Pdu command = send_immediate(index);
+    const auto answer = peers[index]->receive();
+    return answer && answer->opcode() == Opcode::kReject &&
+           answer->as<Reject>().reason ==
+               static_cast<uint8_t>(RejectReason::kImmediateCommandReject);
+  };
+  for (int i = 0; i < 32; ++i)
+    taken.emplace_back(0, send_immediate(0));
+  ASSERT_TRUE(driver.wait_for("cdb", 32));
+  EXPECT_TRUE(is_rejected(0));
+  taken.emplace_back(1, send_immediate(1));
+  ASSERT_TRUE(peers[1]->ping());
+  EXPECT_EQ(driver.count("cdb"), 33u);
+  EXPECT_TRUE(is_rejected(1));
+  driver.release_held();
+  for (const auto& [index, command] : taken)
+    EXPECT_TRUE(peers[index]->finish(command).good());
+  EXPECT_TRUE(peers[1]->finish(send_immediate(1)).good());
+  expect_clean();
+}
+
+TEST_F(MultiConnection, EachConnectionMayHaveAnImmediateFunction) {
+  start_pair();
+  use(0).next_cmd_sn();  // Never comes: what refers to a task set waits for it.
+  const auto answer_to = [&](size_t index, uint8_t function) -> std::optional<Pdu> {
+    const Pdu request = use(index).make_task_management(function, kReservedTag);
+    if (!peers[index]->send(request)) return {};
+    return peers[index]->receive();
+  };
+  for (int i = 0; i < 32; ++i)
+    ASSERT_TRUE(peers[0]->send(use(0).make_task_management(kAbortTaskSet, kReservedTag)));
+  auto answer = answer_to(0, kAbortTask);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->opcode(), Opcode::kReject);
+  answer = answer_to(1, kTaskReassign);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->opcode(), Opcode::kTaskManagementResponse);
+  ASSERT_TRUE(peers[1]->send(use(1).make_task_management(kAbortTaskSet, kReservedTag)));
+  answer = answer_to(1, kTaskReassign);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->opcode(), Opcode::kReject);
+  expect_clean();
+}
+
 TEST_F(MultiConnection, DataStaysOnTheConnectionOfItsCommand) {
   start_pair();
   const ByteVector data = pattern(256 * kBlock);
@@ -207,6 +264,8 @@ TEST_F(MultiConnection, DriversSeeTheConnectionOfEachCommand) {
 }
 
 TEST_F(MultiConnection, SolicitedDataOnTheWrongConnectionIsRejected) {
+  // One that places makes tags which mean something on their own connection alone.
+  MemoryTransport::script.places = false;
   start_pair();
   uint32_t tag = 0;
   const Pdu command = send_write(0, &tag);
@@ -307,304 +366,6 @@ TEST_F(MultiConnection, AFormatErrorEndsAllConnections) {
   EXPECT_TRUE(peers[1]->closed_by_target());
   EXPECT_TRUE(peers[0]->closed_by_target());
   EXPECT_TRUE(driver.wait_for("session_removed"));
-}
-
-// ---- The loss of one connection ----
-
-class ConnectionLoss : public MultiConnection, public testing::WithParamInterface<int> {
- protected:
-  void prepare(int which) {
-    uint32_t tag;
-    switch (which) {
-      case 0:  // Its command PDU is arriving.
-        send_half_a_command();
-        lost_numbers = 1;
-        told = false;
-        break;
-      case 1:  // Its command waits for one that has not come.
-        use(0).next_cmd_sn();
-        send_command(1, test_unit_ready_cdb());
-        ASSERT_TRUE(peers[1]->ping());
-        lost_numbers = 2;
-        told = false;
-        break;
-      case 2:  // Its command is with the driver.
-        driver.hold(true);
-        send_read(1);
-        ASSERT_TRUE(driver.wait_for("cdb"));
-        break;
-      case 3:  // Its command waits for solicited data.
-        send_write(1, &tag);
-        break;
-      case 4:  // Its command waits for unsolicited data.
-        send_open_write();
-        ASSERT_TRUE(driver.wait_for("cdb"));
-        break;
-      case 5:  // Half of a Data-Out has come.
-        send_half_a_data_out();
-        break;
-      default:  // Its data is on the way, and the network refers to it.
-        host_set_notice_delay(30);
-        send_command(1, read10_cdb(0, 400), 400 * kBlock, kCommandRead);
-        ASSERT_TRUE(driver.wait_for("cdb"));
-    }
-  }
-  void send_half_a_command() {
-    Pdu command = use(1).make_command(write10_cdb(0, 8), 8 * kBlock, kCommandWrite);
-    command.data = pattern(8 * kBlock);
-    ByteVector wire = peers[1]->to_wire(command);
-    wire.resize(wire.size() / 2);
-    ASSERT_TRUE(peers[1]->send_bytes(wire));
-  }
-  void send_open_write() {
-    Pdu command = use(1).make_command(write10_cdb(0, 8), 8 * kBlock, kCommandWrite);
-    command.bhs.flags &= static_cast<uint8_t>(~kFinalBit);
-    ASSERT_TRUE(peers[1]->send(command));
-  }
-  void send_half_a_data_out() {
-    uint32_t tag = 0;
-    const Pdu command = send_write(1, &tag);
-    ByteVector wire =
-        peers[1]->to_wire(peers[1]->make_data_out(command, tag, 0, 0, pattern(kBlock), true));
-    wire.resize(wire.size() / 2);
-    ASSERT_TRUE(peers[1]->send_bytes(wire));
-  }
-  uint32_t lost_numbers = 0;  // CmdSNs that the target has not executed and does not hold.
-  bool told = true;           // A task was ended: the initiator hears of it.
-};
-
-TEST_P(ConnectionLoss, EndsItsCommandsAlone) {
-  start_session(3);
-  join(1);
-  prepare(GetParam());
-  peers[1]->disconnect_with_reset();
-  // A login of the same CID waits for all that.
-  join(1);
-  EXPECT_TRUE(driver.wait_for("cleanup", driver.count("cdb")));
-  driver.release_held();
-  use(0).cmd_sn -= lost_numbers;
-  if (told) expect_loss_of_commands(2);
-  for (const size_t index : {0, 2, 0, 2})
-    EXPECT_TRUE(works(index)) << index;
-  EXPECT_EQ(driver.count("session_removed"), 0u);
-  EXPECT_TRUE(driver.wait_for("cleanup", driver.count("cdb")));
-  EXPECT_CLEAN(*peers[0]);
-  EXPECT_CLEAN(*peers[2]);
-}
-
-INSTANTIATE_TEST_SUITE_P(States, ConnectionLoss, testing::Range(0, 7));
-
-TEST_F(MultiConnection, TheLastConnectionTakesTheSessionWithIt) {
-  start_pair();
-  driver.hold(true);
-  const Pdu other = send_read(0);
-  send_read(1);
-  ASSERT_TRUE(driver.wait_for("cdb", 2));
-  peers[1]->disconnect_with_reset();
-  ASSERT_TRUE(driver.wait_for("abort session"));
-  EXPECT_EQ(driver.count("abort session"), 1u);
-  driver.release_held();
-  EXPECT_TRUE(peers[0]->finish(other).good());
-  // It hears of it once, by the next command for the unit that lost one.
-  EXPECT_TRUE(use(0).no_data(test_unit_ready_cdb(), 1).good());
-  expect_loss_of_commands(0);
-  EXPECT_TRUE(works(0));
-  EXPECT_EQ(driver.count("session_removed"), 0u);
-  peers[0]->disconnect();
-  EXPECT_TRUE(driver.wait_for("session_removed"));
-}
-
-TEST_F(MultiConnection, TheLossOfOneIsToldOnAnother) {
-  start_pair();
-  // A login in full feature phase ends its connection alone.
-  ASSERT_TRUE(peers[1]->send(use(1).make(Opcode::kLoginRequest, true)));
-  EXPECT_TRUE(peers[1]->closed_by_target());
-  const auto message = peers[0]->receive_opcode(Opcode::kAsyncMessage);
-  ASSERT_TRUE(message);
-  EXPECT_EQ(message->as<AsyncMessage>().async_event, 2);
-  EXPECT_EQ(message->as<AsyncMessage>().parameter1.get(), 1);
-  EXPECT_TRUE(works(0));
-}
-
-TEST_F(MultiConnection, EachConnectionIsPingedByItself) {
-  set_key("PortalGroup", "1@" + portal_address() + ",timeout=2");
-  start_pair();
-  const uint64_t started = now_ms();
-  const auto ping = peers[1]->receive_opcode(Opcode::kNopIn);
-  ASSERT_TRUE(ping);
-  // Nobody answers on this connection; on the other one somebody lives.
-  while (peers[1]->connected() && now_ms() - started < 30000) {
-    ASSERT_TRUE(peers[0]->ping());
-    peers[1]->is_silent(100);
-  }
-  EXPECT_FALSE(peers[1]->connected());
-  EXPECT_TRUE(works(0));
-  EXPECT_EQ(driver.count("session_removed"), 0u);
-}
-
-// ---- Reinstatement ----
-
-TEST_F(MultiConnection, SameCidReplacesTheConnection) {
-  start_pair();
-  driver.hold(true);
-  const Pdu other = send_read(0);
-  const Pdu old = send_read(1);
-  ASSERT_TRUE(driver.wait_for("cdb", 2));
-  join(1);
-  EXPECT_EQ(driver.count("abort session"), 1u);
-  EXPECT_EQ(driver.count("cleanup"), 1u);
-  EXPECT_TRUE(peers[1]->closed_by_target());
-  driver.release_held();
-  expect_loss_of_commands(2);
-  // The tag of the command that ended is free.
-  Pdu again = use(2).make_command(test_unit_ready_cdb(), 0, 0);
-  again.bhs.initiator_task_tag = old.task_tag();
-  ASSERT_TRUE(peers[2]->send(again));
-  EXPECT_TRUE(peers[2]->finish(again).good());
-  EXPECT_TRUE(peers[0]->finish(other).good());
-  EXPECT_EQ(driver.count("session_added"), 1u);
-  EXPECT_EQ(driver.count("session_removed"), 0u);
-}
-
-TEST_F(MultiConnection, TheOnlyConnectionMayBeReplaced) {
-  start_session(1);
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(works(peers.size() - 1));
-    join(0);
-  }
-  EXPECT_TRUE(works(3));
-  EXPECT_EQ(driver.count("session_added"), 1u);
-  EXPECT_EQ(driver.count("session_removed"), 0u);
-}
-
-TEST_F(MultiConnection, ReplacingIsBoundedWhenTheDriverIsStuck) {
-  start_session(1);
-  driver.stick();
-  const Pdu old = send_read(0);
-  ASSERT_TRUE(driver.wait_for("cdb"));
-  const uint64_t started = now_ms();
-  join(0);
-  EXPECT_LT(now_ms() - started, 30000u);
-  EXPECT_EQ(driver.commands_alive(), 1u);  // An orphan.
-  EXPECT_TRUE(use(1).ping());
-  driver.unstick();
-  EXPECT_TRUE(driver.wait_for("cleanup"));
-  expect_loss_of_commands(1);
-  EXPECT_TRUE(works(1));
-  EXPECT_EQ(driver.count("session_removed"), 0u);
-}
-
-// Orphans keep their memory: a session that has none left for a command waits for the driver.
-TEST_F(MultiConnection, OrphansOfManyConnectionsHoldUpNewCommandsOnly) {
-  constexpr size_t kPool = 40;  // One command of the window and the immediate ones, in chunks.
-  driver.max_cmd = 1;
-  start_session(1);
-  driver.stick();
-  for (size_t i = 1; i <= kPool; ++i) {
-    if (i > 1) expect_loss_of_commands(i - 1);
-    send_read(i - 1);
-    ASSERT_TRUE(driver.wait_for("cdb", i));
-    std::thread clock([&] {
-      ASSERT_TRUE(driver.wait_for("abort session", i));
-      host_advance_clock(2000);
-    });
-    join(0);
-    clock.join();
-  }
-  const Pdu command = send_command(kPool, inquiry_cdb(96), 96, kCommandRead);
-  // But for a NOP-In: the window has opened without any response to say so.
-  EXPECT_FALSE(peers[kPool]->receive_for(command.task_tag(), 100));
-  EXPECT_EQ(driver.count("cdb"), kPool);
-  driver.unstick();
-  EXPECT_TRUE(peers[kPool]->finish(command).good());
-  EXPECT_TRUE(driver.wait_for("cleanup", kPool + 1));
-}
-
-TEST_F(MultiConnection, LoginThatGivesUpWhileItWaitsEndsTheDesertedSession) {
-  options.abort_timeout_s = 600;
-  start_session(1);
-  driver.stick();
-  send_read(0);
-  ASSERT_TRUE(driver.wait_for("cdb"));
-  auto impatient = std::make_unique<Initiator>(port);
-  std::thread login([&] { EXPECT_FALSE(impatient->login(joining(0)).answered); });
-  EXPECT_TRUE(peers[0]->closed_by_target());
-  ASSERT_TRUE(driver.wait_for("abort session"));
-  EXPECT_EQ(driver.count("session_removed"), 0u);
-  // The login is dropped at its limit; then the session has nobody left but its command.
-  host_advance_clock(31 * 1000);
-  login.join();
-  driver.unstick();
-  EXPECT_TRUE(driver.wait_for("session_removed"));
-}
-
-TEST_F(MultiConnection, NewSessionOfThePortReplacesAllConnections) {
-  start_pair();
-  lead(2);
-  EXPECT_TRUE(peers[0]->closed_by_target());
-  EXPECT_TRUE(peers[1]->closed_by_target());
-  join(1);
-  EXPECT_TRUE(works(2));
-  EXPECT_TRUE(works(3));
-  EXPECT_EQ(driver.count("session_removed"), 1u);
-}
-
-// ---- Logout ----
-
-TEST_F(MultiConnection, OneConnectionMayLogOut) {
-  start_pair();
-  driver.hold(true);
-  const Pdu other = send_read(0);
-  send_read(1);
-  ASSERT_TRUE(driver.wait_for("cdb", 2));
-  EXPECT_EQ(logout(1, kCloseConnection, 1), 0);
-  EXPECT_TRUE(peers[1]->closed_by_target());
-  EXPECT_TRUE(driver.wait_for("abort session"));
-  driver.release_held();
-  EXPECT_TRUE(peers[0]->finish(other).good());
-  EXPECT_EQ(logout(0, kCloseConnection, 0), 0);
-  EXPECT_TRUE(driver.wait_for("session_removed"));
-}
-
-TEST_F(MultiConnection, OneConnectionMayLogOutAnother) {
-  start_pair();
-  driver.hold(true);
-  const Pdu old = send_read(1);
-  ASSERT_TRUE(driver.wait_for("cdb"));
-  EXPECT_EQ(logout(0, kCloseConnection, 1), 0);
-  EXPECT_TRUE(peers[1]->closed_by_target());
-  EXPECT_TRUE(driver.wait_for("cleanup"));
-  driver.release_held();
-  EXPECT_EQ(logout(0, kCloseConnection, 1), 1);  // It is not there any more.
-  EXPECT_EQ(logout(0, kCloseConnection, 7), 1);
-  expect_loss_of_commands(0);
-  EXPECT_TRUE(works(0));
-  EXPECT_CLEAN(*peers[0]);
-}
-
-TEST_F(MultiConnection, LogoutForRecoveryIsNotSupported) {
-  start_pair();
-  EXPECT_EQ(logout(0, kRemoveForRecovery, 1), 2);
-  EXPECT_EQ(logout(1, kRemoveForRecovery, 1), 2);
-  EXPECT_TRUE(works(0));
-  EXPECT_TRUE(works(1));
-}
-
-TEST_F(MultiConnection, RemovingTheTargetIsToldOnceAndEndsAll) {
-  start_pair();
-  ASSERT_TRUE(works(1));
-  remove_target();
-  size_t told = 0;
-  for (const auto& peer : peers) {
-    const auto message = peer->receive(5000);
-    if (!message) continue;
-    ++told;
-    EXPECT_EQ(message->opcode(), Opcode::kAsyncMessage);
-    EXPECT_EQ(message->as<AsyncMessage>().async_event, 3);
-    EXPECT_TRUE(peer->closed_by_target());
-  }
-  EXPECT_EQ(told, 1u);
-  EXPECT_EQ(driver.count("session_removed"), 1u);
 }
 
 // ---- Races and failures ----

@@ -5,9 +5,7 @@
 // hear of a change that another one has made.
 #include <gtest/gtest.h>
 
-#include "fake_disks.hh"
-#include "memory_transport.hh"
-#include "protocol_fixture.hh"
+#include "disks_fixture.hh"
 
 namespace chiscsi::test {
 namespace {
@@ -17,42 +15,9 @@ using namespace iscsi;  // NOLINT: PDUs and their fields.
 constexpr uint32_t kBlock = FakeDisks::kBlock;
 constexpr uint8_t kIllegalRequest = 5, kUnitAttention = 6, kDataProtect = 7;
 
-class ParameterData : public testing::Test {
+class ParameterData : public DisksTest {
  protected:
-  ParameterData()
-      : allocations_before_(host_live_allocations()), sockets_before_(host_open_sockets()) {}
-  void SetUp() override {
-    ASSERT_EQ(engine_start(&options), 0);
-    ASSERT_EQ(MemoryTransport::chosen() ? MemoryTransport::start() : 0, 0);
-    ASSERT_EQ(disks.start(), 0);
-    const std::string host = MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
-    ASSERT_EQ(
-        disks.add_target(kTargetName,
-                         {"PortalGroup=1@" + host + ":" + std::to_string(port), "AuthMethod=None",
-                          "InitialR2T=No", "ImmediateData=Yes", "FirstBurstLength=65536",
-                          "MaxBurstLength=262144", "TargetDevice=a,DISK", "TargetDevice=b,DISK"}),
-        0);
-    peer = log_in(1);
-  }
-  void TearDown() override {
-    peer.reset();
-    EXPECT_EQ(disks.remove_target(kTargetName), 0);
-    EXPECT_EQ(disks.stop(), 0);
-    EXPECT_EQ(MemoryTransport::chosen() ? MemoryTransport::stop() : 0, 0);
-    engine_stop();
-    host_drain_sockets();
-    EXPECT_EQ(disks.violations(), std::vector<std::string>());
-    EXPECT_EQ(host_live_allocations(), allocations_before_);
-    EXPECT_EQ(host_open_sockets(), sockets_before_);
-  }
-  std::unique_ptr<Initiator> log_in(uint8_t isid) {
-    LoginOptions login;
-    login.isid[5] = isid;
-    login.keys = {{"InitialR2T", "No"}, {"ImmediateData", "Yes"}, {"FirstBurstLength", "65536"}};
-    auto initiator = std::make_unique<Initiator>(port);
-    EXPECT_TRUE(initiator->login(login).in_full_feature);
-    return initiator;
-  }
+  void SetUp() override { start({"a,DISK", "b,DISK"}); }
   static ByteVector select_cdb(size_t length) {
     return {0x15, 0x10, 0, 0, static_cast<uint8_t>(length), 0};
   }
@@ -63,7 +28,8 @@ class ParameterData : public testing::Test {
   }
   // The control mode page with these bytes 2 and 4, as a list of MODE SELECT(6).
   static ByteVector control(uint8_t flags, uint8_t access) {
-    return {0, 0, 0, 0, 0x0a, 0x0a, flags, 0x10, access, 0, 0, 0, 0xff, 0xff, 0, 0};
+    const uint8_t byte = 0x20 | flags;  // TST is constant.
+    return {0, 0, 0, 0, 0x0a, 0x0a, byte, 0x10, access, 0, 0, 0, 0xff, 0xff, 0, 0};
   }
   // D_SENSE, as MODE SENSE shows it.
   bool descriptor_sense(uint64_t lun = 0) {
@@ -71,22 +37,6 @@ class ParameterData : public testing::Test {
     EXPECT_TRUE(outcome.good());
     return outcome.data.size() == 16 && (outcome.data[6] & 4) != 0;
   }
-  static void expect_sense(const Outcome& outcome, uint8_t key, uint8_t asc) {
-    ASSERT_TRUE(outcome.answered);
-    EXPECT_EQ(outcome.status, 2);
-    ASSERT_GE(outcome.sense.size(), 14u);
-    EXPECT_EQ(outcome.sense_key(), key);
-    EXPECT_EQ(outcome.sense[12], asc);
-  }
-
-  engine_options options = {2, 30, 30, 64};
-  uint16_t port = free_port();
-  FakeDisks disks;
-  std::unique_ptr<Initiator> peer;
-
- private:
-  const uint64_t allocations_before_;
-  const size_t sockets_before_;
 };
 
 TEST_F(ParameterData, ComesInEveryWay) {
@@ -125,10 +75,10 @@ TEST_F(ParameterData, MoreThanTheListIsResidual) {
 }
 
 TEST_F(ParameterData, LessThanTheListIsAnError) {
-  expect_sense(peer->write(select_cdb(16), {0, 0, 0, 0, 0x0a, 0x0a, 4, 0x10}, {8, 0, 8192}),
+  expect_sense(peer->write(select_cdb(16), {0, 0, 0, 0, 0x0a, 0x0a, 0x24, 0x10}, {8, 0, 8192}),
                kIllegalRequest, 0x1a);
   expect_sense(peer->no_data(select_cdb(16)), kIllegalRequest, 0x1a);
-  expect_sense(peer->read(select_cdb(16), 16), kIllegalRequest, 0x0e);
+  expect_sense(peer->read(select_cdb(16), 16), kIllegalRequest, 0x0e, 3);
   EXPECT_FALSE(descriptor_sense());
   EXPECT_CLEAN(*peer);
 }
@@ -171,7 +121,7 @@ TEST_F(ParameterData, SoftwareWriteProtectionHolds) {
                           }())
                   .good());
   const Outcome refused = peer->write(write10_cdb(0, 1), pattern(kBlock));
-  expect_sense(refused, kDataProtect, 0x27);
+  expect_sense(refused, kDataProtect, 0x27, 2);
   EXPECT_EQ(refused.sense[13], 2);
   EXPECT_TRUE(peer->write(write10_cdb(0, 1), pattern(kBlock), {}, 1).good());
   ASSERT_TRUE(peer->write(select_cdb(16), control(0, 0), {}).good());
@@ -230,7 +180,7 @@ TEST_F(ParameterData, ResetWhileDataIsAwaited) {
   ASSERT_TRUE(peer->send(command));
   ASSERT_TRUE(peer->receive_opcode(Opcode::kR2t));
   EXPECT_EQ(other->task_management(5, 0xffffffff), std::optional<uint8_t>(0));
-  expect_sense(peer->no_data(test_unit_ready_cdb()), kUnitAttention, 0x29);
+  expect_sense(peer->no_data(test_unit_ready_cdb()), kUnitAttention, 0x29, 3);
   EXPECT_TRUE(peer->no_data(test_unit_ready_cdb()).good());
 }
 
@@ -252,7 +202,7 @@ TEST_F(ParameterData, WrongDataFailsTheCommand) {
                                        ByteVector(12), true);
   ASSERT_TRUE(peer->send(data));
   const Outcome outcome = peer->finish(command);
-  expect_sense(outcome, 0x0b, 0x0c);
+  expect_sense(outcome, 0x0b, 0x0c, 0x0d);
   EXPECT_TRUE(peer->no_data(test_unit_ready_cdb()).good());
 }
 

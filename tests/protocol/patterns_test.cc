@@ -16,7 +16,6 @@ namespace {
 using namespace iscsi;
 
 constexpr uint32_t kBlock = FakeDriver::kBlock;
-constexpr uint8_t kAbortTask = 1, kLunReset = 5, kWarmReset = 6;
 
 class Patterns : public ProtocolTest, public testing::WithParamInterface<bool> {
  protected:

@@ -15,9 +15,6 @@ namespace {
 
 using namespace iscsi;
 
-// The address of the target's portals.
-const char* here() { return MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1"; }
-
 constexpr uint16_t kMoved = static_cast<uint16_t>(LoginStatus::kMovedTemporarily);
 constexpr uint16_t kTargetError = static_cast<uint16_t>(LoginStatus::kTargetError);
 constexpr uint8_t kMappedPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -31,7 +28,7 @@ void set_ipv4(tcp_endpoint& endpoint, std::initializer_list<uint8_t> bytes, unsi
 class RedirectionProtocol : public ProtocolTest {
  protected:
   RedirectionProtocol() : second(free_port()), third(free_port()) {
-    const std::string ip = "@" + std::string(here()) + ":";
+    const std::string ip = "@" + portal_ip() + ":";
     keys.erase(keys.begin());
     keys.insert(keys.begin(), {{"PortalGroup", "1" + ip + std::to_string(port) + ",[2,3]"},
                                {"PortalGroup", "2" + ip + std::to_string(second)},
@@ -43,7 +40,7 @@ class RedirectionProtocol : public ProtocolTest {
     EXPECT_TRUE(result.in_full_feature || initiator.closed_by_target());
     return result;
   }
-  std::string address(uint16_t of) const { return here() + (":" + std::to_string(of)); }
+  std::string address(uint16_t of) const { return portal_address(of); }
   // The driver names a portal that a login gets or is refused for.
   void driver_chooses(std::function<int(chiscsi_tcp_endpoints*)> choose) {
     driver.on_redirect = [choose](const std::string&, const std::string&,
@@ -115,6 +112,25 @@ TEST_F(RedirectionProtocol, RefusedLoginIsNotRedirected) {
   driver.login_status = 0x0202;
   start();
   EXPECT_EQ(try_login(port).status, 0x0202);
+  EXPECT_EQ(driver.count("redirect"), 0u);
+}
+
+// The driver of a removed target may be gone.
+TEST_F(RedirectionProtocol, ARemovedTargetAsksNobody) {
+  driver_chooses([this](chiscsi_tcp_endpoints* endpoints) {
+    endpoints->taddr.port = third;
+    return 0;
+  });
+  driver.answer_login = false;
+  start();
+  Initiator initiator(port);
+  std::thread login([&] {
+    EXPECT_EQ(initiator.login().status, static_cast<uint16_t>(LoginStatus::kTargetRemoved));
+  });
+  EXPECT_TRUE(driver.wait_for("first_login"));
+  remove_target();
+  driver.answer_logins();
+  login.join();
   EXPECT_EQ(driver.count("redirect"), 0u);
 }
 

@@ -5,9 +5,7 @@
 // bypassed.
 #include <gtest/gtest.h>
 
-#include "fake_disks.hh"
-#include "memory_transport.hh"
-#include "protocol_fixture.hh"
+#include "disks_fixture.hh"
 
 namespace chiscsi::test {
 namespace {
@@ -17,60 +15,15 @@ using namespace iscsi;  // NOLINT: PDUs and their fields.
 constexpr uint32_t kBlock = FakeDisks::kBlock;
 constexpr uint8_t kNotReady = 2, kIllegalRequest = 5, kUnitAttention = 6;
 
-class RemovableMedium : public testing::Test {
+class RemovableMedium : public DisksTest {
  protected:
-  RemovableMedium()
-      : allocations_before_(host_live_allocations()), sockets_before_(host_open_sockets()) {}
   void SetUp() override {
     disks.disk_flags = CHISCSI_LUN_REMOVABLE | CHISCSI_LUN_WRITE_CACHE;
-    ASSERT_EQ(engine_start(&options), 0);
-    ASSERT_EQ(MemoryTransport::chosen() ? MemoryTransport::start() : 0, 0);
-    ASSERT_EQ(disks.start(), 0);
-    const std::string host = MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
-    ASSERT_EQ(disks.add_target(kTargetName,
-                               {"PortalGroup=1@" + host + ":" + std::to_string(port),
-                                "AuthMethod=None", "TargetDevice=a,DISK", "TargetDevice=b,DISK"}),
-              0);
-    peer = log_in(1);
-  }
-  void TearDown() override {
-    peer.reset();
-    EXPECT_EQ(disks.remove_target(kTargetName), 0);
-    EXPECT_EQ(disks.stop(), 0);
-    EXPECT_EQ(MemoryTransport::chosen() ? MemoryTransport::stop() : 0, 0);
-    engine_stop();
-    host_drain_sockets();
-    EXPECT_EQ(disks.violations(), std::vector<std::string>());
-    EXPECT_EQ(host_live_allocations(), allocations_before_);
-    EXPECT_EQ(host_open_sockets(), sockets_before_);
-  }
-  std::unique_ptr<Initiator> log_in(uint8_t isid) {
-    LoginOptions login;
-    login.isid[5] = isid;
-    auto initiator = std::make_unique<Initiator>(port);
-    EXPECT_TRUE(initiator->login(login).in_full_feature);
-    return initiator;
+    start({"a,DISK", "b,DISK"});
   }
   static ByteVector start_stop(uint8_t options) { return {0x1b, 0, 0, 0, options, 0}; }
   static ByteVector prevent(uint8_t value) { return {0x1e, 0, 0, 0, value, 0}; }
   static constexpr uint8_t kEject = 2, kLoad = 3, kStop = 0, kStart = 1, kNoFlush = 4;
-  static void expect_sense(const Outcome& outcome, uint8_t key, uint8_t asc, uint8_t ascq) {
-    ASSERT_TRUE(outcome.answered);
-    EXPECT_EQ(outcome.status, 2);
-    ASSERT_GE(outcome.sense.size(), 14u);
-    EXPECT_EQ(outcome.sense_key(), key);
-    EXPECT_EQ(outcome.sense[12], asc);
-    EXPECT_EQ(outcome.sense[13], ascq);
-  }
-
-  engine_options options = {2, 30, 30, 64};
-  uint16_t port = free_port();
-  FakeDisks disks;
-  std::unique_ptr<Initiator> peer;
-
- private:
-  const uint64_t allocations_before_;
-  const size_t sockets_before_;
 };
 
 TEST_F(RemovableMedium, IsGoneForEverybodyUntilItIsLoaded) {
@@ -113,9 +66,8 @@ TEST_F(RemovableMedium, StaysWhileAnybodyPreventsIt) {
 TEST_F(RemovableMedium, ANexusThatEndsPreventsNothing) {
   std::unique_ptr<Initiator> other = log_in(2);
   ASSERT_TRUE(other->no_data(prevent(1)).good());
-  EXPECT_EQ(other->logout(), std::optional<uint8_t>(0));
-  EXPECT_TRUE(other->closed_by_target());
-  // The session ends after its connection has closed.
+  other->disconnect_with_reset();
+  // The target hears of it later.
   Outcome ejected = peer->no_data(start_stop(kEject));
   for (int i = 0; i < 100000 && !ejected.good(); ++i) {
     expect_sense(ejected, kIllegalRequest, 0x53, 2);
@@ -125,12 +77,27 @@ TEST_F(RemovableMedium, ANexusThatEndsPreventsNothing) {
   expect_sense(peer->no_data(test_unit_ready_cdb()), kNotReady, 0x3a, 0);
 }
 
+// The class still has a command of that session, which cannot end yet.
+TEST_F(RemovableMedium, WhoHasLoggedOutPreventsNothing) {
+  std::unique_ptr<Initiator> other = log_in(2);
+  ASSERT_TRUE(other->no_data(prevent(1)).good());
+  disks.hold("a");
+  ASSERT_TRUE(other->send(other->make_command(read10_cdb(0, 1), kBlock, kCommandRead)));
+  ASSERT_TRUE(disks.wait_for("cdb 28 a"));
+  EXPECT_EQ(other->logout(), std::optional<uint8_t>(0));
+  const Pdu eject = peer->make_command(start_stop(kEject | kNoFlush), 0, kFinalBit);
+  ASSERT_TRUE(peer->send(eject));
+  EXPECT_TRUE(peer->finish(eject).good());
+  expect_sense(peer->no_data(test_unit_ready_cdb()), kNotReady, 0x3a, 0);
+}
+
 TEST_F(RemovableMedium, AResetAllowsItAndGivesModesBack) {
-  const ByteVector descriptors = {0, 0, 0, 0, 0x0a, 0x0a, 4, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0};
+  const ByteVector descriptors = {0, 0, 0, 0, 0x0a, 0x0a, 0x24, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0};
   for (const uint8_t function : {5, 6}) {
     ASSERT_TRUE(peer->write({0x15, 0x10, 0, 0, 16, 0}, descriptors).good());
     ASSERT_TRUE(peer->no_data(prevent(1)).good());
     EXPECT_EQ(peer->task_management(function, 0xffffffff), std::optional<uint8_t>(0));
+    expect_sense(peer->no_data(test_unit_ready_cdb()), kUnitAttention, 0x29, 3);
     ASSERT_TRUE(peer->no_data(start_stop(kEject)).good());
     expect_sense(peer->no_data(test_unit_ready_cdb()), kNotReady, 0x3a, 0);
     ASSERT_TRUE(peer->no_data(start_stop(kLoad)).good());
@@ -139,6 +106,20 @@ TEST_F(RemovableMedium, AResetAllowsItAndGivesModesBack) {
     expect_sense(peer->no_data(start_stop(kEject)), kIllegalRequest, 0x53, 2);
     ASSERT_TRUE(peer->no_data(prevent(0)).good());
   }
+}
+
+TEST_F(RemovableMedium, AResetOfTheNexusAllowsIt) {
+  constexpr uint8_t kNexusReset = 11;
+  LoginOptions level2 = bursting_port(2);
+  level2.keys.emplace_back("iSCSIProtocolLevel", "2");
+  std::unique_ptr<Initiator> other = EngineTest::log_in(level2, port);
+  ASSERT_TRUE(peer->no_data(prevent(1)).good());
+  ASSERT_TRUE(other->no_data(prevent(1)).good());
+  EXPECT_EQ(other->task_management(kNexusReset), std::optional<uint8_t>(0));
+  expect_sense(other->no_data(test_unit_ready_cdb()), kUnitAttention, 0x29, 7);
+  expect_sense(other->no_data(start_stop(kEject)), kIllegalRequest, 0x53, 2);
+  ASSERT_TRUE(peer->no_data(prevent(0)).good());
+  EXPECT_TRUE(other->no_data(start_stop(kEject)).good());
 }
 
 TEST_F(RemovableMedium, StoppingFlushesAndPowerConditionsDoNothing) {

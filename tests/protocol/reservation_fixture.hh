@@ -9,19 +9,16 @@
 #include <filesystem>
 #include <initializer_list>
 
+#include "engine_fixture.hh"
 #include "fake_disks.hh"
-#include "memory_transport.hh"
 #include "os/file.h"
-#include "protocol_fixture.hh"
 
 namespace chiscsi::test {
 
 inline constexpr uint8_t kConflictStatus = 0x18;
 
-class TwoNexusTest : public testing::Test {
+class TwoNexusTest : public EngineTest {
  protected:
-  TwoNexusTest()
-      : allocations_before_(host_live_allocations()), sockets_before_(host_open_sockets()) {}
   void SetUp() override {
     char name[] = "/tmp/chiscsi-pr-XXXXXX";
     ASSERT_NE(mkdtemp(name), nullptr);
@@ -33,19 +30,21 @@ class TwoNexusTest : public testing::Test {
   void TearDown() override {
     stop();
     std::filesystem::remove_all(folder.substr(0, folder.size() - 3));
-    EXPECT_EQ(host_live_allocations(), allocations_before_);
-    EXPECT_EQ(host_open_sockets(), sockets_before_);
+    EngineTest::TearDown();
   }
   std::vector<std::string> target_keys() const {
-    const std::string host = MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
-    return {"PortalGroup=1@" + host + ":" + std::to_string(port),
-            "PortalGroup=2@" + host + ":" + std::to_string(second_port), "AuthMethod=None",
-            "TargetDevice=a,DISK", "TargetDevice=b,DISK"};
+    std::vector<std::string> keys = {"PortalGroup=1@" + portal_address(),
+                                     "PortalGroup=2@" + portal_address(second_port),
+                                     "AuthMethod=None"};
+    for (const std::string& device : devices)
+      keys.push_back("TargetDevice=" + device);
+    return keys;
   }
+  // To the lines in `devices`.
+  int reload() { return disks->reconfigure_target(kTargetName, target_keys()); }
   void start() {
-    ASSERT_EQ(engine_start(&options), 0);
+    ASSERT_NO_FATAL_FAILURE(start_engine());
     ASSERT_EQ(engine_keep_reservations(folder.c_str()), 0);
-    ASSERT_EQ(MemoryTransport::chosen() ? MemoryTransport::start() : 0, 0);
     disks.reset();  // One at a time.
     disks = std::make_unique<FakeDisks>();
     ASSERT_EQ(disks->start(), 0);
@@ -57,9 +56,7 @@ class TwoNexusTest : public testing::Test {
     EXPECT_EQ(disks->remove_target(kTargetName), 0);
     EXPECT_EQ(disks->stop(), 0);
     EXPECT_EQ(disks->violations(), std::vector<std::string>());
-    EXPECT_EQ(MemoryTransport::chosen() ? MemoryTransport::stop() : 0, 0);
-    engine_stop();
-    host_drain_sockets();
+    stop_engine();
   }
   // As after a loss of power.
   void restart() {
@@ -68,12 +65,8 @@ class TwoNexusTest : public testing::Test {
     a = log_in(1);
     b = log_in(2);
   }
-  std::unique_ptr<Initiator> log_in(uint8_t isid, uint16_t at = 0) {
-    LoginOptions login;
-    login.isid[5] = isid;
-    auto initiator = std::make_unique<Initiator>(at != 0 ? at : port);
-    EXPECT_TRUE(initiator->login(login).in_full_feature);
-    return initiator;
+  std::unique_ptr<Initiator> log_in(uint8_t isid, uint16_t at = 0) const {
+    return EngineTest::log_in(initiator_port(isid), at != 0 ? at : port);
   }
 
   // ---- Commands ----
@@ -119,13 +112,6 @@ class TwoNexusTest : public testing::Test {
     EXPECT_EQ(outcome.status, kConflictStatus);
     EXPECT_TRUE(outcome.sense.empty());
   }
-  static void expect_sense(const Outcome& outcome, uint8_t key, uint8_t asc, uint8_t ascq) {
-    EXPECT_EQ(outcome.status, 2);
-    ASSERT_GE(outcome.sense.size(), 14u);
-    EXPECT_EQ(outcome.sense_key(), key);
-    EXPECT_EQ(outcome.sense[12], asc);
-    EXPECT_EQ(outcome.sense[13], ascq);
-  }
   static Outcome ready(Initiator& who, uint64_t lun = 0) {
     return who.no_data(test_unit_ready_cdb(), lun);
   }
@@ -136,15 +122,11 @@ class TwoNexusTest : public testing::Test {
     return who.read(read10_cdb(0, 1), FakeDisks::kBlock, lun);
   }
 
-  engine_options options = {2, 30, 30, 64};
-  uint16_t port = free_port(), second_port = free_port();
+  uint16_t second_port = free_port();
+  std::vector<std::string> devices = {"a,DISK", "b,DISK"};
   std::string folder;
   std::unique_ptr<FakeDisks> disks;  // With each start new ones.
   std::unique_ptr<Initiator> a, b;
-
- private:
-  const uint64_t allocations_before_;
-  const size_t sockets_before_;
 };
 
 }  // namespace chiscsi::test

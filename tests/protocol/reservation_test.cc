@@ -2,9 +2,12 @@
 //
 // Persistent reservations, RESERVE and RELEASE over the wire, by two initiators: who is kept away,
 // who hears of it, what ends, and what is still there after power was lost.
+#include "information.hh"
 #include "reservation_fixture.hh"
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 namespace chiscsi::test {
 namespace {
@@ -18,6 +21,18 @@ constexpr uint8_t kPersists = 1, kAllPorts = 4;
 
 class Reservation : public TwoNexusTest {
  protected:
+  // By `a`, of whoever has registered 0xb.
+  Pdu send_preempt() {
+    Pdu preempt = a->make_command(out_cdb(kAbort, kWriteExclusive, 24), 24, 0xa0);
+    preempt.data = list(0xa, 0xb);
+    EXPECT_TRUE(a->send(preempt));
+    return preempt;
+  }
+  static size_t session_count() {
+    chiscsi_session_info list[8];
+    return static_cast<size_t>(
+        chiscsi_get_session_info(mutable_text(kTargetName), mutable_text(kInitiatorName), 8, list));
+  }
   void both_register() {
     ASSERT_TRUE(out(*a, kRegister, 0, 0xa).good());
     ASSERT_TRUE(out(*b, kRegister, 0, 0xb).good());
@@ -64,6 +79,66 @@ TEST_F(Reservation, OneHolderOfManyPortsIsManyNexuses) {
   EXPECT_TRUE(write_block(*through_other).good());
 }
 
+// ---- What is reported first (SAM-5 section 5.3.3) ----
+
+TEST_F(Reservation, AConflictComesBeforeAUnitAttentionAndTakesNoneAway) {
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa).good());
+  EXPECT_TRUE(out(*a, kReserve, 0xa, 0, kExclusiveAccess).good());
+  for (const uint8_t descriptors : {0x04, 0x00}) {
+    const uint8_t byte = 0x20 | descriptors;
+    const ByteVector page = {0, 0, 0, 0, 0x0a, 0x0a, byte, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0};
+    ASSERT_TRUE(a->write({0x15, 0x10, 0, 0, 16, 0}, page).good());
+  }
+  expect_conflict(read_block(*b));
+  expect_conflict(write_block(*b));
+  EXPECT_TRUE(b->read(inquiry_cdb(36), 36).good());
+  expect_sense(ready(*b), 6, 0x2a, 0x01);
+  EXPECT_TRUE(ready(*b).good());
+  expect_conflict(read_block(*b));
+  EXPECT_CLEAN(*b);
+}
+
+TEST_F(Reservation, AResetIsHeardOfBeforeAConflict) {
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa).good());
+  EXPECT_TRUE(out(*a, kReserve, 0xa, 0, kExclusiveAccess).good());
+  EXPECT_EQ(a->task_management(5), 0);
+  expect_sense(read_block(*b), 6, 0x29, 0x03);
+  expect_conflict(read_block(*b));
+}
+
+TEST_F(Reservation, AResetIsHeardOfBeforeAConflictWhateverElseIsToBeHeard) {
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa).good());
+  EXPECT_TRUE(out(*a, kReserve, 0xa, 0, kExclusiveAccess).good());
+  constexpr uint8_t kUnitReset = 5, kTargetReset = 6;
+  for (const uint8_t reset : {kUnitReset, kTargetReset}) {
+    const ByteVector page = {0, 0, 0, 0, 0x0a, 0x0a, 0x24, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0};
+    ASSERT_TRUE(a->write({0x15, 0x10, 0, 0, 16, 0}, page).good());
+    EXPECT_EQ(a->task_management(reset), 0);
+    expect_sense(ready(*a), 6, 0x29, 0x03);
+    expect_sense(read_block(*b), 6, 0x29, 0x03);
+    expect_conflict(read_block(*b));
+    expect_sense(ready(*b), 6, 0x2a, 0x01);
+    EXPECT_TRUE(ready(*b).good());
+  }
+}
+
+TEST_F(Reservation, WhatIsNoCommandConflictsWithNothing) {
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa).good());
+  EXPECT_TRUE(out(*a, kReserve, 0xa, 0, kExclusiveAccess).good());
+  expect_sense(b->no_data({0xc1, 0, 0, 0, 0, 0}), 5, 0x20, 0);
+  expect_sense(b->read({0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0x04}, FakeDisks::kBlock), 5, 0x24, 0);
+}
+
+TEST_F(Reservation, AConflictComesBeforeAPortThatIsNotAccessible) {
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa).good());
+  EXPECT_TRUE(out(*a, kReserve, 0xa, 0, kWriteExclusive).good());
+  const ByteVector second_group_stands_by = {0, 0, 0, 0, 2, 0, 0, 2};
+  ASSERT_TRUE(a->write({0xa4, 0x0a, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0}, second_group_stands_by).good());
+  auto there = log_in(3, second_port);
+  expect_conflict(write_block(*there));
+  expect_sense(read_block(*there), 2, 0x04, 0x0b);
+}
+
 TEST_F(Reservation, OthersHearOfRelease) {
   both_register();
   EXPECT_TRUE(out(*a, kReserve, 0xa, 0, kWriteRegistrants).good());
@@ -105,6 +180,7 @@ TEST_F(Reservation, ReservationSurvivesTheSessionAndItsKeyComesBack) {
   EXPECT_TRUE(write_block(*a).good());
   expect_conflict(write_block(*b));
   EXPECT_EQ(a->task_management(5, 0xffffffff, 0), 0);
+  expect_sense(ready(*a), 6, 0x29, 0x03);
   EXPECT_EQ(keys(*a), ByteVector{0xa});
   ready(*b);
   expect_conflict(write_block(*b));
@@ -148,6 +224,29 @@ TEST_F(Reservation, ReportsAreCutToTheAllocationLength) {
     EXPECT_TRUE(cut.good());
     EXPECT_EQ(cut.data, ByteVector(all.data.begin(), all.data.begin() + length));
   }
+}
+
+// Length and list are of one moment, whatever others do meanwhile.
+TEST_F(Reservation, AReportIsOfOneMoment) {
+  constexpr int kRounds = 3000;
+  EXPECT_TRUE(out(*b, kRegister, 0, 0xb).good());
+  std::atomic<bool> done{false};
+  std::thread changes([&] {
+    while (!done.load()) {
+      out(*a, kIgnore, 0, 0xa, 0, kAllPorts);
+      out(*a, kIgnore, 0, 0);
+    }
+  });
+  int wrong = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const Outcome report = in(*b, round % 2 == 0 ? 0 : 3);
+    const ByteVector& data = report.data;
+    const size_t told = data.size() < 8 ? 0 : data[6] * 256u + data[7];
+    if (!report.good() || told + 8 != data.size()) ++wrong;
+  }
+  done.store(true);
+  changes.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(Reservation, SpecifiedPortsAndMove) {
@@ -206,6 +305,15 @@ TEST_F(Reservation, PreemptAndAbortOfOnesOwnKeySparesItself) {
   both_register();
   EXPECT_TRUE(out(*a, kAbort, 0xa, 0xa, kWriteExclusive).good());
   EXPECT_EQ(keys(*a), ByteVector{0xb});
+  // Ahead of the order of commands as well.
+  ASSERT_TRUE(out(*a, kRegister, 0, 0xa).good());
+  Pdu preempt = a->make_command(out_cdb(kAbort, kWriteExclusive, 24), 24, 0xa0);
+  preempt.bhs.opcode_byte |= iscsi::kImmediateBit;
+  --a->cmd_sn;
+  preempt.data = list(0xa, 0xa);
+  ASSERT_TRUE(a->send(preempt));
+  EXPECT_TRUE(a->finish(preempt).good());
+  EXPECT_EQ(keys(*a), ByteVector{0xb});
   EXPECT_TRUE(ready(*a).good());
   EXPECT_TRUE(ready(*b).good());
 }
@@ -217,15 +325,159 @@ TEST_F(Reservation, PreemptAndAbortIsNotGoodWhileACommandIsLeft) {
   const Pdu held = b->make_command(read10_cdb(0, 1), FakeDisks::kBlock, 0xc0);
   ASSERT_TRUE(b->send(held));
   ASSERT_TRUE(disks->wait_for("cdb 28 a"));
-  Pdu preempt = a->make_command(out_cdb(kAbort, kWriteExclusive, 24), 24, 0xa0);
-  preempt.data = list(0xa, 0xb);
-  ASSERT_TRUE(a->send(preempt));
+  const Pdu preempt = send_preempt();
   ASSERT_TRUE(disks->wait_for("abort a"));
   host_advance_clock(31'000);
   expect_sense(a->finish(preempt), 4, 0x44, 0);
   disks->unstick();
   disks->release("a");
   EXPECT_EQ(keys(*a), ByteVector{0xa});
+}
+
+TEST_F(Reservation, PreemptAndAbortWaitsForTheCommandsOfADeadConnection) {
+  both_register();
+  auto third = log_in(3);
+  disks->hold("a");
+  disks->stick();
+  ASSERT_TRUE(b->send(b->make_command(read10_cdb(0, 1), FakeDisks::kBlock, 0xc0)));
+  ASSERT_TRUE(disks->wait_for("cdb 28 a"));
+  b->disconnect();
+  ASSERT_TRUE(disks->wait_for("abort a"));
+  const Pdu preempt = send_preempt();
+  EXPECT_TRUE(eventually([&] { return keys(*third) == ByteVector{0xa}; })) << "it has begun";
+  EXPECT_TRUE(a->is_silent()) << "the driver can still read";
+  disks->unstick();
+  EXPECT_TRUE(a->finish(preempt).good());
+  EXPECT_EQ(disks->count("cleanup a"), 1u) << "over before the answer";
+  disks->release("a");
+}
+
+TEST_F(Reservation, PreemptAndAbortIsNotGoodWhileAnOrphanOfAnEndedSessionIsLeft) {
+  both_register();
+  disks->hold("a");
+  disks->stick();
+  ASSERT_TRUE(b->send(b->make_command(read10_cdb(0, 1), FakeDisks::kBlock, 0xc0)));
+  ASSERT_TRUE(disks->wait_for("cdb 28 a"));
+  b->disconnect();
+  ASSERT_TRUE(disks->wait_for("abort a"));
+  host_advance_clock(31'000);
+  ASSERT_TRUE(eventually([&] { return session_count() == 1; }));
+  auto third = log_in(3);
+  EXPECT_TRUE(out(*third, kRegister, 0, 0xc).good());
+  EXPECT_TRUE(out(*third, kAbort, 0xc, 0xa, kExclusiveAccess).good()) << "no orphan is of that one";
+  expect_sense(ready(*a), 6, 0x2a, 0x05);
+  EXPECT_TRUE(out(*a, kIgnore, 0, 0xa).good());
+  expect_sense(a->finish(send_preempt()), 4, 0x44, 0);
+  disks->unstick();
+  disks->release("a");
+}
+
+TEST_F(Reservation, PreemptAndAbortWaitsOnWhenAnOlderFunctionGoes) {
+  both_register();
+  auto third = log_in(3);
+  disks->hold("a");
+  disks->stick();
+  disks->with_tmf = false;
+  ASSERT_TRUE(b->send(b->make_command(read10_cdb(0, 1), FakeDisks::kBlock, 0xc0)));
+  ASSERT_TRUE(disks->wait_for("cdb 28 a"));
+  ASSERT_TRUE(b->send(b->make_task_management(2, 0xffffffff, 0)));
+  ASSERT_TRUE(disks->wait_for("abort a"));
+  const Pdu preempt = send_preempt();
+  EXPECT_TRUE(eventually([&] { return keys(*third) == ByteVector{0xa}; })) << "it has begun";
+  b->disconnect();
+  EXPECT_TRUE(a->is_silent()) << "the driver can still read";
+  disks->unstick();
+  EXPECT_TRUE(a->finish(preempt).good());
+  EXPECT_EQ(disks->count("cleanup a"), 1u) << "over before the answer";
+  disks->release("a");
+}
+
+TEST_F(Reservation, PreemptAndAbortWaitsLongerThanAFunctionThatTheDriverForgets) {
+  both_register();
+  auto third = log_in(3);
+  disks->hold("a");
+  disks->stick();
+  disks->answers_tmf = false;
+  ASSERT_TRUE(b->send(b->make_command(read10_cdb(0, 1), FakeDisks::kBlock, 0xc0)));
+  ASSERT_TRUE(disks->wait_for("cdb 28 a"));
+  ASSERT_TRUE(b->send(b->make_task_management(2, 0xffffffff, 0)));
+  ASSERT_TRUE(disks->wait_for("tmf DISK 2"));
+  host_advance_clock(20'000);
+  const Pdu preempt = send_preempt();
+  EXPECT_TRUE(eventually([&] { return keys(*third) == ByteVector{0xa}; })) << "it has begun";
+  host_advance_clock(15'000);
+  ASSERT_TRUE(disks->wait_for("abort a")) << "the older one gives up";
+  EXPECT_TRUE(a->is_silent());
+  disks->unstick();
+  EXPECT_TRUE(a->finish(preempt).good());
+  EXPECT_EQ(disks->count("cleanup a"), 1u) << "over before the answer";
+  disks->release("a");
+}
+
+TEST_F(Reservation, PreemptAndAbortFindsTheCommandsOfADeviceThatHasAnotherNumberNow) {
+  ASSERT_TRUE(out(*a, kRegister, 0, 0xa, 0, 0, 1).good());
+  ASSERT_TRUE(out(*b, kRegister, 0, 0xb, 0, 0, 1).good());
+  disks->hold("a");
+  disks->hold("b");
+  const Pdu other = b->make_command(read10_cdb(0, 1), FakeDisks::kBlock, 0xc0);
+  ASSERT_TRUE(b->send(other));
+  ASSERT_TRUE(disks->wait_for("cdb 28 a"));
+  ASSERT_TRUE(b->send(b->make_command(read10_cdb(0, 1), FakeDisks::kBlock, 0xc0, 1)));
+  ASSERT_TRUE(disks->wait_for("cdb 28 b"));
+  std::vector<std::string> lines = target_keys();
+  std::swap(lines[lines.size() - 2], lines.back());
+  ASSERT_EQ(disks->reconfigure_target(kTargetName, lines), 0);
+  while (ready(*a).good()) {
+  }  // Until it has heard of the reload.
+  EXPECT_TRUE(a->finish(send_preempt()).good());
+  EXPECT_EQ(disks->count("abort b"), 1u);
+  EXPECT_EQ(disks->count("cleanup b"), 1u) << "over before the answer";
+  EXPECT_EQ(disks->count("abort a"), 0u) << "it came by the number that is now another's";
+  disks->release("a");
+  disks->release("b");
+  EXPECT_TRUE(b->finish(other).good());
+  const auto hears_of_preemption = [&](uint64_t lun) {
+    bool heard = false;
+    for (Outcome told; !(told = ready(*b, lun)).good();)
+      heard |= told.sense.size() >= 14 && told.sense[12] == 0x2a && told.sense[13] == 0x05;
+    return heard;
+  };
+  EXPECT_TRUE(hears_of_preemption(0));
+  EXPECT_FALSE(hears_of_preemption(1));
+}
+
+TEST_F(Reservation, TheSessionThatPreemptsMayEndMeanwhile) {
+  both_register();
+  disks->hold("a");
+  disks->stick();
+  ASSERT_TRUE(b->send(b->make_command(read10_cdb(0, 1), FakeDisks::kBlock, 0xc0)));
+  ASSERT_TRUE(disks->wait_for("cdb 28 a"));
+  send_preempt();
+  ASSERT_TRUE(disks->wait_for("abort a"));
+  EXPECT_EQ(a->logout(), 0);
+  host_advance_clock(31'000);
+  EXPECT_TRUE(eventually([&] { return session_count() == 1; }));
+  disks->unstick();
+  disks->release("a");
+}
+
+TEST_F(Reservation, PreemptAndAbortDoesNotRelyOnAFunctionThatGivesUp) {
+  both_register();
+  auto third = log_in(3);
+  disks->hold("a");
+  disks->stick();
+  disks->with_tmf = false;  // The target aborts each command.
+  ASSERT_TRUE(b->send(b->make_command(read10_cdb(0, 1), FakeDisks::kBlock, 0xc0)));
+  ASSERT_TRUE(disks->wait_for("cdb 28 a"));
+  ASSERT_TRUE(b->send(b->make_task_management(2, 0xffffffff, 0)));
+  ASSERT_TRUE(disks->wait_for("abort a"));
+  host_advance_clock(20'000);
+  const Pdu preempt = send_preempt();
+  EXPECT_TRUE(eventually([&] { return keys(*third) == ByteVector{0xa}; })) << "it has begun";
+  host_advance_clock(15'000);
+  expect_sense(a->finish(preempt), 4, 0x44, 0);
+  disks->unstick();
+  disks->release("a");
 }
 
 TEST_F(Reservation, BothPreemptEachOtherAgainAndAgain) {
@@ -273,17 +525,46 @@ TEST_F(Reservation, ReserveEndsWithAResetAndWithTheSession) {
   const ByteVector reserve = {0x16, 0, 0, 0, 0, 0};
   EXPECT_TRUE(a->no_data(reserve).good());
   EXPECT_EQ(b->task_management(5, 0xffffffff, 0), 0);
+  expect_sense(ready(*b), 6, 0x29, 0x03);
   EXPECT_TRUE(ready(*b).good());
   ready(*a);  // The reset's unit attention.
   EXPECT_TRUE(a->no_data(reserve).good());
   EXPECT_EQ(b->task_management(6), 0);
+  expect_sense(ready(*b), 6, 0x29, 0x03);
   EXPECT_TRUE(ready(*b).good());
   ready(*a);
   EXPECT_TRUE(a->no_data(reserve).good());
-  a->logout();
-  EXPECT_TRUE(a->closed_by_target());
-  a = log_in(1);  // Reinstates what may still be ending.
+  EXPECT_EQ(a->logout(), 0);
   EXPECT_TRUE(b->no_data(reserve).good());
+}
+
+// It waits for a change before it that is being stored.
+TEST_F(Reservation, ReserveThatWaitsEndsWithAReset) {
+  constexpr uint8_t kLunReset = 5, kNexusReset = 11;
+  LoginOptions level2 = initiator_port(1);
+  level2.keys.emplace_back("iSCSIProtocolLevel", "2");
+  a = EngineTest::log_in(level2, port);
+  for (const uint8_t function : {kLunReset, kNexusReset}) {
+    SCOPED_TRACE(function);
+    ASSERT_TRUE(out(*a, kRegister, 0, 0xa, 0, kPersists).good());
+    host_hold_files(true);
+    Pdu unregister = a->make_command(out_cdb(kRegister, 0, 24), 24, 0xa0);
+    unregister.data = list(0xa, 0);
+    EXPECT_TRUE(a->send(unregister));
+    EXPECT_TRUE(a->send(a->make_command({0x16, 0, 0, 0, 0, 0}, 0, 0x80)));
+    EXPECT_TRUE(a->ping()) << "the unit has both";
+    Initiator& resets = function == kLunReset ? *b : *a;
+    const Pdu reset = resets.make_task_management(function, 0xffffffff, 0);
+    EXPECT_TRUE(resets.send(reset));
+    EXPECT_TRUE(resets.ping());
+    host_hold_files(false);
+    const auto answer = resets.receive_for(reset.task_tag());
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->as<iscsi::TaskManagementResponse>().response, 0);
+    if (function == kLunReset) expect_sense(ready(*b), 6, 0x29, 0x03);
+    EXPECT_TRUE(ready(*b).good());
+    EXPECT_EQ(ready(*a).sense_key(), 6);
+  }
 }
 
 TEST_F(Reservation, ReserveAmongRegistrations) {
@@ -364,6 +645,68 @@ TEST_F(Reservation, RecordThatCannotBeReadStopsTheStart) {
   ASSERT_EQ(disks->add_target(kTargetName, target_keys()), 0);
   a = log_in(1);
   EXPECT_EQ(keys(*a), ByteVector{0xa});
+}
+
+// Under another identity they would not be found again after a restart.
+TEST_F(Reservation, ADeviceKeepsItsIdentityWhileRegistrationsPersist) {
+  devices[0] = "a,DISK,WWN=first,SN=1";
+  restart();
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa, 0, kPersists).good());
+  EXPECT_TRUE(out(*a, kReserve, 0xa, 0, kExclusiveAccess).good());
+  for (const char* other : {"a,DISK,WWN=second,SN=1", "a,DISK,WWN=first,SN=2"}) {
+    HostLogCapture log;
+    devices[0] = other;
+    EXPECT_EQ(reload(), -EINVAL);
+    EXPECT_TRUE(log.contains("registrations persist")) << other;
+  }
+  devices[0] = "a,DISK,WWN=first,SN=1";
+  devices.push_back("c,DISK");
+  EXPECT_EQ(reload(), 0);
+  restart();
+  EXPECT_EQ(keys(*b), ByteVector{0xa});
+  expect_conflict(read_block(*b));
+}
+
+TEST_F(Reservation, WhatPersistsAfterAnotherIdentityIsFoundUnderIt) {
+  devices[0] = "a,DISK,WWN=first";
+  restart();
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa).good());
+  devices[0] = "a,DISK,WWN=second";
+  ASSERT_EQ(reload(), 0);
+  EXPECT_FALSE(ready(*a).good());  // REPORTED LUNS DATA HAS CHANGED.
+  EXPECT_TRUE(out(*a, kIgnore, 0, 0xb, 0, kPersists).good());
+  restart();
+  EXPECT_EQ(keys(*a), ByteVector{0xb});
+}
+
+// A reload that fails afterwards has changed nothing, the name included.
+TEST_F(Reservation, AFailedReloadKeepsTheIdentity) {
+  devices[0] = "a,DISK,WWN=first";
+  restart();
+  HostLogCapture log;
+  devices[0] = "a,DISK,WWN=second";
+  auto lines = target_keys();
+  lines.push_back("PortalGroup=3@198.51.100.7:3260");  // Not an address of this machine.
+  EXPECT_LT(disks->reconfigure_target(kTargetName, lines), 0);
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa, 0, kPersists).good());
+  devices[0] = "a,DISK,WWN=first";
+  restart();
+  EXPECT_EQ(keys(*a), ByteVector{0xa});
+}
+
+TEST_F(Reservation, ANewLineDoesNotGetTheRegistrationsOfAnotherDevice) {
+  devices = {"a,DISK,WWN=first,SN=1"};
+  restart();
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa, 0, kPersists).good());
+  HostLogCapture log;
+  devices = {"c,DISK,WWN=first,SN=1", "a,DISK,WWN=first,SN=1"};
+  EXPECT_EQ(reload(), 0);
+  EXPECT_TRUE(log.contains("has the identity of another"));
+  EXPECT_FALSE(ready(*a).good());  // REPORTED LUNS DATA HAS CHANGED.
+  EXPECT_FALSE(ready(*a, 1).good());
+  EXPECT_TRUE(keys(*a, 0).empty());
+  EXPECT_EQ(keys(*a, 1), ByteVector{0xa});
+  expect_sense(out(*a, kRegister, 0, 0xb, 0, kPersists), 5, 0x26, 0);
 }
 
 TEST_F(Reservation, ManyChangesAtOnceAreStoredOneAfterTheOther) {

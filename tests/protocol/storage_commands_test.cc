@@ -42,6 +42,17 @@ class StorageCommands : public StorageOfEachKind {
 INSTANTIATE_TEST_SUITE_P(, StorageCommands, testing::Values("MEM", "FILE", "BLK"),
                          [](const auto& info) { return std::string(info.param); });
 
+TEST_P(StorageCommands, AReadOnlyThinUnitShowsItsBlocksAndUnmapsNone) {
+  start_one(",THIN,RO");
+  const Outcome capacity = peer->read(cdb16(0x9e, 0, 32, 0x10), 32);
+  ASSERT_TRUE(capacity.good());
+  EXPECT_EQ(capacity.data.at(14) & 0x80, 0x80) << "LBPME";
+  EXPECT_TRUE(lba_status(0).good());
+  expect_sense(unmap(unmap_list({{0, 8}})), 7, 0x27);
+  expect_sense(peer->write(cdb16(0x93, 0, 8, 0x08), ByteVector(kBlock)), 7, 0x27);
+  EXPECT_EQ(read(0, 1), ByteVector(kBlock));
+}
+
 TEST_P(StorageCommands, VerifyReadsAndCompares) {
   start_one();
   const ByteVector data = pattern(1200 * kBlock);
@@ -232,45 +243,6 @@ TEST_P(StorageCommands, AtomicWritesAreOfferedByMemoryAlone) {
   EXPECT_EQ(read(6, 16), data);
   cdb[11] = 8;
   expect_sense(peer->write(cdb, data), 5, 0x24);
-}
-
-TEST_P(StorageCommands, SanitizeOverwritesOrErasesAll) {
-  start_one();
-  ASSERT_TRUE(write(0, pattern(3000 * kBlock)).good());
-  ByteVector list = {0x82, 0, 0, 3, 1, 2, 3};  // Two passes, the first one inverted.
-  const auto overwrite = [&](uint8_t options) {
-    return peer->write({0x48, options, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(list.size()), 0},
-                       list);
-  };
-  EXPECT_TRUE(overwrite(0x01).good());
-  ByteVector block(kBlock);
-  for (size_t i = 0; i < kBlock; ++i)
-    block[i] = static_cast<uint8_t>(1 + i % 3);
-  for (const uint64_t at : {uint64_t{0}, uint64_t{2999}, kSize / kBlock - 1})
-    EXPECT_EQ(read(at, 1), block) << at;
-  expect_sense(overwrite(0x81), 5, 0x24);  // IMMED
-  list[0] = 0;
-  expect_sense(overwrite(0x01), 5, 0x26);
-  list = {1, 0, 2, 1};
-  expect_sense(overwrite(0x01), 5, 0x26);
-  EXPECT_TRUE(peer->no_data({0x48, 0x02, 0, 0, 0, 0, 0, 0, 0, 0}).good());
-  EXPECT_EQ(read(0, 3000), ByteVector(3000 * kBlock));
-  expect_sense(peer->no_data({0x48, 0x03, 0, 0, 0, 0, 0, 0, 0, 0}), 5, 0x24);  // Not offered.
-}
-
-class StorageSanitize : public StorageTest {};
-
-TEST_F(StorageSanitize, OthersAreToldThatTheDiskIsNotReady) {
-  start({make_file(1 << 20)});
-  host_hold_storage(true);
-  const Pdu erase = peer->make_command({0x48, 0x02, 0, 0, 0, 0, 0, 0, 0, 0}, 0, 0);
-  ASSERT_TRUE(peer->send(erase));
-  const Outcome outcome = peer->read(cdb16(0x88, 0, 1), kBlock);
-  expect_sense(outcome, 2, 0x04, 0x1b);
-  EXPECT_EQ(outcome.sense[15], 0x80);
-  host_hold_storage(false);
-  EXPECT_TRUE(peer->receive_for(erase.task_tag()).has_value());
-  EXPECT_EQ(read(0, 1), ByteVector(kBlock));
 }
 
 // A counter in two blocks that only COMPARE AND WRITE changes: no increment may be lost, and no

@@ -15,36 +15,28 @@
 #include <vector>
 
 #include "common/chiscsi.h"
-#include "host.hh"
-#include "initiator.hh"
-#include "memory_transport.hh"
+#include "engine_fixture.hh"
 #include "os/storage.h"
-#include "protocol_fixture.hh"
 
 namespace chiscsi::test {
 
-class StorageTest : public testing::Test {
+class StorageTest : public EngineTest {
  protected:
   static constexpr uint32_t kBlock = 512;
-
-  StorageTest()
-      : allocations_before_(host_live_allocations()), sockets_before_(host_open_sockets()) {}
 
   void TearDown() override {
     host_fail_allocation_at(0);
     host_fail_storage(-1, 0);
     host_hold_storage(false);
+    host_set_storage_delay(0);
+    host_end_hang();
+    host_change_storage(0, 0);
     peer.reset();
-    if (started_) {
-      if (added_) remove();
-      EXPECT_EQ(MemoryTransport::chosen() ? MemoryTransport::stop() : 0, 0);
-      engine_stop();
-      host_drain_sockets();
-    }
+    if (added_) remove();
+    stop_engine();
     for (const std::string& file : files_)
       unlink(file.c_str());
-    EXPECT_EQ(host_live_allocations(), allocations_before_);
-    EXPECT_EQ(host_open_sockets(), sockets_before_);
+    EngineTest::TearDown();
   }
 
   // A sparse file of that many bytes.
@@ -57,28 +49,11 @@ class StorageTest : public testing::Test {
     files_.push_back(name);
     return name;
   }
-  void start_engine() {
-    ASSERT_EQ(engine_start(&options), 0);
-    started_ = true;
-    ASSERT_EQ(MemoryTransport::chosen() ? MemoryTransport::start() : 0, 0);
-  }
   std::string keys(const std::vector<std::string>& devices) const {
-    const std::string host = ProtocolAddress();
-    std::vector<std::string> all = {"PortalGroup=1@" + host + ":" + std::to_string(port),
-                                    "AuthMethod=None",
-                                    "InitialR2T=No",
-                                    "ImmediateData=Yes",
-                                    "FirstBurstLength=65536",
-                                    "MaxBurstLength=262144"};
-    for (const std::string& device : devices)
-      all.push_back("TargetDevice=" + device);
     std::string text;
-    for (const std::string& key : all)
+    for (const std::string& key : bursting_keys(devices))
       text.append(key).push_back('\0');
     return text;
-  }
-  static std::string ProtocolAddress() {
-    return MemoryTransport::chosen() ? MemoryTransport::kAddress : "127.0.0.1";
   }
   int add(const std::vector<std::string>& devices) {
     std::string text = keys(devices), name = kTargetName, of_class = "chiscsi";
@@ -97,13 +72,8 @@ class StorageTest : public testing::Test {
     added_ = false;
     EXPECT_EQ(chiscsi_target_remove(this, name.data()), 0);
   }
-  std::unique_ptr<Initiator> log_in(uint8_t isid = 1) {
-    LoginOptions login;
-    login.isid[5] = isid;
-    login.keys = {{"InitialR2T", "No"}, {"ImmediateData", "Yes"}, {"FirstBurstLength", "65536"}};
-    auto initiator = std::make_unique<Initiator>(port);
-    EXPECT_TRUE(initiator->login(login).in_full_feature);
-    return initiator;
+  std::unique_ptr<Initiator> log_in(uint8_t isid = 1) const {
+    return EngineTest::log_in(bursting_port(isid), port);
   }
   void start(const std::vector<std::string>& devices) {
     start_engine();
@@ -141,29 +111,16 @@ class StorageTest : public testing::Test {
     EXPECT_TRUE(outcome.good());
     return outcome.data;
   }
-  static void expect_sense(const Outcome& outcome, uint8_t key, uint8_t asc, uint8_t ascq = 0) {
-    ASSERT_TRUE(outcome.answered);
-    EXPECT_EQ(outcome.status, 2);
-    ASSERT_GE(outcome.sense.size(), 14u);
-    EXPECT_EQ(outcome.sense_key(), key);
-    EXPECT_EQ(outcome.sense[12], asc);
-    EXPECT_EQ(outcome.sense[13], ascq);
-  }
   static ByteVector join(const ByteVector& a, const ByteVector& b) {
     ByteVector both = a;
     both.insert(both.end(), b.begin(), b.end());
     return both;
   }
 
-  engine_options options = {2, 30, 30, 64};
-  uint16_t port = free_port();
   std::unique_ptr<Initiator> peer;
 
  private:
-  const uint64_t allocations_before_;
-  const size_t sockets_before_;
   std::vector<std::string> files_;
-  bool started_ = false;
   bool added_ = false;
 };
 

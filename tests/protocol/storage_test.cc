@@ -239,7 +239,6 @@ TEST_F(HostStorage, BadLinesAreRefused) {
   EXPECT_NE(add({make_file(100)}), 0);
   EXPECT_NE(add({"ram,MEM,SYNC"}), 0);
   EXPECT_NE(add({"ram,MEM,BS=100"}), 0);
-  EXPECT_NE(add({"ram,MEM,RO,THIN"}), 0);
   EXPECT_EQ(add({"ram,MEM"}), 0);
 }
 

@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <set>
 #include <thread>
 
+#include "control_call.hh"
 #include "protocol_fixture.hh"
 
 namespace chiscsi::test {
@@ -64,6 +66,79 @@ TEST_F(Storm, EveryGoodLoginOfAStormSucceeds) {
       ASSERT_TRUE(peer->no_data(test_unit_ready_cdb()).good());
   EXPECT_EQ(driver.count("session_added"), kHosts * kSessions);
   EXPECT_EQ(driver.count("session_removed"), 0u);
+}
+
+// So many targets live at one portal: all are discovered, the last can be used, all go again.
+TEST_F(Storm, AThousandTargetsAreServed) {
+  constexpr unsigned kTargets = 1024;
+  start();
+  const auto name_of = [](unsigned i) {
+    return std::string(kTargetName) + "." + std::to_string(i);
+  };
+  for (unsigned i = 0; i < kTargets; ++i)
+    ASSERT_EQ(driver.add_target(name_of(i), target_keys()), 0) << i;
+  LoginOptions discovery;
+  discovery.session_type = "Discovery";
+  discovery.target_name = "";
+  auto finder = log_in(discovery);
+  std::set<std::string> found;
+  for (const auto& pair : finder->send_targets())
+    if (pair.first == "TargetName") found.insert(pair.second);
+  EXPECT_EQ(found.size(), kTargets + 1);
+  LoginOptions last;
+  last.target_name = name_of(kTargets - 1);
+  last.isid[5] = 9;
+  auto user = log_in(last);
+  EXPECT_TRUE(user->no_data(test_unit_ready_cdb()).good());
+  for (unsigned i = 0; i < kTargets; ++i)
+    EXPECT_EQ(driver.remove_target(name_of(i)), 0) << i;
+  EXPECT_TRUE(user->closed_by_target());
+  EXPECT_EQ(finder->send_targets().size(), 2u);
+}
+
+// A thousand sessions with the longest names are listed as a whole, also while half of them go.
+TEST_F(Storm, AThousandSessionsAreListed) {
+  constexpr unsigned kHosts = 50, kSessions = 20;
+  constexpr size_t kLongestName = 223;
+  if (!may_open(kHosts * kSessions)) GTEST_SKIP() << "too few files may be open";
+  start();
+  std::vector<std::unique_ptr<Initiator>> peers;
+  std::set<std::string> names;
+  for (unsigned i = 0; i < kHosts * kSessions; ++i) {
+    LoginOptions login = of_host(i / kSessions, i % kSessions);
+    login.initiator_name.resize(kLongestName, 'x');
+    names.insert(login.initiator_name);
+    peers.push_back(log_in(login));
+  }
+  ASSERT_TRUE(driver.wait_for("session_added", kHosts * kSessions));
+  const ControlAnswer small = control(CHISCSI_CONTROL_SESSION_LIST, {}, 0, 4096);
+  EXPECT_EQ(small.error, -ENOSPC);
+  EXPECT_GT(small.used, kHosts * kSessions * kLongestName);
+  const auto list_all = [&] {
+    const auto records = control(CHISCSI_CONTROL_SESSION_LIST, {}, 0, small.used).records();
+    std::set<std::string> sessions, initiators;
+    for (const ControlRecord& record : records) {
+      if (record.value("session").empty()) continue;
+      sessions.insert(record.value("session"));
+      initiators.insert(record.value("initiator"));
+      EXPECT_EQ(record.value("initiator").size(), kLongestName);
+    }
+    return std::pair(sessions.size(), initiators);
+  };
+  EXPECT_EQ(list_all(), std::pair(size_t{kHosts * kSessions}, names));
+  std::atomic<bool> gone{false};
+  std::thread half([&] {
+    peers.resize(peers.size() / 2);
+    gone = true;
+  });
+  size_t last = kHosts * kSessions;
+  while (!gone) {
+    const auto [sessions, initiators] = list_all();
+    EXPECT_LE(sessions, last) << "none comes again";
+    EXPECT_GE(sessions, kHosts * kSessions / 2) << "those that stay are always there";
+    last = sessions;
+  }
+  half.join();
 }
 
 // 64 sessions fill their windows with writes that promise 4 GiB each. A command costs its own
@@ -128,7 +203,9 @@ TEST_F(Storm, TrafficSurvivesAShortageOfMemory) {
         if (!peer || !peer->connected()) {
           peer = std::make_unique<Initiator>(port);
           peer->check_numbers = false;
-          if (!peer->login(of_host(host, 0)).in_full_feature) continue;
+          LoginOptions login = of_host(host, 0);
+          login.keys = {{"InitialR2T", "No"}};
+          if (!peer->login(login).in_full_feature) continue;
         }
         attempted = pattern(kBlocks * kBlock, round * kHosts + host);
         const Outcome written =

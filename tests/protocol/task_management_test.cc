@@ -18,17 +18,6 @@ constexpr uint32_t kBlock = FakeDriver::kBlock;
 constexpr uint64_t kBoundedMs = 30000;
 constexpr uint8_t kUnitAttention = 6;
 
-enum Function : uint8_t {
-  kAbortTask = 1,
-  kAbortTaskSet = 2,
-  kClearAca = 3,
-  kClearTaskSet = 4,
-  kLunReset = 5,
-  kWarmReset = 6,
-  kColdReset = 7,
-  kTaskReassign = 8,
-};
-
 uint64_t now_ms() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
@@ -236,6 +225,22 @@ TEST_F(TaskManagement, ResponseComesInTimeWhenTheDriverDoesNotAnswer) {
   driver.unstick();
   EXPECT_TRUE(driver.wait_for("cleanup", 2));
   EXPECT_UNIT_ATTENTION(ready(*second), 0x29, 0x03);
+}
+
+TEST_F(TaskManagement, FunctionsAreRejectedWhileTheDriverKeepsACommand) {
+  log_in_both();
+  driver.tmf_error = -EOPNOTSUPP;
+  size_t commands = 0;
+  for (const uint8_t function : {kAbortTask, kAbortTaskSet, kClearTaskSet, kLunReset, kWarmReset}) {
+    SCOPED_TRACE(function);
+    driver.stick();
+    const Pdu command = send_read(*first);
+    wait_for_commands(++commands);
+    EXPECT_EQ(first->task_management(function, command.task_tag()), 0xff);
+    driver.unstick();
+    EXPECT_TRUE(driver.wait_for("cleanup", commands));
+    expect_no_response(*first, command);
+  }
 }
 
 TEST_F(TaskManagement, SessionThatEndsMeanwhileDelaysNobody) {

@@ -3,6 +3,7 @@
 // The counters of sessions and portals (Guide 8) against what the initiator of the test has moved,
 // and readers of all of them while sessions come and go.
 #include "information.hh"
+#include "offload_run.hh"
 
 #include <atomic>
 
@@ -19,7 +20,9 @@ class TrafficProtocol : public InformationProtocol {};
 
 TEST_F(TrafficProtocol, TrafficIsWhatTheInitiatorHasMoved) {
   start();
-  auto initiator = log_in_and_settle();
+  LoginOptions login;
+  login.keys = {{"InitialR2T", "No"}};
+  auto initiator = log_in_and_settle(login);
   expect_traffic(sessions()[0].perf, 0, 0, 0, 0);
   expect_traffic(portal_info(here(), port).info, 0, 0, 0, 0);
   unsigned long read_bytes = 0, write_bytes = 0, reads = 0, writes = 0;
@@ -103,6 +106,69 @@ TEST_F(TrafficProtocol, WildcardPortalAnswersForEveryAddressItCovers) {
   for (const char* address : {"0.0.0.0", here(), "127.0.0.2"})
     expect_traffic(portal_info(address, port).info, 4 * kBlock, 0, 2, 0);
   EXPECT_EQ(portal_info("::", port).rc, -ENOENT);
+}
+
+// A target that listens everywhere beside one at a single address, in either order.
+class Wildcard : public TrafficProtocol, public testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    if (MemoryTransport::chosen()) GTEST_SKIP() << "the transport of the tests has one address";
+    if (OffloadRun::chosen()) GTEST_SKIP() << "the adapter of the tests takes ports by sockets";
+    TrafficProtocol::SetUp();
+  }
+  // Whether somebody listens there.
+  bool answers(const char* address) const {
+    Initiator peer(port, address);
+    return peer.connected();
+  }
+  int add_other(const char* at) {
+    std::vector<std::string> keys = target_keys();
+    for (std::string& key : keys) {
+      if (key.rfind("PortalGroup=", 0) == 0) key = "PortalGroup=" + portal(at);
+    }
+    return driver.add_target(kOther, keys);
+  }
+  static constexpr char kOther[] = "iqn.2026-11.org.example:other";
+};
+INSTANTIATE_TEST_SUITE_P(, Wildcard, testing::Bool(),
+                         [](const auto& info) { return info.param ? "First" : "Second"; });
+
+TEST_P(Wildcard, HearsForTheSingleAddressWhileItIsThere) {
+  set_key("PortalGroup", portal(GetParam() ? "0.0.0.0" : here()));
+  start();
+  auto initiator = log_in_and_settle();
+  ASSERT_EQ(add_other(GetParam() ? here() : "0.0.0.0"), 0);
+  EXPECT_TRUE(answers(here()));
+  EXPECT_TRUE(answers("127.0.0.2"));
+  auto second = log_in_and_settle({.isid = {0, 0, 0, 0, 0, 9}});
+  ASSERT_TRUE(second->read(read10_cdb(0, 1), kBlock).good());
+  expect_traffic(portal_info(here(), port).info, kBlock, 0, 1, 0);
+  // The wildcard goes, and with it what nobody has asked for.
+  if (GetParam()) {
+    remove_target();
+  } else {
+    ASSERT_EQ(driver.remove_target(kOther), 0);
+    EXPECT_TRUE(initiator->ping()) << "sessions stay";
+  }
+  EXPECT_TRUE(answers(here()));
+  EXPECT_FALSE(answers("127.0.0.2"));
+  EXPECT_EQ(portal_info("0.0.0.0", port).rc, -ENOENT);
+  if (GetParam()) driver.remove_target(kOther);
+}
+
+TEST_P(Wildcard, AReloadToAnAddressThatIsNotHereChangesNothing) {
+  const std::string old = portal("0.0.0.0"), absent = portal("192.0.2.99");
+  set_key("PortalGroup", old);
+  start();
+  ASSERT_EQ(GetParam() ? add_other("0.0.0.0") : 0, 0);
+  HostLogCapture log;
+  set_key("PortalGroup", absent);
+  EXPECT_EQ(driver.reconfigure_target(kTargetName, target_keys()), -EADDRNOTAVAIL);
+  EXPECT_TRUE(answers("127.0.0.2"));
+  set_key("PortalGroup", old);
+  EXPECT_EQ(driver.reconfigure_target(kTargetName, target_keys()), 0);
+  if (GetParam()) driver.remove_target(kOther);
+  EXPECT_TRUE(answers(here()));
 }
 
 TEST_F(TrafficProtocol, PortalMayHaveAnIpv6Address) {

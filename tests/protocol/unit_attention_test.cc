@@ -19,6 +19,7 @@ class UnitAttention : public ProtocolTest {
   void log_in_both() {
     start();
     LoginOptions login;
+    login.keys = {{"InitialR2T", "No"}};
     first = log_in(login);
     EXPECT_TRUE(driver.wait_for("session_added"));
     login.isid[5] = 2;
@@ -32,12 +33,13 @@ class UnitAttention : public ProtocolTest {
     return outcome.status == 2 && outcome.sense_key() == 6 && outcome.sense.size() >= 14 &&
            outcome.sense[12] == asc && outcome.sense[13] == ascq;
   }
-  // What the control plane says to the newest session. The engine has no type information, which
-  // the sanitizer would ask for.
-  __attribute__((no_sanitize("vptr"))) void notify(Notice notice) {
+  // What the control plane tells the newest session of other LUNs, the condition first. The engine
+  // has no type information, which the sanitizer would ask for.
+  __attribute__((no_sanitize("vptr"))) void tell_of_other_luns() {
     Ref<Session> session = Engine::instance().session_handles().find(driver.last_session());
     ASSERT_TRUE(session);
-    session->notices.post(notice);
+    session->attention_inbox.post_everywhere(kReportedLunsChanged);
+    session->notices.post(Notice::kLunsChanged);
   }
   static std::optional<AsyncMessage> async(Initiator& peer, ByteVector* data = nullptr) {
     const auto pdu = peer.receive_opcode(Opcode::kAsyncMessage);
@@ -113,7 +115,7 @@ TEST_F(UnitAttention, NewSessionOfAClassThatRunsEachCdbHasNone) {
 
 TEST_F(UnitAttention, OtherLogicalUnitsAreAnnounced) {
   log_in_both();
-  notify(Notice::kLunsChanged);
+  tell_of_other_luns();
   ByteVector data;
   const auto event = async(*second, &data);
   ASSERT_TRUE(event);

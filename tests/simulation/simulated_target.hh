@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host.hh"
@@ -48,6 +50,7 @@ class SimulatedTarget {
   int start() {
     if (const int rc = engine_start(&options)) return rc;
     started_ = true;
+    if (adapter_starts) adapter_starts();
     int rc = storage.start();
     registered_ = rc == 0;
     if (rc == 0) rc = storage.add_target(kTarget, target_keys);
@@ -71,7 +74,10 @@ class SimulatedTarget {
     if (std::exchange(registered_, false)) {
       EXPECT_EQ(storage.stop(), 0);
     }
-    if (std::exchange(started_, false)) engine_stop();
+    if (std::exchange(started_, false)) {
+      if (adapter_ends) adapter_ends();
+      engine_stop();
+    }
     release_notices();
     EXPECT_EQ(storage.counts.sessions, storage.counts.ended);
     EXPECT_EQ(storage.counts.commands, storage.counts.cleanups);
@@ -90,6 +96,8 @@ class SimulatedTarget {
   std::vector<std::string> target_keys;
   Peer::Login login;
   Storage storage;
+  // What comes up after the engine, before it has portals, and ends behind them.
+  std::function<void()> adapter_starts, adapter_ends;
 
  private:
   const uint64_t allocations_before_;

@@ -64,13 +64,15 @@ class Stream : public testing::Test {
       return bytes_;
     }
 
-   private:
-    void put(Bhs bhs, const std::string& data) {
+    static std::string wire_of(Bhs bhs, const std::string& data) {
       bhs.data_segment_length = static_cast<uint32_t>(data.size());
-      bytes_.append(reinterpret_cast<const char*>(&bhs), sizeof(bhs));
-      bytes_ += data;
-      bytes_.append(pad_of(static_cast<uint32_t>(data.size())), '\0');
+      std::string wire(reinterpret_cast<const char*>(&bhs), sizeof(bhs));
+      wire += data;
+      return wire.append(pad_of(static_cast<uint32_t>(data.size())), '\0');
     }
+
+   private:
+    void put(const Bhs& bhs, const std::string& data) { bytes_ += wire_of(bhs, data); }
     std::string bytes_;
   };
 
@@ -219,19 +221,70 @@ TEST_F(Stream, SlownessEndsAtTheLimit) {
   EXPECT_FALSE(slow.is_open());
 }
 
-TEST_F(Stream, SilentConnectionsBeyondTheLimitAreRefused) {
+// Silence keeps nobody out: beyond the limit the oldest silent connection gives way.
+TEST_F(Stream, SilentConnectionsGiveWayToNewcomers) {
   SimulatedTarget target;
   target.options.login_timeout_s = 15;
   ASSERT_EQ(target.start(), 0);
+  const uint32_t limit = target.options.max_pending_logins;
   std::vector<std::unique_ptr<Link>> silent;
-  for (uint32_t i = 0; i < target.options.max_pending_logins + 20; ++i) {
+  for (uint32_t i = 0; i < limit + 20; ++i) {
     silent.push_back(std::make_unique<Link>(kPort));
     settle();
-    EXPECT_EQ(silent.back()->is_open(), i < target.options.max_pending_logins);
+    EXPECT_TRUE(silent.back()->is_open());
   }
+  for (uint32_t i = 0; i < silent.size(); ++i)
+    EXPECT_EQ(silent[i]->is_open(), i >= 20) << i;
+  EXPECT_TRUE(target.log_in()->in_full_feature());
   advance(16'000);
   for (const auto& link : silent)
     EXPECT_FALSE(link->is_open());
+}
+
+// Who is in the middle of a login does not: beyond the limit newcomers are refused then.
+TEST_F(Stream, LoginsUnderWayDoNotGiveWay) {
+  SimulatedTarget target;
+  target.options.login_timeout_s = 15;
+  target.options.max_pending_logins = 8;
+  ASSERT_EQ(target.start(), 0);
+  Bhs first;
+  auto& request = first.as<LoginRequest>();
+  request.opcode_byte = static_cast<uint8_t>(Opcode::kLoginRequest) | kImmediateBit;
+  request.flags = 1 << 2;  // More is to come in the operational stage.
+  request.isid[0] = 0x80;
+  const std::string text = std::string("InitiatorName=iqn.2026-11.org.example:peer") + '\0' +
+                           "SessionType=Discovery" + '\0';
+  std::vector<std::unique_ptr<Link>> busy;
+  for (uint8_t i = 0; i < 8; ++i) {
+    request.isid[5] = i;
+    busy.push_back(std::make_unique<Link>(kPort));
+    busy.back()->send(Recorder::wire_of(first, text));
+    settle();
+  }
+  Link late(kPort);
+  settle();
+  EXPECT_FALSE(late.is_open());
+  for (const auto& link : busy)
+    EXPECT_TRUE(link->is_open());
+}
+
+// Discovery may be open to anyone: the sessions of one do not keep others out.
+TEST_F(Stream, DiscoverySessionsDoNotPileUp) {
+  SimulatedTarget target;
+  ASSERT_EQ(target.start(), 0);
+  target.login.target_name.clear();
+  constexpr uint32_t kLimit = 1024;
+  std::vector<std::unique_ptr<Peer>> sessions;
+  for (uint32_t i = 0; i < kLimit + 20; ++i) {
+    target.login.initiator_name = "iqn.2026-11.org.example:peer-" + std::to_string(i);
+    sessions.push_back(target.log_in());
+    ASSERT_TRUE(sessions.back()->in_full_feature()) << i;
+  }
+  settle();
+  for (uint32_t i = 0; i < sessions.size(); ++i)
+    EXPECT_EQ(sessions[i]->link.is_open(), i >= 20) << i;
+  sessions.clear();
+  target.login.target_name = kTarget;
   EXPECT_TRUE(target.log_in()->in_full_feature());
 }
 

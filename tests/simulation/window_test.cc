@@ -46,6 +46,63 @@ TEST(Window, ThatOpensInSilenceIsShown) {
   host_set_log_level(4);
 }
 
+// A driver that gives nothing back, and a window of eight places: `lost` of them are taken by
+// commands of LUN 0, which a reset ends in vain, `kept` by commands of LUN 1. When the lost ones
+// are given up, their places are free without a word.
+class UnderstatedWindow {
+ public:
+  UnderstatedWindow(int lost, int kept) {
+    host_set_log_level(0);
+    target.storage.max_cmd = kSize;
+    target.storage.on_command = Storage::Reply::kHold;
+    target.storage.on_abort = Storage::AbortReply::kHold;
+    target.storage.on_tmf = Storage::TmfReply::kHold;
+    EXPECT_EQ(target.start(), 0);
+    peer = target.log_in();
+    for (int i = 0; i < lost + kept; ++i)
+      peer->add(peer->make_command(kCommandRead, 512, i < lost ? 0 : 1), {});
+    Bhs reset = peer->make(Opcode::kTaskManagementRequest, true);
+    reset.flags = kFinalBit | 5;
+    peer->add(reset, {});
+    peer->send_all();
+    for (int i = 0; i < 10; ++i) {
+      advance(600);
+      peer->collect();
+    }
+    EXPECT_TRUE(peer->last(Opcode::kTaskManagementResponse));
+  }
+  ~UnderstatedWindow() { host_set_log_level(4); }
+  bool is_shown() { return static_cast<bool>(peer->last(Opcode::kNopIn)); }
+  uint32_t known() const { return peer->max_cmd_sn - peer->exp_cmd_sn + 1; }
+
+  static constexpr uint32_t kSize = 8;
+  SimulatedTarget target;
+  decltype(std::declval<SimulatedTarget>().log_in()) peer;
+};
+
+TEST(Window, OfWhichLessThanHalfIsKnownIsShown) {
+  UnderstatedWindow window(5, 0);
+  EXPECT_TRUE(window.is_shown());
+  EXPECT_EQ(window.known(), 8u);
+}
+
+TEST(Window, OfWhichHalfIsKnownIsNotShown) {
+  UnderstatedWindow window(4, 0);
+  EXPECT_FALSE(window.is_shown());
+  EXPECT_EQ(window.known(), 4u);
+}
+
+TEST(Window, ThatAResponseWillTellOfIsNotShown) {
+  UnderstatedWindow window(5, 1);
+  EXPECT_FALSE(window.is_shown());
+  EXPECT_EQ(window.known(), 2u);
+  window.target.storage.complete(5);
+  settle();
+  window.peer->collect();
+  EXPECT_FALSE(window.is_shown());
+  EXPECT_EQ(window.known(), 8u);
+}
+
 TEST(Window, ThatOpensWithAResponseIsNotShownTwice) {
   SimulatedTarget target;
   target.storage.max_cmd = 1;

@@ -34,9 +34,8 @@ int Context::refuse(std::string_view subject, const Reply& reply) const {
     line += "is not found";
     return refuse(line);
   }
-  if (reply.error == EPERM || reply.error == EACCES) {
+  if ((reply.error == EPERM || reply.error == EACCES) && reply.why.empty()) {
     line += "only root may do this";
-    if (!reply.why.empty()) line += ": " + reply.why;
     return refuse(line);
   }
   line += reply.why.empty() ? strerror(reply.error) : reply.why;
@@ -46,7 +45,7 @@ int Context::refuse(std::string_view subject, const Reply& reply) const {
 Reply change_target(Context& context, unsigned op, std::string_view buffer) {
   constexpr unsigned kStepMs = 20;  // The module has nothing to wait for.
   Reply reply = context.door.ask_raw(op, buffer, 0);
-  for (unsigned waited = 0; reply.error == EBUSY && waited < context.patience_ms;
+  for (unsigned waited = 0; reply.error == EINPROGRESS && waited < context.patience_ms;
        waited += kStepMs) {
     std::this_thread::sleep_for(std::chrono::milliseconds(kStepMs));
     reply = context.door.ask_raw(op, buffer, 0);
@@ -101,12 +100,35 @@ int none_is_found(const Options& options, Context& context) {
   return kRefused;
 }
 
+// All means all of the administrator: what a storage driver has started is only meant by its name.
+bool targets_to_change(const Options& options, Context& context, std::vector<std::string>* names) {
+  if (!options.all_targets && !options.targets.empty()) {
+    *names = options.targets;
+    return true;
+  }
+  const Reply reply = context.door.ask(CHISCSI_CONTROL_TARGET_LIST);
+  if (!reply.is_ok()) {
+    context.refuse("the list of targets", reply);
+    return false;
+  }
+  for (const Record& record : reply.records) {
+    const std::string name(record.get("target"));
+    if (record.get("owner") != "driver") {
+      names->push_back(name);
+    } else {
+      context.out << name << " belongs to a storage driver and is left to it\n";
+    }
+  }
+  std::sort(names->begin(), names->end());
+  if (reply.records.empty()) context.out << "no active target\n";
+  return true;
+}
+
 // `ask` does something to the target of a name.
 template <typename Ask>
 int for_each_target(const Options& options, Context& context, Ask ask) {
   std::vector<std::string> names;
-  if (!wanted_targets(options, context, &names)) return kRefused;
-  if (names.empty()) context.out << "no active target\n";
+  if (!targets_to_change(options, context, &names)) return kRefused;
   int status = kDone;
   for (const std::string& name : names) {
     const Reply reply = ask(name);
@@ -226,6 +248,8 @@ int run(const Options& options, Context& context) {
       return start_targets(options, context);
     case Mode::kSessions:
       return show_sessions(options, context);
+    case Mode::kAccess:
+      return access_states(options, context);
     case Mode::kDrop:
       return drop_session(options, context);
     case Mode::kWrite:

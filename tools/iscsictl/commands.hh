@@ -51,13 +51,14 @@ int show_top(const Options& options, Context& context);       // top
 int start_targets(const Options& options, Context& context);  // -S
 int stop_targets(const Options& options, Context& context);   // -s
 int flush_targets(const Options& options, Context& context);  // -F
+int access_states(const Options& options, Context& context);  // -A
 int set_globals(const Options& options, Context& context);    // -G
 int drop_session(const Options& options, Context& context);   // -D
 int write_file(const Options& options, Context& context);     // -W
 int check_file(const Options& options, Context& context);     // --check
 
 // Starts or stops a target by a buffer of keys. One target is changed by one at a time: who comes
-// second is told so by EBUSY, waits, and meets what the first one has left.
+// second is told so by EINPROGRESS, waits, and meets what the first one has left.
 Reply change_target(Context& context, unsigned op, std::string_view buffer);
 
 // What most commands begin with: says so and sets `status` when the module cannot be asked. With

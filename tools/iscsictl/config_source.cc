@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -33,22 +34,13 @@ int read_all(int fd, std::string* text) {
   return 0;
 }
 
+// Reserved at once, so that no copy of a secret is left behind by growing.
 void read_stream(std::istream& in, std::string* text) {
   char piece[4096];
+  text->reserve(kLimit + sizeof(piece));
   while (text->size() < kLimit && in.read(piece, sizeof(piece)).gcount() > 0)
     text->append(piece, static_cast<size_t>(in.gcount()));
   explicit_bzero(piece, sizeof(piece));
-}
-
-bool has_secrets(const chiscsi::ConfigFile& file) {
-  const auto has = [](const chiscsi::AuthSettings& auth) {
-    return !auth.initiators.empty() || auth.has_target_account();
-  };
-  if (file.globals() && has(file.globals()->discovery_auth())) return true;
-  for (const chiscsi::ConfigTarget& target : file.targets()) {
-    if (target.settings && has(target.settings->auth())) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -74,7 +66,7 @@ bool ConfigSource::read_file(const std::string& path, Context& context) {
     return false;
   }
   if (!parse(std::move(text), path, context)) return false;
-  if ((facts.st_mode & 077) != 0 && S_ISREG(facts.st_mode) && has_secrets(*file_)) {
+  if ((facts.st_mode & 077) != 0 && S_ISREG(facts.st_mode) && has_secrets()) {
     context.err << path << ": warning: holds secrets that others than its owner may read\n";
   }
   return true;
@@ -108,6 +100,17 @@ bool ConfigSource::parse(std::string text, std::string name, Context& context) {
   context.refuse(name_ + (parsed.error() == chiscsi::Error::kInvalid ? ": is longer than 8 MiB"
                                                                      : ": out of memory"));
   return false;
+}
+
+bool ConfigSource::has_secrets() const {
+  const auto has = [](const chiscsi::AuthSettings& auth) {
+    return !auth.initiators.empty() || auth.has_target_account();
+  };
+  if (file_->globals() && has(file_->globals()->discovery_auth())) return true;
+  const auto targets = file_->targets();
+  return std::any_of(targets.begin(), targets.end(), [&](const chiscsi::ConfigTarget& target) {
+    return target.settings && has(target.settings->auth());
+  });
 }
 
 void ConfigSource::tell_problems(Context& context, bool globals_only) const {

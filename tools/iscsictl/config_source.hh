@@ -29,6 +29,9 @@ class ConfigSource {
   // With `globals_only` those in target: blocks are left out.
   void tell_problems(Context& context, bool globals_only) const;
 
+  // Holds an account of CHAP. Only after load() or parse() was true.
+  bool has_secrets() const;
+
   const std::string& name() const { return name_; }
   const chiscsi::ConfigFile& file() const { return *file_; }
 

@@ -3,9 +3,16 @@
 # Completion of iscsictl(8) for bash: options, the names of active targets, of targets in the
 # configuration file for -S, and the keys of -k and -G. It asks the tool itself and changes nothing.
 
+# What compgen -W gets it expands like a command line, so only what stands for itself passes: words
+# of these characters alone.  Names of targets have no others, but for those beyond ASCII.
+_iscsictl_harmless()
+{
+	LC_ALL=C grep -x '[[:alnum:].:_-]*'
+}
+
 _iscsictl_active()
 {
-	iscsictl -c 2>/dev/null | sed -n 's/^TARGET: \([^,]*\),.*/\1/p'
+	iscsictl -c 2>/dev/null | sed -n 's/^TARGET: \([^,]*\),.*/\1/p' | _iscsictl_harmless
 }
 
 _iscsictl_configured()
@@ -14,7 +21,9 @@ _iscsictl_configured()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		[[ ${COMP_WORDS[i]} == -f || ${COMP_WORDS[i]} == --file ]] && file=${COMP_WORDS[i + 1]}
 	done
-	sed -n 's/^[[:blank:]]*TargetName=//p' "$file" 2>/dev/null
+	[[ -f $file ]] || return
+	sed -n 's/^[[:blank:]]*TargetName=\(.*[^[:blank:]]\)[[:blank:]]*$/\1/p' -- "$file" 2>/dev/null |
+		_iscsictl_harmless
 }
 
 _iscsictl()
@@ -41,8 +50,12 @@ _iscsictl()
 		fi
 		mapfile -t COMPREPLY < <(compgen -P target= -W "ALL $names" -- "${word#target=}")
 		;;
+	state=*)
+		mapfile -t COMPREPLY < <(compgen -P state= -W 'optimized non-optimized standby
+			unavailable transitioning' -- "${word#state=}")
+		;;
 	-*)
-		mapfile -t COMPREPLY < <(compgen -W '-c -D -f -F -g -G -h -k -r -s -S -v -W -x --check
+		mapfile -t COMPREPLY < <(compgen -W '-A -c -D -f -F -g -G -h -k -r -s -S -v -W -x --access --check
 			--count --drop --file --flush --globals --globals-from --help --if-exists
 			--interval --json --key --sessions --set --show --start --stop --version
 			--write' -- "$word")
@@ -50,9 +63,10 @@ _iscsictl()
 	*)
 		names='target= status top'
 		[[ $line == *' -r '*' -k '* ]] && names='initiator='
+		[[ $line == *' -A '* || $line == *' --access '* ]] && names='target= group= state='
 		[[ $line == *' -F '*' -k '* ]] && names='lun='
 		[[ $line == *' -G '* || $line == *' --set '* ]] &&
-			names=$(iscsictl -g 2>/dev/null | sed 's/=.*/=/')
+			names=$(iscsictl -g 2>/dev/null | sed -n 's/^\([[:alnum:]_]*=\).*/\1/p')
 		mapfile -t COMPREPLY < <(compgen -W "$names" -- "$word")
 		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
 		;;

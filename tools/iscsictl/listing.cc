@@ -12,6 +12,7 @@
 #include "commands.hh"
 #include "common/chiscsi_control.h"
 #include "json.hh"
+#include "target_state.hh"
 
 namespace iscsictl {
 
@@ -27,10 +28,12 @@ constexpr std::array<std::string_view, 4> kRepeatable = {"PortalGroup", "TargetD
 struct TargetView {
   Record summary;  // Of TARGET_LIST.
   Record config;   // Of TARGET_CONFIG.
+  Record state;    // Of TARGET_STATE, for those that are named; empty for others.
 };
 
 // False when the target has gone, or when it cannot be shown.
-bool fetch(Context& context, const std::string& name, TargetView* view, Reply* failure) {
+bool fetch(Context& context, const std::string& name, bool with_state, TargetView* view,
+           Reply* failure) {
   const Keys keys = {"target=" + name};
   Reply list = context.door.ask(CHISCSI_CONTROL_TARGET_LIST, keys);
   Reply config = list.is_ok() ? context.door.ask(CHISCSI_CONTROL_TARGET_CONFIG, keys) : list;
@@ -41,6 +44,9 @@ bool fetch(Context& context, const std::string& name, TargetView* view, Reply* f
   }
   view->summary = std::move(list.records.front());
   view->config = std::move(config.records.front());
+  if (!with_state) return true;
+  Reply state = context.door.ask(CHISCSI_CONTROL_TARGET_STATE, keys);
+  if (!state.records.empty()) view->state = std::move(state.records.front());
   return true;
 }
 
@@ -56,6 +62,7 @@ void print_target(const Options& options, Context& context, const TargetView& vi
   for (const auto& [key, value] : view.config.fields) {
     if (is_shown(options, key)) context.out << kIndent << key << '=' << value << '\n';
   }
+  print_state(view.state, options.key, context.out);
 }
 
 void write_keys(const Options& options, const Record& config, JsonWriter& json) {
@@ -83,6 +90,7 @@ void write_target(const Options& options, const TargetView& view, JsonWriter& js
   json.begin_object();
   json.fields(view.summary);
   write_keys(options, view.config, json);
+  if (!view.state.fields.empty() && !options.key) write_state(view.state, json);
   json.end_object();
 }
 
@@ -152,7 +160,7 @@ int show_targets(const Options& options, Context& context) {
   for (const std::string& name : names) {
     TargetView view;
     Reply failure;
-    if (fetch(context, name, &view, &failure)) {
+    if (fetch(context, name, names_some, &view, &failure)) {
       if (options.json) {
         write_target(options, view, json);
       } else {

@@ -16,6 +16,8 @@ const char kShortUsage[] =
     "       iscsictl -s target=NAME,...|ALL [--if-exists]           stop\n"
     "       iscsictl -c [target=NAME,...|ALL] [-k KEY] [--json]     show targets\n"
     "       iscsictl -r target=NAME [-k initiator=NAME] [--json]    show sessions\n"
+    "       iscsictl -A [target=NAME,...|ALL] [--json]              show access states (ALUA)\n"
+    "       iscsictl -A target=NAME group=TAG state=STATE           set one\n"
     "       iscsictl --check [-f FILE]                              look at a file, change "
     "nothing\n"
     "       iscsictl -g | -G KEY=VALUE... | -D HANDLE | -F ... | -W -f FILE | status | top\n"
@@ -41,6 +43,9 @@ const char kLongUsage[] =
     "      -k, --key lun=N       of this LUN only\n"
     "  -r, --sessions target=NAME    show the sessions of one target and their connections\n"
     "      -k, --key initiator=NAME  those of this initiator only\n"
+    "  -A, --access [TARGETS]    show the access states (ALUA) of portal groups\n"
+    "      group=TAG state=STATE put this group of one target into optimized, non-optimized,\n"
+    "                            standby, unavailable or transitioning; initiators are told\n"
     "  -D, --drop HANDLE         end a session; -r shows the handle, in hexadecimal\n"
     "  -g, --globals             show the global settings\n"
     "  -G, --set KEY=VALUE...    change global settings of the running target\n"
@@ -49,9 +54,10 @@ const char kLongUsage[] =
     "                            kept as FILE.bak\n"
     "      --check [-f FILE]     tell every mistake in a file; needs no module and no root\n"
     "  status                    whether the module is loaded, and what it serves\n"
-    "  top                       what the sessions do, every two seconds\n"
+    "  top                       what targets and sessions do, every two seconds, and how long it "
+    "took\n"
     "      --interval SECONDS, --count TIMES\n"
-    "      --json                -c, -g, -r and status as JSON\n"
+    "      --json                -A, -c, -g, -r, status and top as JSON\n"
     "  -h, --help   -v, --version\n"
     "\n"
     "Exit status: 0 all was done; 1 something was refused; 2 the command line is wrong;\n"
@@ -75,6 +81,7 @@ const option kLongOptions[] = {
     {"stop", no_argument, nullptr, 's'},
     {"start", no_argument, nullptr, 'S'},
     {"sessions", no_argument, nullptr, 'r'},
+    {"access", no_argument, nullptr, 'A'},
     {"drop", required_argument, nullptr, 'D'},
     {"write", no_argument, nullptr, 'W'},
     {"check", no_argument, nullptr, kCheckFile},
@@ -91,13 +98,21 @@ struct ModeOption {
   const char* name;
 };
 constexpr ModeOption kModes[] = {
-    {'h', Mode::kHelp, "-h"},      {'v', Mode::kVersion, "-v"},
-    {'c', Mode::kShow, "-c"},      {'F', Mode::kFlush, "-F"},
-    {'g', Mode::kGlobals, "-g"},   {'G', Mode::kSet, "-G"},
-    {'s', Mode::kStop, "-s"},      {'S', Mode::kStart, "-S"},
-    {'r', Mode::kSessions, "-r"},  {'D', Mode::kDrop, "-D"},
-    {'W', Mode::kWrite, "-W"},     {kCheckFile, Mode::kCheck, "--check"},
-    {-1, Mode::kStatus, "status"}, {-1, Mode::kTop, "top"},
+    {'h', Mode::kHelp, "-h"},
+    {'v', Mode::kVersion, "-v"},
+    {'c', Mode::kShow, "-c"},
+    {'F', Mode::kFlush, "-F"},
+    {'g', Mode::kGlobals, "-g"},
+    {'G', Mode::kSet, "-G"},
+    {'s', Mode::kStop, "-s"},
+    {'S', Mode::kStart, "-S"},
+    {'r', Mode::kSessions, "-r"},
+    {'D', Mode::kDrop, "-D"},
+    {'W', Mode::kWrite, "-W"},
+    {'A', Mode::kAccess, "-A"},
+    {kCheckFile, Mode::kCheck, "--check"},
+    {-1, Mode::kStatus, "status"},
+    {-1, Mode::kTop, "top"},
 };
 
 using Complaint = std::optional<std::string>;
@@ -194,6 +209,10 @@ Complaint take_word(std::string_view word, Options* options) {
     options->assignments.emplace_back(word);
     return {};
   }
+  if (options->mode == Mode::kAccess && word.substr(0, 6) == "group=")
+    return set_once(&options->group, word.data() + 6, "group=");
+  if (options->mode == Mode::kAccess && word.substr(0, 6) == "state=")
+    return set_once(&options->access_state, word.data() + 6, "state=");
   constexpr std::string_view kTarget = "target=";
   if (word.substr(0, kTarget.size()) == kTarget) {
     return take_targets(word.substr(kTarget.size()), options);
@@ -203,7 +222,12 @@ Complaint take_word(std::string_view word, Options* options) {
   return "what is \"" + std::string(word) + "\"? Targets are target=NAME";
 }
 
+bool takes_key(Mode mode) {
+  return mode == Mode::kShow || mode == Mode::kSessions || mode == Mode::kFlush;
+}
+
 Complaint check(const Options& options) {
+  if (options.key && !takes_key(options.mode)) return "-k goes with -c, -r and -F";
   switch (options.mode) {
     case Mode::kNone:
       return "nothing to do";
@@ -221,6 +245,14 @@ Complaint check(const Options& options) {
       if (options.all_targets || options.targets.size() != 1) return "-r wants one target=NAME";
       if (options.key && (*options.key != "initiator" || !options.key_value)) {
         return "-r knows no -k but -k initiator=NAME";
+      }
+      break;
+    case Mode::kAccess:
+      if (options.group.has_value() != options.access_state.has_value()) {
+        return "-A wants group=TAG and state=STATE, or none of them";
+      }
+      if (options.group && (options.all_targets || options.targets.size() != 1)) {
+        return "-A sets the state of one target=NAME";
       }
       break;
     case Mode::kFlush:
@@ -246,7 +278,7 @@ Complaint parse_options(int argc, char* const* argv, Options* options) {
   optind = 0;  // GNU: start over, for whoever parses more than once.
   opterr = 0;
   while (true) {
-    const int option = getopt_long(argc, argv, ":hvf:x:ck:FgGsSrD:W", kLongOptions, nullptr);
+    const int option = getopt_long(argc, argv, ":hvf:x:ck:FgGsSrD:WA", kLongOptions, nullptr);
     if (option == -1) break;
     auto complaint = take_option(option, options);
     if (!complaint) continue;

@@ -21,6 +21,7 @@ enum class Mode {
   kStop,      // -s
   kStart,     // -S
   kSessions,  // -r
+  kAccess,    // -A
   kDrop,      // -D
   kWrite,     // -W
   kCheck,     // --check
@@ -39,6 +40,8 @@ struct Options {
   std::optional<std::string> globals_file;  // -x
   std::optional<std::string> key;           // -k, before the `=`
   std::optional<std::string> key_value;     // -k, behind it
+  std::optional<std::string> group;         // -A, group=
+  std::optional<std::string> access_state;  // -A, state=
   std::string handle;                       // -D
   unsigned interval_s = 2;                  // top
   unsigned count = 0;                       // top; 0: until it is interrupted

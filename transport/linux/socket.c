@@ -174,6 +174,11 @@ int os_socket_addresses(struct os_socket *socket, struct os_address *local,
 	return 0;
 }
 
+int os_socket_shutdown(struct os_socket *socket)
+{
+	return kernel_sock_shutdown(socket->sock, SHUT_WR);
+}
+
 void os_socket_abort(struct os_socket *socket)
 {
 	socket->reset_at_close = true;

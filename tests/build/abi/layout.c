@@ -118,7 +118,7 @@ PIN(chiscsi_lun_geometry, max_transfer_blocks, 92);
 PIN(chiscsi_lun_geometry, unmap_granularity, 104);
 PIN(chiscsi_lun_geometry, max_write_same_blocks, 120);
 PIN(chiscsi_lun_geometry, lowest_aligned_block, 132);
-PIN(chiscsi_lun_geometry, reserved, 136);
+PIN(chiscsi_lun_geometry, medium, 136);
 
 PIN_SIZE(chiscsi_perf_info, 32);
 PIN(chiscsi_perf_info, read_bytes, 0);
@@ -166,6 +166,7 @@ PIN(chiscsi_connection_info, hndl, 80);
 ASSERT(SC_FLAG_READ == 0x1 && SC_FLAG_WRITE == 0x2 && SC_FLAG_SENSE == 0x4);
 ASSERT(SC_FLAG_TMF_ABORT == 0x8 && SC_FLAG_SESS_ABORT == 0x10);
 ASSERT(SC_FLAG_CMD_ABORT == 0x20 && SC_FLAG_IMMEDIATE_CMD == 0x400);
+ASSERT(SC_FLAG_WRITE_THROUGH == 0x800);
 ASSERT(SC_FLAG_XFER_OVERFLOW == 0x40 && SC_FLAG_XFER_UNDERFLOW == 0x80);
 ASSERT(SC_FLAG_XFER_BI_OVERFLOW == 0x100);
 ASSERT(SC_FLAG_XFER_BI_UNDERFLOW == 0x200);

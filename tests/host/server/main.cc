@@ -3,8 +3,9 @@
 // chiscsi-host-server: the engine and the sample storage driver as one user-space program.
 //
 // Arguments are key=value with the names of the parameters of chiscsi.ko and ifacedriver.ko, and a
-// few of its own. It prints READY when logins are accepted and ends, in the order of
-// rmmod, after seconds=N or at SIGINT or SIGTERM; SIGUSR1 turns the driver's `stuck` on and off.
+// few of its own. With devices='a,MEM;/b,FILE' the target has these LUNs of the built-in classes in
+// the place of the sample driver's. It prints READY when logins are accepted and ends, in the order
+// of rmmod, after seconds=N or at SIGINT or SIGTERM; SIGUSR1 turns the driver's `stuck` on and off.
 // The exit status is 0 only when everything was given back.
 #include <signal.h>
 
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <string>
 
+#include "devices.hh"
 #include "host.hh"
 #include "linux/iface_os.h"
 #include "target/engine.h"
@@ -20,11 +22,13 @@
 namespace {
 
 struct Own {
+  const char* devices = "";
   unsigned seconds = 0;
   unsigned log = 6;
   unsigned read_piece = 0;
   unsigned send_limit = 0;
   unsigned notice_delay_ms = 0;
+  unsigned storage_delay_ms = 0;
 };
 
 engine_options engine = {0, 300, 30, 1024};
@@ -50,6 +54,7 @@ const TextParameter kTexts[] = {
     {"vendor", &driver.vendor, "CHISCSI"},
     {"product", &driver.product, "IFACE RAM DISK"},
     {"serial", &driver.serial, ""},
+    {"devices", &own.devices, ""},
 };
 
 struct NumberParameter {
@@ -70,6 +75,7 @@ const NumberParameter kNumbers[] = {
     {"read_piece", &own.read_piece},
     {"send_limit", &own.send_limit},
     {"notice_delay_ms", &own.notice_delay_ms},
+    {"storage_delay_ms", &own.storage_delay_ms},
 };
 
 struct FlagParameter {
@@ -140,10 +146,30 @@ void serve(const sigset_t& signals) {
   for (;;) {
     const int number = sigtimedwait(&signals, nullptr, &limit);
     if (number != SIGUSR1) return;
+    if (*own.devices != '\0') continue;
     stuck = !stuck;
     iface_set_stuck(stuck ? 1 : 0);
     printf("stuck=%d\n", stuck ? 1 : 0);
   }
+}
+
+int serve_sample_driver(const sigset_t& signals) {
+  const int error = iface_start(&driver);
+  if (error != 0) return error;
+  puts("READY");
+  serve(signals);
+  iface_stop();
+  iface_free();
+  return 0;
+}
+
+int serve_devices(const sigset_t& signals) {
+  const int error = devices_start(driver.target_name, driver.portal, driver.keys, own.devices);
+  if (error != 0) return error;
+  puts("READY");
+  serve(signals);
+  devices_stop(driver.target_name);
+  return 0;
 }
 
 int report_leaks() {
@@ -162,17 +188,12 @@ int main(int count, char** arguments) {
   host_set_read_piece(own.read_piece);
   host_set_send_limit(own.send_limit);
   host_set_notice_delay(own.notice_delay_ms);
+  host_set_storage_delay(own.storage_delay_ms);
   const sigset_t signals = take_over_signals();
 
   int error = engine_start(&engine);
   if (error == 0) {
-    error = iface_start(&driver);
-    if (error == 0) {
-      puts("READY");
-      serve(signals);
-      iface_stop();
-      iface_free();
-    }
+    error = *own.devices != '\0' ? serve_devices(signals) : serve_sample_driver(signals);
     engine_stop();
     host_drain_sockets();
   }

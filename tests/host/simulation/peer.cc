@@ -18,10 +18,6 @@ using namespace iscsi;
 
 namespace {
 
-void require(bool condition, const char* what) {
-  if (!condition) host_contract_broken("initiator: %s", what);
-}
-
 void append_digest(std::string& wire, size_t from, bool spoil) {
   uint32_t crc = ~os_crc32c(~0u, wire.data() + from, wire.size() - from);
   if (spoil) crc ^= 0x00010000;
@@ -70,7 +66,17 @@ bool is_target_opcode(Opcode opcode) {
   }
 }
 
+// RFC 7143 section 11.17.1; 0x0b is not to be used any more.
+bool is_reject_reason(uint8_t reason) { return reason >= 2 && reason <= 0x0c && reason != 0x0b; }
+
+// Section 11.9.1. Event 5 belongs to FastAbort, which is never agreed; the rest are the vendor's.
+bool is_async_event(uint8_t event) { return event <= 4; }
+
 }  // namespace
+
+void Peer::require(bool condition, const char* what) const {
+  if (!condition && !is_lenient) host_contract_broken("initiator: %s", what);
+}
 
 // ---- Sending ----
 
@@ -158,9 +164,21 @@ void Peer::note_sent(const Bhs& bhs) {
   sent.length = command.expected_data_transfer_length.get();
 }
 
+// The last byte of a burst answers its R2T, or the F bit, and the target may send another one.
+void Peer::note_burst(const DataOut& data_out, size_t size) {
+  const uint64_t end = uint64_t{data_out.buffer_offset.get()} + size;
+  std::erase_if(r2ts, [&](const OpenR2t& r2t) {
+    const uint32_t last = r2t.bhs.buffer_offset.get() + r2t.bhs.desired_data_transfer_length.get();
+    return r2t.bhs.initiator_task_tag.get() == data_out.initiator_task_tag.get() &&
+           r2t.bhs.target_transfer_tag.get() == data_out.target_transfer_tag.get() &&
+           (end == last || (data_out.flags & kFinalBit) != 0);
+  });
+}
+
 void Peer::add(const Bhs& given, const std::string& data, const std::string& ahs) {
   Bhs bhs = given;
   note_sent(bhs);
+  if (bhs.opcode() == Opcode::kDataOut) note_burst(bhs.as<DataOut>(), data.size());
   bhs.total_ahs_length = static_cast<uint8_t>(ahs.size() / 4);
   bhs.data_segment_length = static_cast<uint32_t>(data.size());
   const size_t start = outgoing_.size();
@@ -213,7 +231,6 @@ void Peer::answer_r2t(uint32_t most) {
                           r2t.data_sn++, r2t.bhs.buffer_offset.get() + r2t.sent, final);
   memcpy(bhs.lun, r2t.bhs.lun, sizeof(bhs.lun));
   r2t.sent += size;
-  if (final) r2ts.erase(r2ts.begin());
   add_data(bhs, size);
 }
 
@@ -274,6 +291,10 @@ void Peer::check(const Answer& answer) {
   if (opcode == Opcode::kReject) {
     require(answer.data.size() >= kBhsSize, "a Reject without the header it rejects");
     require(answer.bhs.initiator_task_tag.get() == kReservedTag, "a Reject with a task tag");
+    require(is_reject_reason(answer.bhs.as<Reject>().reason), "a Reject without a known reason");
+  }
+  if (opcode == Opcode::kAsyncMessage) {
+    require(is_async_event(answer.bhs.as<AsyncMessage>().async_event), "an unknown async event");
   }
   last_[opcode] = answer;
 }
@@ -328,7 +349,7 @@ void Peer::note_login(const Answer& answer) {
 }
 
 Peer::Sent* Peer::sent(const Bhs& bhs) {
-  if (anything_goes_) return nullptr;
+  if (anything_goes_ || is_lenient) return nullptr;
   const auto found = commands_.find(bhs.initiator_task_tag.get());
   require(found != commands_.end(), "an answer to a command that was not sent");
   return found->second.unknowable ? nullptr : &found->second;
@@ -345,6 +366,7 @@ void Peer::check_data_in(const Answer& answer) {
   require((sent->flags & kCommandRead) != 0, "Data-In for a command that is no read");
   require(!sent->over, "Data-In after the status");
   require(size != 0, "Data-In without data");
+  require(size % 4 == 0 || answer.bhs.final(), "Data-In of no whole words inside a sequence");
   require(bhs.data_sn.get() == sent->data_sn++, "DataSN out of order");
   require(offset == sent->received, "Data-In with a gap or an overlap");
   sent->received += size;

@@ -78,6 +78,9 @@ class Peer {
   uint64_t statuses = 0;  // Of commands.
   uint64_t good_statuses = 0;
 
+  // What comes is taken for what it is, and not judged: the adapter in between lies.
+  bool is_lenient = false;
+
   Link link;
   bool spoil_header_digest = false;  // Of what is added.
   bool spoil_data_digest = false;
@@ -91,6 +94,7 @@ class Peer {
   uint32_t max_cmd_sn = 0;
 
  private:
+  void require(bool condition, const char* what) const;
   // What is known of a command that was sent.
   struct Sent {
     bool unknowable = false;
@@ -113,6 +117,7 @@ class Peer {
   void join(const Peer& leader);
   Sent* sent(const iscsi::Bhs& bhs);
   void note_sent(const iscsi::Bhs& bhs);
+  void note_burst(const iscsi::DataOut& data_out, size_t size);
   uint32_t number_of(const std::string& key, uint32_t otherwise) const;
 
   std::string outgoing_;

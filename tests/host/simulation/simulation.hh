@@ -41,7 +41,7 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  // The engine has not closed its end.
+  // The engine has not closed its end, nor said that nothing more follows.
   bool is_open() const;
   // Bytes to the engine. The engine sees them in settle().
   void send(const std::string& bytes);

@@ -25,6 +25,7 @@ struct Link::State {
   size_t read = 0;  // Of to_engine.
   std::string from_engine;
   size_t room = SIZE_MAX;
+  uint16_t port = 0;  // Of the listener.
   bool peer_closed = false;
   bool peer_reset = false;
   bool engine_blocked = false;
@@ -134,6 +135,7 @@ void release_notices() {
 }
 
 Link::Link(uint16_t port) : state_(std::make_shared<State>()) {
+  state_->port = port;
   for (os_socket* listener : listeners()) {
     if (listener->port != port) continue;
     listener->waiting.push_back(state_);
@@ -217,8 +219,8 @@ void os_socket_set_notify(os_socket* socket, os_socket_notify notify, void* cont
   socket->context = context;
 }
 
-int os_socket_addresses(os_socket*, os_address* local, os_address* peer) {
-  *local = loopback(3260);
+int os_socket_addresses(os_socket* socket, os_address* local, os_address* peer) {
+  *local = loopback(socket->state->port);
   *peer = loopback(40000);
   return 0;
 }
@@ -293,6 +295,12 @@ long os_socket_send(os_socket* socket, const os_fragment* fragments, size_t coun
     held_memory().push_back(std::move(memory));
   }
   return static_cast<long>(sent);
+}
+
+int os_socket_shutdown(os_socket* socket) {
+  host_might_sleep("os_socket_shutdown()");
+  socket->state->engine_closed = true;
+  return 0;
 }
 
 void os_socket_abort(os_socket*) {}

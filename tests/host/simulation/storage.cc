@@ -392,7 +392,8 @@ int Storage::transferred(chiscsi_scsi_command* command, unsigned char* list, uns
     require(loan->wire_list() == list && loan->count() == count && loan->offset == offset &&
                 loan->length == length,
             "another list was given back than the oldest one");
-    require(!task.write || loan->is_filled(task.tag), "a write list holds wrong data");
+    require(!task.write || takes_any_data || loan->is_filled(task.tag),
+            "a write list holds wrong data");
   }
   if (refuse_transfers) {
     task.refused = true;

@@ -38,6 +38,8 @@ class Storage {
   bool go_on = true;              // After a transfer the command goes on by itself.
   bool multi_phase = true;        // Before start().
   bool with_pages = true;         // Lists of pages, which may be sent without a copy.
+  // What an initiator wrote is not looked at: an adapter has put it where the initiator said.
+  bool takes_any_data = false;
   unsigned max_cmd = 0;
 
   int start();

@@ -50,6 +50,7 @@ TEST(Error, HasTheNumbersOfErrno) {
       {Error::kConnectionReset, ECONNRESET},
       {Error::kShutdown, ESHUTDOWN},
       {Error::kTimedOut, ETIMEDOUT},
+      {Error::kInProgress, EINPROGRESS},
       {Error::kStale, ESTALE},
       {Error::kCancelled, ECANCELED},
   };

@@ -4,72 +4,12 @@
 // output that other software reads, and what is said when there is no module.
 #include "commands.hh"
 
-#include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <algorithm>
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <thread>
-
-#include "fake_door.hh"
-#include "target/config/config_file.hh"
+#include "commands_fixture.hh"
 
 namespace iscsictl {
 namespace {
-
-using std::string;
-
-const char kDisk0[] = "iqn.2026-11.org.example:disk0";
-const char kDisk1[] = "iqn.2026-11.org.example:disk1";
-
-string target_block(const string& name, const string& more = "") {
-  return "target:\n    TargetName=" + name +
-         "\n    TargetDevice=/dev/vg/vol,BLK\n    PortalGroup=1@10.9.8.7:3260,timeout=0\n" + more;
-}
-
-class Commands : public testing::Test {
- protected:
-  Commands() {
-    string name = (std::filesystem::temp_directory_path() / "iscsictl.XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-    conf_ = folder_ + "/chiscsi.conf";
-  }
-  ~Commands() override { std::filesystem::remove_all(folder_); }
-
-  // Runs the whole program with these words.
-  int run(std::vector<string> words) {
-    words.insert(words.begin(), "iscsictl");
-    std::vector<char*> argv;
-    for (string& word : words)
-      argv.push_back(word.data());
-    argv.push_back(nullptr);
-    std::istringstream in(in_);
-    std::ostringstream out, err;
-    Context context{door_, in, out, err, {conf_, folder_ + "/fallback.conf"}};
-    context.patience_ms = patience_ms_;
-    const int status = iscsictl::run(static_cast<int>(words.size()), argv.data(), context);
-    out_ = out.str();
-    err_ = err.str();
-    return status;
-  }
-  void put(const string& text, const char* name = "chiscsi.conf") const {
-    std::ofstream(folder_ + "/" + name) << text;
-    chmod((folder_ + "/" + name).c_str(), 0600);
-  }
-  string get(const char* name) const {
-    std::ostringstream text;
-    text << std::ifstream(folder_ + "/" + name).rdbuf();
-    return text.str();
-  }
-  bool is_active(const string& name) const { return door_.targets.count(name) != 0; }
-  static bool has(const string& text, const string& part) { return text.find(part) != text.npos; }
-
-  FakeDoor door_;
-  unsigned patience_ms_ = 10000;
-  string folder_, conf_, in_, out_, err_;
-};
 
 // --- The form of the command line ---
 
@@ -78,6 +18,8 @@ TEST_F(Commands, TellWhatIsWrongWithACommandLine) {
       {},
       {"-Z"},
       {"-s"},
+      {"-s", "target=a", "--if-exists", "-k", "X"},
+      {"-g", "-k", "isns_id"},
       {"-G"},
       {"-W"},
       {"-W", "-f", "-"},
@@ -323,6 +265,32 @@ TEST_F(Commands, OfTwoThatStopATargetTheSecondWaitsAndFindsNothing) {
   EXPECT_EQ(err_, string("iscsictl: ") + kDisk0 + ": somebody else is at it\n");
 }
 
+TEST_F(Commands, AllTargetsAreThoseOfTheAdministrator) {
+  door_.targets[kDisk0].owner = "driver";
+  door_.targets[kDisk1];
+  const string left = string(kDisk0) + " belongs to a storage driver and is left to it\n";
+  EXPECT_EQ(run({"-F"}), kDone) << err_;
+  EXPECT_EQ(out_, left);
+  EXPECT_EQ(run({"-s", "target=ALL"}), kDone) << err_;
+  EXPECT_EQ(out_, left);
+  EXPECT_FALSE(is_active(kDisk1));
+  EXPECT_TRUE(is_active(kDisk0));
+  // Who names it is told why not.
+  EXPECT_EQ(run({"-s", string("target=") + kDisk0}), kRefused);
+  EXPECT_EQ(err_, string("iscsictl: ") + kDisk0 + ": the target belongs to a storage driver\n");
+  EXPECT_EQ(run({"-F", string("target=") + kDisk0}), kRefused);
+  EXPECT_TRUE(is_active(kDisk0));
+}
+
+// A device that is in use does not get free by waiting.
+TEST_F(Commands, OnlySomebodyElseIsWaitedFor) {
+  put("target:\nTargetName=" + string(kDisk0) +
+      "\nTargetDevice=/dev/mounted\nPortalGroup=1@0.0.0.0\n");
+  EXPECT_EQ(run({"-S", "target=ALL"}), kRefused);
+  EXPECT_TRUE(has(err_, "it is in use"));
+  EXPECT_EQ(std::count(door_.asked.begin(), door_.asked.end(), CHISCSI_CONTROL_TARGET_START), 1);
+}
+
 // --- Showing ---
 
 TEST_F(Commands, ShowHasTheFormThatOtherSoftwareReads) {
@@ -407,7 +375,8 @@ TEST_F(Commands, ShowAsJson) {
             "      \"sessions\": 0,\n      \"luns\": 1,\n      \"keys\": {\n"
             "        \"TargetAlias\": \"a\\\"\\\\\\u0009\\ufffd\xc3\xa9\",\n"
             "        \"ACL\": [\n          \"x\",\n          \"y\"\n        ]\n"
-            "      }\n    }\n  ]\n}\n");
+            "      },\n      \"access\": [\n        {\n          \"group\": 1,\n"
+            "          \"state\": \"optimized\"\n        }\n      ]\n    }\n  ]\n}\n");
 }
 
 TEST_F(Commands, GlobalsAreShownAndSet) {
@@ -477,7 +446,7 @@ TEST_F(Commands, FlushTakesTargetsAndALun) {
   EXPECT_EQ(run({"-F", string("target=") + kDisk0, "-k", "lun=9"}), kRefused);
 }
 
-TEST_F(Commands, StatusAndTop) {
+TEST_F(Commands, StatusCounts) {
   door_.targets[kDisk0].sessions = {
       {{{"session", "0x3"}, {"initiator", "iqn.x:i"}, {"read_commands", "5"}}}};
   EXPECT_EQ(run({"status"}), kDone);
@@ -485,91 +454,6 @@ TEST_F(Commands, StatusAndTop) {
                       ": 1 LUN, 1 session\n");
   EXPECT_EQ(run({"status", "--json"}), kDone);
   EXPECT_TRUE(has(out_, "\"loaded\": true"));
-  EXPECT_EQ(run({"top", "--count", "1", "--interval", "1"}), kDone);
-  EXPECT_TRUE(has(out_, string(kDisk0) + "  iqn.x:i"));
-  EXPECT_FALSE(has(out_, "\033"));
-}
-
-// --- Writing ---
-
-TEST_F(Commands, WriteMakesAFileThatStartsTheSame) {
-  const string blocks =
-      target_block(kDisk0, " Auth_CHAP_Initiator=\"u\":\"0123456789ab\"\n") + target_block(kDisk1);
-  put("global:\n isns_query=7\n" + blocks);
-  ASSERT_EQ(run({"-S", "target=ALL"}), kDone);
-  ASSERT_EQ(run({"-s", string("target=") + kDisk1}), kDone);
-  door_.targets["iqn.2026-11.org.example:of-a-driver"].owner = "driver";
-  const string before = get("chiscsi.conf");
-  EXPECT_EQ(run({"-W", "-f", conf_}), kDone) << err_;
-  EXPECT_EQ(get("chiscsi.conf.bak"), before);
-  const string written = get("chiscsi.conf");
-  EXPECT_TRUE(has(written, "isns_query=7\n"));
-  EXPECT_TRUE(has(written, "\"u\":\"0123456789ab\"\n"));
-  EXPECT_TRUE(has(written, "TargetDevice=/dev/vg/vol,BLK,SN=0N0743000000000,"));
-  EXPECT_FALSE(has(written, "PROD="));
-  EXPECT_FALSE(has(written, kDisk1));
-  EXPECT_FALSE(has(written, "of-a-driver"));
-  door_.targets.clear();
-  EXPECT_EQ(run({"-S", "target=ALL"}), kDone) << err_;
-  EXPECT_TRUE(is_active(kDisk0));
-  // Nothing but the two is left behind.
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2);
-}
-
-TEST_F(Commands, WriteKeepsTheModeOfAFileAndMakesNewOnesPrivate) {
-  struct stat facts = {};
-  EXPECT_EQ(run({"-W", "-f", folder_ + "/new.conf"}), kDone) << err_;
-  ASSERT_EQ(stat((folder_ + "/new.conf").c_str(), &facts), 0);
-  EXPECT_EQ(facts.st_mode & 07777, 0600u);
-  put("", "old.conf");
-  chmod((folder_ + "/old.conf").c_str(), 0640);
-  symlink("old.conf", (folder_ + "/link.conf").c_str());
-  EXPECT_EQ(run({"-W", "-f", folder_ + "/link.conf"}), kDone) << err_;
-  ASSERT_EQ(lstat((folder_ + "/old.conf").c_str(), &facts), 0);
-  EXPECT_EQ(facts.st_mode & 07777, 0640u);
-  EXPECT_TRUE(has(get("old.conf"), "global:"));
-  EXPECT_TRUE(std::filesystem::is_symlink(folder_ + "/link.conf"));
-}
-
-TEST_F(Commands, WriteReplacesNothingByWhatDoesNotReadBack) {
-  put("# precious\n");
-  door_.targets[kDisk0].keys = {string("TargetName=") + kDisk0, "Foo=1"};
-  EXPECT_EQ(run({"-W", "-f", conf_}), kRefused);
-  EXPECT_TRUE(has(err_, "nothing is written"));
-  EXPECT_EQ(get("chiscsi.conf"), "# precious\n");
-  EXPECT_EQ(run({"-W", "-f", folder_ + "/absent/x.conf"}), kRefused);
-}
-
-// Many at once: each file is a whole one, the last one and the one before it are there, and no
-// temporary one is left.
-TEST_F(Commands, WritersTakeTurns) {
-  put("");
-  constexpr unsigned kWriters = 8;
-  std::vector<std::thread> writers;
-  for (unsigned i = 0; i < kWriters; ++i) {
-    writers.emplace_back([this, i] {
-      FakeDoor door;
-      door.ask(CHISCSI_CONTROL_GLOBAL_SET, {"isns_query=" + std::to_string(i + 1)}, 0);
-      std::istringstream in;
-      std::ostringstream out, err;
-      Context context{door, in, out, err};
-      Options options;
-      options.mode = Mode::kWrite;
-      options.file = conf_;
-      for (int round = 0; round < 10; ++round)
-        EXPECT_EQ(write_file(options, context), kDone) << err.str();
-    });
-  }
-  for (std::thread& writer : writers)
-    writer.join();
-  for (const char* name : {"chiscsi.conf", "chiscsi.conf.bak"}) {
-    const string text = get(name);
-    const auto file = chiscsi::ConfigFile::parse({text.data(), text.size()});
-    ASSERT_TRUE(file.is_ok());
-    EXPECT_EQ(file.value()->error_count(), 0u);
-    EXPECT_TRUE(file.value()->globals()) << name;
-  }
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2);
 }
 
 // --- No module, no right ---

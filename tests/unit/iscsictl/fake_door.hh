@@ -12,6 +12,7 @@
 #include "common/chiscsi_control.h"
 #include "door.hh"
 #include "target/config/global_settings.hh"
+#include "target/config/initiator_list.hh"
 #include "target/config/target_settings.hh"
 
 namespace iscsictl {
@@ -21,6 +22,8 @@ struct FakeTarget {
   std::string owner = "administrator";
   Keys keys;
   std::vector<Record> sessions;
+  std::map<std::string, std::string> access;  // Of portal groups, by their tags.
+  chiscsi::Ref<chiscsi::InitiatorList> allowed;
 };
 
 class FakeDoor : public Door {
@@ -47,15 +50,24 @@ class FakeDoor : public Door {
   State current = State::kOpen;
   bool can_load = true;
   unsigned loads = 0;
+  std::vector<Record> statistics, later_statistics;  // Of the first look, and of all others.
+  bool has_other_holder = false;  // Another process has given the lists of initiators.
   unsigned busy = 0;  // So many starts and stops meet somebody else, who then stops the target.
   std::vector<unsigned> asked;  // The operations, in order.
   std::map<std::string, FakeTarget> targets;
   chiscsi::Ref<chiscsi::GlobalSettings> globals;
 
  private:
+  bool is_of_driver(const std::string& name) const {
+    const auto target = targets.find(name);
+    return target != targets.end() && target->second.owner == "driver";
+  }
   Reply start(std::string_view buffer);
   Reply list(const std::string& name);
   Reply show(const std::string& name, bool secrets);
+  Reply set_access(FakeTarget& target, std::string_view buffer);
+  Reply allow(FakeTarget& target, std::string_view buffer);
+  static Reply state_of(const std::string& name, const FakeTarget& target);
   Reply set_globals(std::string_view buffer, unsigned flags);
   unsigned next_id_ = 1;
 };

@@ -91,6 +91,22 @@ TEST(OsMemory, PageMapsNestLikeAStack) {
   free(two);
 }
 
+TEST(OsMemory, PageLivesUntilItsLastReferenceIsPut) {
+  const uint64_t before = host_live_allocations();
+  void* page = os_page_alloc(OS_ALLOC_SLEEP);
+  ASSERT_NE(page, nullptr);
+  os_page_get(page);
+  os_page_put(page);
+  auto* memory = static_cast<char*>(os_page_map(page));
+  memory[4095] = 'x';
+  os_page_unmap(memory);
+  EXPECT_EQ(host_live_allocations(), before + 1);
+  os_page_put(page);
+  EXPECT_EQ(host_live_allocations(), before);
+  host_fail_allocation_at(1);
+  EXPECT_EQ(os_page_alloc(OS_ALLOC_ATOMIC), nullptr);
+}
+
 TEST(OsMemoryDeathTest, UnmappingOutOfOrderIsCaught) {
   void* one = aligned_alloc(4096, 4096);
   void* two = aligned_alloc(4096, 4096);

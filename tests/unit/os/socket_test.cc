@@ -301,6 +301,23 @@ TEST_F(OsSocketTest, CloseSendsWhatWasAccepted) {
   EXPECT_EQ(recv(peer_, got, 16, MSG_WAITALL), 10);
 }
 
+TEST_F(OsSocketTest, ShutdownEndsTheStreamOfOneSide) {
+  const os_fragment fragment = {nullptr, "last words", 0, 10};
+  ASSERT_EQ(os_socket_send(socket_, &fragment, 1, 0, 0, nullptr), 10);
+  ASSERT_EQ(os_socket_shutdown(socket_), 0);
+  char got[16];
+  EXPECT_EQ(recv(peer_, got, 10, MSG_WAITALL), 10);
+  EXPECT_EQ(recv(peer_, got, 16, 0), 0);
+  peer_write("answer");
+  std::string heard;
+  const auto hear = [](void* context, const uint8_t* data, size_t size) {
+    static_cast<std::string*>(context)->append(reinterpret_cast<const char*>(data), size);
+    return size;
+  };
+  eventually([&] { return os_socket_read(socket_, hear, &heard, 100) == 6; });
+  EXPECT_EQ(heard, "answer");
+}
+
 TEST_F(OsSocketTest, AbortResets) {
   os_socket_abort(socket_);
   os_socket_close(socket_);

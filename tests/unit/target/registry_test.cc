@@ -5,7 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "host.hh"
+#include "target/target.hh"
 
 namespace chiscsi::test {
 namespace {
@@ -101,6 +104,54 @@ TEST_F(RegistryTest, RefusesPropertiesThatDoNotExist) {
     EXPECT_EQ(add_lun_class(), kOk) << property;
     EXPECT_EQ(remove_lun_class(), kOk);
   }
+}
+
+// Whoever lists is in the middle of it when the target goes that it has just looked at.
+TEST_F(RegistryTest, AListingGoesOnWhenATargetIsRemoved) {
+  EXPECT_EQ(add_lun_class(), kOk);
+  Result<Ref<TargetClass>> held = registry.hold_class(class_name);
+  ASSERT_TRUE(held.is_ok());
+  std::vector<Ref<Target>> targets;
+  for (const char* name : {"iqn.2026-11.org.example:a", "iqn.2026-11.org.example:b",
+                           "iqn.2026-11.org.example:c", "iqn.2026-11.org.example:d"}) {
+    Result<Ref<Target>> made = Target::create(name, TargetOwner::administrator(), held.value(), {});
+    ASSERT_TRUE(made.is_ok());
+    targets.push_back(made.take());
+    ASSERT_TRUE(registry.add_target(*targets.back()).is_ok());
+  }
+  const Ref<Target> second = registry.next_target(registry.next_target({}));
+  EXPECT_EQ(second.get(), targets[1].get());
+  registry.remove_target(*targets[1]);
+  registry.remove_target(*targets[2]);
+  const Ref<Target> next = registry.next_target(second);
+  EXPECT_EQ(next.get(), targets[3].get());
+  registry.remove_target(*targets[3]);
+  EXPECT_FALSE(registry.next_target(next));
+  registry.remove_target(*targets[0]);
+  EXPECT_FALSE(registry.next_target(second));
+  registry.release_class(*held.value());
+}
+
+// Of two starts of one name the second is told before it opens anything.
+TEST_F(RegistryTest, ANameIsTakenFromTheBeginningOfAStart) {
+  EXPECT_EQ(add_lun_class(), kOk);
+  Result<Ref<TargetClass>> held = registry.hold_class(class_name);
+  ASSERT_TRUE(held.is_ok());
+  const auto make = [&] {
+    return Target::create("iqn.2026-11.org.example:a", TargetOwner::administrator(), held.value(),
+                          {})
+        .take();
+  };
+  const Ref<Target> first = make(), second = make();
+  EXPECT_EQ(registry.reserve_name(*first).error(), kOk);
+  EXPECT_EQ(registry.reserve_name(*second).error(), Error::kExists);
+  EXPECT_FALSE(registry.find_target(first->name()));
+  registry.give_up_name(*first);
+  EXPECT_EQ(registry.reserve_name(*second).error(), kOk);
+  EXPECT_EQ(registry.add_target(*second).error(), kOk);
+  EXPECT_EQ(registry.reserve_name(*first).error(), Error::kExists);
+  registry.remove_target(*second);
+  registry.release_class(*held.value());
 }
 
 TEST_F(RegistryTest, KeepsClassesForTargetsThatAreMadeAndForLunsThatAreOpen) {

@@ -135,6 +135,21 @@ TEST(SgCursor, WritesItsRangeAndNothingElse) {
   }
 }
 
+TEST(SgCursor, SkipsWhatIsInItsPlace) {
+  SgMemory memory = make_mixed();
+  const ByteVector content = memory.content();
+  for (size_t skipped = 0; skipped <= content.size() + 2; ++skipped) {
+    SgCursor cursor(memory.list(), 1, content.size());
+    cursor.skip(skipped);
+    ASSERT_EQ(read_all(cursor, 4096), slice(content, 1 + skipped, content.size()));
+  }
+  SgCursor bounded(memory.list(), 3, 5);
+  bounded.skip(4);
+  EXPECT_EQ(bounded.left(), 1u);
+  bounded.skip(4);
+  EXPECT_EQ(bounded.left(), 0u);
+}
+
 TEST(SgCursor, EndsWithAListShorterThanItsLength) {
   SgMemory memory;
   memory.add_address(10);

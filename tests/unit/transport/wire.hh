@@ -187,6 +187,8 @@ class IdleUser : public ConnUser {
   bool next_pdu(TxPdu*) override { return false; }
   void pdu_sent(TxPdu&) override {}
   void pdu_dropped(TxPdu&) override {}
+  void on_placed(const Landing&) override {}
+  void on_released(PlacedTask&) override {}
   void on_moved() override {}
   void on_closed(CloseReason) override {}
 };

@@ -45,15 +45,15 @@ check_says 'the ports of the target' "$IQN,t,0x0001" sg_vpd --page=sp "$sg"
 check 'extended INQUIRY data' sg_vpd --page=ei "$sg"
 check_says 'task management functions' 'Logical unit reset' sg_opcodes --tmf "$sg"
 
-# control FLAGS ACCESS: the control mode page with these bytes.
+# control FLAGS ACCESS: the control mode page with these bytes; 20 of the first is constant.
 control() { sg_wr_mode --page=0x0a --contents="0a,0a,$1,10,$2,00,00,00,ff,ff,00,00" "$sg"; }
-check 'MODE SELECT chooses descriptors' control 04 00
+check 'MODE SELECT chooses descriptors' control 24 00
 check_says 'and sense data has them' 'Descriptor format' sg_raw -v "$sg" c1 00 00 00 00 00
-check_says 'a field that cannot be changed' 'Illegal request' control 01 00
-check 'MODE SELECT protects the unit' control 00 08
+check_says 'a field that cannot be changed' 'Illegal request' control 21 00
+check 'MODE SELECT protects the unit' control 20 08
 check_says 'a write to it' 'protect' \
 	sg_raw --send=512 --infile=/dev/zero "$sg" 2a 00 00 00 00 00 00 00 01 00
-check 'MODE SELECT allows writes again' control 00 00
+check 'MODE SELECT allows writes again' control 20 00
 check 'START STOP UNIT' sg_start --stop "$sg"
 check 'and it is still there' sg_turs "$sg"
 check_says 'supported commands' 'Read\(16\)' sg_opcodes "$sg"

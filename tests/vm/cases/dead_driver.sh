@@ -66,6 +66,6 @@ check 'the target can be removed' timeout 60 rmmod ifacedriver
 wait "$reader" || :
 iscsiadm -m node --logoutall=all >/dev/null 2>&1 || :
 stop_initiator
-check 'chiscsi.ko unloads' rmmod chiscsi
+check 'chiscsi.ko unloads' unload_target
 check_klog 'the kernel log is clean'
 finish

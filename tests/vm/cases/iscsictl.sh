@@ -62,6 +62,25 @@ check_says 'and the bad size in the same go' '^/run/bad.conf:12: TargetDevice: '
 	sh -c '! iscsictl --check -f /run/bad.conf 2>&1'
 check_fails 'still nothing is loaded' is_loaded
 
+# completed WORD: what bash makes of `iscsictl -S -f FILE WORD<TAB>` with a file of evil names.
+completed()
+{
+	cat >/run/evil.conf <<-'CONF'
+		target:
+		    TargetName=$(touch${IFS}/run/touched-1)
+		    TargetName=`touch /run/touched-2`
+		    TargetName=iqn.2026-11.org.example:good
+	CONF
+	bash -c '. "$(dirname "$(command -v iscsictl)")/iscsictl.bash"
+		COMP_LINE="iscsictl -S -f /run/evil.conf $1" COMP_POINT=${#COMP_LINE}
+		COMP_WORDS=(iscsictl -S -f /run/evil.conf target = "${1#*=}") COMP_CWORD=6
+		_iscsictl
+		printf "%s\n" "${COMPREPLY[@]}"' bash "$1"
+}
+check_equal 'names are completed' "$(completed target=iqn)" iqn.2026-11.org.example:good
+check_says 'among all' '^ALL$' completed target=
+check_fails 'and nothing in a name is run' sh -c 'ls /run/touched-*'
+
 # Where modprobe finds it, as after an installation.
 modules=/lib/modules/$(uname -r)
 mkdir -p "$modules/updates"
@@ -101,10 +120,29 @@ check_says 'the session is listed' '^SESSION: handle=.*initiator=iqn' iscsictl -
 check_says 'and its connection' '^        CONNECTION: cid=' iscsictl -r "target=$iqn"
 check_says 'as JSON' '"connections": \[' iscsictl -r "target=$iqn" --json
 check_says 'not for another initiator' '^no session$' iscsictl -r "target=$iqn" -k initiator=iqn.x:nobody
-check_says 'top sees it' "$iqn" iscsictl top --count 1 --interval 1
+iscsictl top --count 2 --interval 1 >/run/top.out 2>&1 &
+top=$!
+while ! has_ended "$top"; do dd if="$disk" of=/dev/null bs=64k count=16 iflag=direct status=none; done
+check_says 'top sees the target, and how long its commands took' "^all .* [1-9][0-9]* +[1-9][0-9]*  $iqn" cat /run/top.out
+check_says 'and the session' "^[0-9a-f]+ .* [1-9][0-9]* +[1-9][0-9]*  $iqn  $INITIATOR" cat /run/top.out
+check_says 'as JSON' '"latency_99_percent_below_us": ' iscsictl top --json --count 1 --interval 1
 check 'flush' iscsictl -F "target=$iqn"
 check 'flush of one LUN' iscsictl -F "target=$iqn" -k lun=1
 check_fails 'flush of a LUN that is not there' iscsictl -F "target=$iqn" -k lun=9
+
+check_says 'the access state' '^        Access=1:optimized$' iscsictl -A
+check_says 'sg_rtpg agrees' 'asymmetric access state : 0x00' sg_rtpg "$disk"
+check 'the group becomes standby' iscsictl -A "target=$iqn" group=1 state=standby
+check_says 'the initiator hears of it' 'Asymmetric access state changed' sg_raw -v "$disk" 00 00 00 00 00 00
+check_says 'sg_rtpg sees it' 'asymmetric access state : 0x02' sg_rtpg "$disk"
+check_says 'so does the listing' '^        Access=1:standby$' iscsictl -c "target=$iqn"
+check_says 'as JSON' '"state": "standby"' iscsictl --access "target=$iqn" --json
+check_fails 'nothing is read' dd if="$disk" of=/dev/null bs=64k count=1 iflag=direct
+check_fails 'a state that is none' iscsictl -A "target=$iqn" group=1 state=asleep
+check_fails 'a group that is none' iscsictl -A "target=$iqn" group=2 state=standby
+check 'optimized again' iscsictl -A "target=$iqn" group=1 state=optimized
+check_says 'it hears of that, too' 'Asymmetric access state changed' sg_raw -v "$disk" 00 00 00 00 00 00
+check 'and reads' dd if="$disk" of=/dev/null bs=64k count=1 iflag=direct
 
 handle=$(iscsictl -r "target=$iqn" | sed -n 's/^SESSION: handle=\([^,]*\),.*/\1/p')
 check 'the session is dropped' iscsictl -D "$handle"
@@ -133,6 +171,46 @@ check_equal 'mode of the file' "$(stat -c %a /run/written.conf)" 600
 check_fails 'without the stopped target' grep -q "$iqn-b" /run/written.conf
 check 'with the secret' grep -q hush-hush-hush /run/written.conf
 iscsictl -c "target=$iqn" | tail -n +3 >/run/before
+# A full disk: what was there stays as it was.
+mkdir -p /run/small && mount -t tmpfs -o size=16k tmpfs /run/small
+cp /run/written.conf /run/small/kept.conf
+dd if=/dev/zero of=/run/small/fill bs=4k status=none 2>/dev/null || :
+check_says 'a full disk is said' 'No space left on device' sh -c '! iscsictl -W -f /run/small/kept.conf 2>&1'
+check 'and keeps the old file' cmp /run/written.conf /run/small/kept.conf
+check_equal 'with nothing beside it' "$(cd /run/small && echo *)" 'fill kept.conf'
+umount /run/small
+
+# killed_writers: a file that writers die over is one of those that were written, as a whole.
+killed_writers()
+{
+	local round pid
+	for round in $(seq 60); do
+		iscsictl -W -f /run/killed.conf &
+		pid=$!
+		# From before it has begun to after its end.
+		sleep "$(printf '0.%03d' $((round * 5)))"
+		kill -KILL "$pid" 2>/dev/null || :
+		wait "$pid" 2>/dev/null || :
+		[ ! -e /run/killed.conf ] || iscsictl --check -f /run/killed.conf >/dev/null || return 1
+	done
+	cmp /run/written.conf /run/killed.conf
+}
+check 'a file whose writers are killed is whole' killed_writers
+rm -f /run/killed.conf*
+
+# Two reloads at once: each one whole, and both files say the same in the end.
+both_reload()
+{
+	local first second round
+	for round in $(seq 5); do
+		iscsictl -S "target=$iqn" -f /run/written.conf & first=$!
+		iscsictl -S "target=$iqn" -f /run/written.conf & second=$!
+		wait $first && wait $second || return 1
+	done
+}
+check 'two reloads at once' both_reload
+check 'leave what they say' sh -c "iscsictl -W -f /run/again.conf && cmp /run/written.conf /run/again.conf"
+
 check 'the first target stops' iscsictl -s target=ALL
 check_says 'nothing is active' '^no active target$' iscsictl -c
 check 'the written file starts it again' iscsictl -S target=ALL -f /run/written.conf

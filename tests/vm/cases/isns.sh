@@ -10,55 +10,19 @@
 set -eu
 # shellcheck source=tests/vm/lib/guest.sh
 . "${GUEST_LIB:-/tests/lib}/guest.sh"
+# shellcheck source=tests/vm/lib/isns.sh
+. "$GUEST_LIB/isns.sh"
 
 need_chiscsi
-for program in iscsictl chisns isnsd; do
-	command -v $program >/dev/null || skip_case "there is no $program"
-done
+isns_begin iscsictl chisns isnsd
 
-server=127.0.0.1:3205
 iqn=iqn.2026-11.org.example:isns
-folder=$(mktemp -d /run/isns.XXXXXX)
-isnsd=
-chisns=
-
-stop_all()
-{
-	[ -z "$chisns" ] || kill "$chisns" 2>/dev/null || :
-	[ -z "$isnsd" ] || kill "$isnsd" 2>/dev/null || :
-}
-trap stop_all EXIT
-
-start_server()
-{
-	mkdir "$folder/db"
-	cat >"$folder/conf" <<-END
-		SourceName = iqn.2026-11.org.example:server
-		Database = $folder/db
-		DefaultDiscoveryDomain = 1
-		Security = 0
-		SLPRegister = 0
-		BindAddress = $server
-		PIDFile = $folder/pid
-		ControlSocket = $folder/control
-	END
-	isnsd -f -4 -c "$folder/conf" >"$folder/isnsd.log" 2>&1 &
-	isnsd=$!
-	wait_for_port 127.0.0.1 3205
-}
-
-start_chisns()
-{
-	# Longer than this case lasts: news can only come from iscsictl.
-	chisns server=$server id=vm query=3600 >"$folder/chisns.log" 2>&1 &
-	chisns=$!
-}
 
 # found: what open-iscsi learns from the server, as "PORTAL,TAG NAME".
 found()
 {
-	iscsiadm -m discoverydb -t isns -p $server -o new >/dev/null 2>&1 || :
-	iscsiadm -m discoverydb -t isns -p $server --discover 2>/dev/null || :
+	iscsiadm -m discoverydb -t isns -p "$ISNS_SERVER" -o new >/dev/null 2>&1 || :
+	iscsiadm -m discoverydb -t isns -p "$ISNS_SERVER" --discover 2>/dev/null || :
 }
 
 finds() { found | grep -qF -- "$1"; }
@@ -88,8 +52,9 @@ IQN=$iqn-a
 write_conf
 engine_load
 start_initiator || give_up 'iscsid starts' "$(cat /run/iscsid.log)"
-check 'the server starts' start_server
-start_chisns
+check 'the server starts' start_isnsd
+# Longer than this case lasts: news can only come from iscsictl.
+start_chisns 3600
 check 'the targets start' iscsictl -S target=ALL -f "$folder/chiscsi.conf"
 check 'the first is found, with its portal and tag' wait_for "$PATIENCE" finds "127.0.0.1:3260,7 $iqn-a"
 check 'so is the second' wait_for "$PATIENCE" finds "127.0.0.1:3261,1 $iqn-b"

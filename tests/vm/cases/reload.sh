@@ -44,7 +44,7 @@ before=$(handle)
 dd if=/dev/urandom of=/run/pattern bs=1M count=16 status=none
 check 'write' dd if=/run/pattern of="$disk" bs=1M oflag=direct status=none
 
-(while [ ! -e /run/enough ]; do
+(while [ ! -e /run/reload.enough ]; do
 	dd if="$disk" bs=1M iflag=direct status=none | cmp - /run/pattern || exit 1
 done) >/run/reader.out 2>&1 &
 reader=$!
@@ -77,7 +77,7 @@ for round in 1 2 3 4 5 6 7 8; do
 	reload || { not_ok "reload $round back under load"; break; }
 done
 ok 'sixteen reloads under load'
-touch /run/enough
+touch /run/reload.enough
 check 'the reader has noticed nothing' wait $reader
 check_equal 'it is the same session' "$(handle)" "$before"
 logout >/dev/null

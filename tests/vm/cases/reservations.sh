@@ -77,7 +77,8 @@ check 'the first writes again' write_to "$one"
 check 'RESERVE(6)' sg_raw "$one" 16 00 00 00 00 00
 check_says 'keeps the other away' '[Rr]eservation [Cc]onflict' sg_raw "$two" 00 00 00 00 00 00
 check 'a reset ends it' sg_reset --device --no-escalate "$two"
-sg_raw "$one" 00 00 00 00 00 00 >/dev/null 2>&1 || :
+# Both have to hear of the reset first.
+for sg in "$one" "$two"; do sg_raw "$sg" 00 00 00 00 00 00 >/dev/null 2>&1 || :; done
 check 'the other goes on' sg_turs "$two"
 
 check 'registration that persists' reserve_out --register-ignore --param-aptpl --param-sark=0xc "$one"

@@ -6,10 +6,14 @@
 # Runs in the test machine.  No file and no target are fine and are said.  Two
 # ports are read all the time while the service is stopped and started again: the
 # initiator waits, comes back and reads the same.  A reload keeps the sessions.
+# chisns comes and goes with the service, also when its server is silent, and goes on when a reload
+# changes nothing for it.
 
 set -eu
 # shellcheck source=tests/vm/lib/guest.sh
 . "${GUEST_LIB:-/tests/lib}/guest.sh"
+# shellcheck source=tests/vm/lib/isns.sh
+. "$GUEST_LIB/isns.sh"
 
 need_chiscsi
 command -v chelsio-target >/dev/null || skip_case 'there is no chelsio-target'
@@ -85,6 +89,49 @@ iscsiadm -m node --logoutall=all >/dev/null 2>&1 || :
 check 'stop at the end' chelsio-target stop
 stop_initiator
 check_fails 'the module is gone' is_loaded
+
+# Without chisns, whoever has its number is left alone.
+sleep 1000 &
+stranger=$!
+echo $stranger >/run/chisns.pid
+check 'stop with an old pid file' chelsio-target stop
+check_fails 'a stranger goes on' has_ended $stranger
+kill $stranger 2>/dev/null || :
+
+has_list() { iscsictl -c "target=$IQN" --json | grep -q isns_version; }
+chisns_runs() { [ "$(cat "/proc/$1/comm")" = chisns ]; }
+
+if command -v isnsd >/dev/null && command -v chisns >/dev/null; then
+	isns_begin
+	check 'an iSNS server' start_isnsd
+	sed -i "1i global:\\n    isns_server=$ISNS_SERVER" $conf
+	# Whoever reads what it says sees the end of it.
+	check 'start, and nobody holds its output' timeout "$PATIENCE" sh -c 'chelsio-target start | cat'
+	first=$(cat /run/chisns.pid)
+	check 'chisns runs' chisns_runs "$first"
+	check 'it brings the list of initiators' wait_for "$PATIENCE" has_list
+	# The server's last word holds while it is silent, whatever the file has new.
+	kill -STOP "$isnsd"
+	sed -i 's/TargetName=.*/&\n\tTargetAlias=news/' $conf
+	check 'reload while the server is silent' chelsio-target reload
+	check_says 'it has changed the target' 'TargetAlias=news' iscsictl -c "target=$IQN" -k TargetAlias
+	check_equal 'chisns goes on' "$(cat /run/chisns.pid)" "$first"
+	check 'it runs' chisns_runs "$first"
+	check 'the list stays in force' has_list
+	kill -CONT "$isnsd"
+	sed -i 's/isns_server=.*/&\n    isns_query=7/' $conf
+	check 'reload with news for chisns' chelsio-target reload
+	check 'the old chisns has ended' has_ended "$first"
+	second=$(cat /run/chisns.pid)
+	check 'a new one runs' chisns_runs "$second"
+	check 'it has its socket' [ -S /run/chisns.socket ]
+	kill -STOP "$isnsd"
+	check 'stop while the server is silent' chelsio-target stop
+	check 'chisns has ended' has_ended "$second"
+	check_fails 'the module is gone' is_loaded
+	kill -CONT "$isnsd"
+	kill "$isnsd"
+fi
 rm -r "$modules/updates" /etc/chiscsi
 make_index || :
 check_klog 'the kernel log is clean' service

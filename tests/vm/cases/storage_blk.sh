@@ -29,6 +29,10 @@ sg=$(sg_of "$disk")
 
 check_fails 'the device is claimed' mkfs.ext4 -q -F "$loop"
 check_says 'its size' 'Number of logical blocks=131072' sg_readcap --long "$sg"
+check_says 'nobody knows how much of it is used' 'Illegal request|field in cdb illegal' \
+	sg_logs --page=0xc "$sg"
+check_says 'so there is no threshold' 'Threshold exponent: 0' sg_vpd --page=lbpv "$sg"
+check_fails 'and none can be asked for' storage_devices "$loop,BLK,THIN,THRESHOLD=50"
 storage_pattern 16
 check 'write' dd if=/run/pattern of="$disk" bs=1M oflag=direct status=none
 check 'flush' sg_sync "$sg"
@@ -43,6 +47,17 @@ before=$(stat -c %b /run/below.img)
 check 'blocks are given up' storage_unmap "$disk" 8
 check 'the file below has become smaller' test "$(stat -c %b /run/below.img)" -lt "$before"
 check 'fio finds what it wrote' storage_fio "$disk"
+
+# WCE of the caching mode page, as it is now.
+has_cache() { [ $((0x$(sg_modes --dbd --raw --page=8 "$sg" | od -An -tx1 -j10 -N1 | tr -d ' ') & 4)) = "$1" ]; }
+queue=/sys/block/${loop##*/}/queue/write_cache
+if [ "$(cat "$queue")" = 'write back' ]; then
+	check 'a write cache is told of' has_cache 4
+	echo 'write through' >"$queue"
+	check 'that it is gone as well' wait_for 20 has_cache 0
+	echo 'write back' >"$queue"
+	check 'and that it has come back' wait_for 20 has_cache 4
+fi
 
 truncate -s 96M /run/below.img
 losetup -c "$loop"

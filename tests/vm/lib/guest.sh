@@ -98,6 +98,7 @@ check_equal()
 # finish: the last command of every case.
 finish()
 {
+	: >/run/case.finished
 	printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
 	[ "$failed" -eq 0 ]
 	exit
@@ -119,7 +120,10 @@ skip_case()
 
 need_chiscsi()
 {
-	[ "$VM_TARGET" = chiscsi ] || skip_case "only for our own target, and this is $VM_TARGET"
+	case $VM_TARGET in
+	chiscsi | offload) ;;
+	*) skip_case "only for our own target, and this is $VM_TARGET" ;;
+	esac
 }
 
 # need_sample PARAMETER...: ends the case unless the sample driver has them.
@@ -178,11 +182,18 @@ klog_since()
 	dmesg | sed -n "/$KLOG_MARK/,\$p" | tail -n +2
 }
 
-# check_klog NAME: nothing bad was logged since the mark.
+# check_klog NAME: nothing bad was logged since the mark; if something was, the log
+# from just before it is printed.
 check_klog()
 {
-	local bad
-	if bad=$(klog_since | klog_bad); then not_ok "$1" "$bad"; else ok "$1"; fi
+	local log
+	log=$(klog_since)
+	if printf '%s\n' "$log" | klog_bad >/dev/null; then
+		not_ok "$1"
+		printf '%s\n' "$log" | klog_story | sed 's/^/#   /'
+	else
+		ok "$1"
+	fi
 }
 
 # --- the initiator ----------------------------------------------------------

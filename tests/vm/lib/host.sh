@@ -35,6 +35,8 @@ vm_forward=
 vm_append=
 vm_console=no
 vm_files=()
+vm_disks=()
+vm_network=()
 
 # The run's own state.
 vm_work=
@@ -50,7 +52,7 @@ vm_option()
 {
 	case $1 in
 	--console) vm_console=yes; return 2 ;;
-	--kernel | --smp | --mem | --timeout | --stall | --modules | --target | --append | --file) ;;
+	--kernel | --smp | --mem | --timeout | --stall | --modules | --target | --append | --file | --disk | --link) ;;
 	*) return 1 ;;
 	esac
 	[ -n "${2-}" ] || die "$1 needs a value"
@@ -64,7 +66,30 @@ vm_option()
 	--target) vm_target=$2 ;;
 	--append) vm_append="$vm_append $2" ;;
 	--file) vm_files+=("$2") ;;
+	--disk) vm_add_disk "$2" ;;
+	--link) vm_link "$2" ;;
 	esac
+}
+
+# vm_link ADDRESS/BITS:PORT:PEER: a second network card with this address, whose other end
+# is a machine that has the two ports (UDP, on the host's loop-back) the other way round.
+vm_link()
+{
+	local address port peer mac
+	IFS=: read -r address port peer <<<"$1"
+	mac=$(printf '52:54:00:00:%02x:%02x' $((port / 256)) $((port % 256)))
+	vm_append="$vm_append chiscsi.link=$address"
+	vm_network=(-netdev "socket,id=link,udp=127.0.0.1:$peer,localaddr=127.0.0.1:$port"
+		-device "virtio-net-pci,netdev=link,romfile=,mac=$mac")
+}
+
+# vm_add_disk IMAGE: a raw image, or its URL; the guest's n-th disk.  What the guest has
+# flushed has reached the image.
+vm_add_disk()
+{
+	local name=disk$((${#vm_disks[@]} / 4))
+	vm_disks+=(-drive "file=${1//,/,,},format=raw,if=none,cache=writeback,id=$name"
+		-device "virtio-blk-pci,drive=$name,serial=$name")
 }
 
 # --- the kernel -------------------------------------------------------------
@@ -236,6 +261,9 @@ vm_pack_tools()
 	sed 's|@SBINDIR@|/usr/sbin|g; s|@SYSCONFDIR@|/etc|g' "$vm_repo/tools/service/chelsio-target" \
 		>"$1/chelsio-target"
 	chmod 755 "$1/chelsio-target"
+	cp "$vm_repo/tools/iscsictl/iscsictl.bash" "$1/"
+	# What an installation has in modprobe.d; in force only where a case puts it there.
+	cp "$vm_repo/tools/service/chiscsi-modprobe.conf" "$1/"
 }
 
 # --file HOST[:GUEST] copies a file or a folder into the machine.
@@ -299,6 +327,7 @@ vm_start()
 		-device isa-debug-exit,iobase=0xf4,iosize=1 \
 		-chardev "pipe,id=monitor,path=$vm_work/monitor" -mon chardev=monitor,mode=readline \
 		-netdev "$net" -device virtio-net-pci,netdev=net,romfile= \
+		"${vm_network[@]}" "${vm_disks[@]}" -pidfile "$vm_work/qemu.pid" \
 		</dev/null >"$vm_work/qemu.log" 2>&1 &
 	vm_qemu=$!
 }
@@ -335,6 +364,8 @@ vm_verdict()
 	bad=$(klog_bad "$vm_work/console") || return 0
 	note 'the kernel log holds:'
 	printf '%s\n' "$bad" | head -n 60 >&2
+	note 'from the first of them on:'
+	tail -n "+${bad%%:*}" "$vm_work/console" | head -n 60 >&2
 	return 1
 }
 
@@ -354,6 +385,12 @@ vm_stop()
 	fi
 	[ -z "$vm_reader" ] || wait "$vm_reader" 2>/dev/null || :
 	vm_reader=
+}
+
+# Power goes: the emulator has no time to write anything.
+vm_cut()
+{
+	kill -KILL "$(cat "$vm_work/qemu.pid")" 2>/dev/null || :
 }
 
 vm_cleanup()

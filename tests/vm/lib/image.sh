@@ -9,23 +9,26 @@
 # with our modules and the job.  Nothing here needs a mount or a loop device.
 
 # Kernel modules which guests may load; dependencies are added.
-IMAGE_MODULES='virtio_pci virtio_net configfs loop brd dummy veth tun
-	iscsi_tcp sd_mod sg scsi_debug ext4 dm_multipath dm_mod
+IMAGE_MODULES='virtio_pci virtio_net virtio_blk configfs loop brd dummy veth tun
+	iscsi_tcp sd_mod sg scsi_debug ext4 dm_mod dm_multipath dm_service_time dm_round_robin
+	scsi_dh_alua
 	crc32c_generic crc32c_intel libcrc32c crc32_pclmul crct10dif_pclmul
 	md5 sha1_generic sha256_generic sha3_generic hmac
 	target_core_mod target_core_file target_core_iblock iscsi_target_mod
-	inet_diag tcp_diag sch_netem sch_tbf'
+	inet_diag tcp_diag sch_netem sch_tbf
+	cxgb4 libcxgb cxgbit'
 
 # Programs which must be real ones, and programs taken only when present.
 IMAGE_PROGRAMS='bash dash kmod ip ss mount umount lsblk blkid dmesg losetup
 	iscsid iscsiadm iscsi-iname fio mke2fs e2fsck resize2fs dumpe2fs tune2fs
 	udevadm dd cmp grep sed mawk timeout stty od head tail cut sort stat
 	sha256sum md5sum truncate findmnt flock setsid taskset'
-IMAGE_OPTIONAL='isnsd tgtd tgtadm tgtimg iscsi-inq iscsi-ls iscsi-readcapacity16
+IMAGE_OPTIONAL='isnsd isnsadm tgtd tgtadm tgtimg iscsi-inq iscsi-ls iscsi-readcapacity16
 	iscsi-test-cu iscsi-swp iscsi-perf multipath multipathd kpartx dmsetup
 	strace perf bpftrace iscsistart nproc scsi_id tc'
 
-IMAGE_UDEV_RULES='50-udev-default 60-block 60-persistent-storage'
+IMAGE_UDEV_RULES='50-udev-default 60-block 60-persistent-storage 55-dm 56-dm-mpath
+	60-multipath 60-persistent-storage-dm'
 
 # vm_lib comes from host.sh.
 # shellcheck disable=SC2154
@@ -121,6 +124,9 @@ image_programs()
 			install -D -m 755 "$path" "$root$(image_place "$path")"
 		fi
 	done
+	# What multipath asks about paths with; it loads them by name.
+	mkdir -p "$root/usr/lib/multipath"
+	cp /lib/multipath/*.so "$root/usr/lib/multipath/" 2>/dev/null || :
 	image_links "$root"
 	image_fio "$root"
 	image_libraries "$root"
@@ -211,7 +217,9 @@ image_libraries()
 {
 	local root=$1 lib
 	{
-		find "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib/udev" -type f -exec ldd {} + 2>/dev/null || :
+		for lib in bin sbin lib/udev lib/multipath lib/systemd; do
+			find "$root/usr/$lib" -type f -exec ldd {} + 2>/dev/null || :
+		done
 		[ ! -e "$root/usr/lib/fio/fio" ] ||
 			LD_LIBRARY_PATH="$root/usr/lib/fio" ldd "$root/usr/lib/fio/fio"
 	} | awk '$2 == "=>" && $3 ~ /^\// { print $3 } $1 ~ /^\/lib/ { print $1 }' |

@@ -2,26 +2,35 @@
 #
 # storage.sh - what the cases of the built-in LUN classes share.
 #
-# Sourced by them after guest.sh, in the test machine.  The target is made by
-# chiscsi_storage_test.ko, whose parameter `devices` has the TargetDevice lines.
+# Sourced by them after guest.sh, in the test machine.  The target is started, changed
+# and stopped by iscsictl, as an administrator does it.
 
 # shellcheck disable=SC2154 # Variables of guest.sh.
 
-# storage_devices LINE;LINE...: reloads the target.
+STORAGE_CONF=/run/storage.conf
+
+# storage_devices LINE;LINE...: starts the target with these devices, or reloads it.
 storage_devices()
 {
-	echo "$1" >/sys/module/chiscsi_storage_test/parameters/devices
+	local line
+	local lines=()
+	IFS=';' read -r -a lines <<<"$1"
+	{
+		printf 'target:\n\tTargetName=%s\n\tPortalGroup=1@0.0.0.0:3260\n' "$IQN"
+		for line in "${lines[@]}"; do printf '\tTargetDevice=%s\n' "$line"; done
+	} >"$STORAGE_CONF"
+	chmod 600 "$STORAGE_CONF"
+	iscsictl -S "target=$IQN" -f "$STORAGE_CONF"
 }
 
 # storage_up LINE;LINE...: target, initiator, session; sets $disk to LUN 0.
 storage_up()
 {
 	need_chiscsi
-	[ -e /modules/chiscsi_storage_test.ko ] || skip_case 'there is no chiscsi_storage_test.ko'
+	command -v iscsictl >/dev/null || skip_case 'there is no iscsictl'
 	klog_mark storage
 	engine_load
-	check 'the target starts' insmod /modules/chiscsi_storage_test.ko target_name="$IQN" \
-		devices="$1"
+	check 'the target starts' storage_devices "$1"
 	wait_for_port || give_up 'the target listens' "$(dmesg | tail -n 20)"
 	start_initiator || give_up 'iscsid starts' "$(cat /run/iscsid.log)"
 	discover_quietly || give_up 'discovery' "$(cat /run/discover.out)"
@@ -32,7 +41,7 @@ storage_up()
 storage_down()
 {
 	detach
-	check 'the target goes' rmmod chiscsi_storage_test
+	check 'the target goes' iscsictl -s "target=$IQN"
 	stop_initiator
 	check 'the module unloads' rmmod chiscsi
 	check_klog 'nothing bad in the log'
@@ -63,6 +72,21 @@ storage_unmap()
 	else
 		sg_unmap --lba=0 --num=$(($2 * 2048)) "$(sg_of "$1")"
 	fi
+}
+
+# storage_used_mb SG: MiB of a thin unit that are in use, as its log page says.
+storage_used_mb()
+{
+	sg_logs --page=0xc "$1" | awk '
+		/Used LBA/ { used = 1 }
+		used && /resource count/ { print $NF; exit }'
+}
+
+# storage_hears_threshold DISK: reads, so that the kernel's disk driver may hear of it.
+storage_hears_threshold()
+{
+	dd if="$1" of=/dev/null bs=4096 count=1 iflag=direct status=none &&
+		dmesg | grep -q 'thin provisioning soft threshold'
 }
 
 # storage_compare_and_write DISK SG: one that finds what it expects, and one that does not.

@@ -36,8 +36,8 @@ engine_load()
 load_needs()
 {
 	local needs
-	# chiscsi.ko itself is loaded by insmod and is not in the module tree.
-	needs=$(modinfo -F depends "$1" | tr ',' '\n' | grep -vx chiscsi | tr '\n' ' ' || :)
+	# Modules of ours are loaded by insmod and are not in the module tree.
+	needs=$(modinfo -F depends "$1" | tr ',' '\n' | grep -v '^chiscsi' | tr '\n' ' ' || :)
 	# shellcheck disable=SC2086 # Several words are meant.
 	[ -z "$needs" ] || modprobe -a $needs
 }
@@ -45,7 +45,7 @@ load_needs()
 target_unload()
 {
 	local module
-	for module in ifacedriver chiscsi_conformance chiscsi; do
+	for module in ifacedriver chiscsi_conformance chiscsi_cxgb4_sim chiscsi_cxgb4 chiscsi; do
 		[ ! -d "/sys/module/$module" ] || rmmod "$module" || return 1
 	done
 }

@@ -39,6 +39,9 @@ static const char *const op_names[CHISCSI_CONTROL_OPS] = {
 	[CHISCSI_CONTROL_LUN_FLUSH] = "flush",
 	[CHISCSI_CONTROL_STATISTICS] = "statistics",
 	[CHISCSI_CONTROL_ALUA_SET] = "alua",
+	[CHISCSI_CONTROL_ISNS_ALLOW] = "isns-allow",
+	[CHISCSI_CONTROL_ISNS_FORGET] = "isns-forget",
+	[CHISCSI_CONTROL_TARGET_STATE] = "state",
 };
 
 static struct chiscsi_control envelope(unsigned int op)

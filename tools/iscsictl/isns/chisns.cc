@@ -18,7 +18,7 @@ constexpr char kUsage[] =
     "usage: chisns server=<address>[:<port>] [id=<entity>] [query=<seconds>]\n";
 constexpr char kHelp[] =
     "Registers the active targets of this host with an iSNS server (RFC 4171), follows their\n"
-    "starts, stops and reloads.\n"
+    "starts, stops and reloads, and tells the module which initiators the server allows.\n"
     "Runs in the foreground; SIGTERM and SIGINT deregister and end it.\n"
     "\n"
     "  server=   the iSNS server; port 3205 unless it is given; IPv6 as [address]:port\n"

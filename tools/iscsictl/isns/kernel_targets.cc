@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "common/chiscsi_control.h"
 #include "target/config/address.hh"
+#include "target/config/key_table.hh"
 #include "target/config/portal_group.hh"
 
 namespace isns {
@@ -123,7 +125,35 @@ bool KernelTargets::add(const std::string& name, std::vector<TargetNode>* nodes)
   return true;
 }
 
-// The module keeps no list of the server's; what the administrator wrote into ACL= counts.
-void KernelTargets::allow(const std::string&, const std::vector<std::string>&) {}
+// Names that are none can log in nowhere: the module refuses them at login.
+void KernelTargets::allow(const std::string& target, const std::vector<std::string>& initiators) {
+  iscsictl::Keys keys = {"target=" + target, "version=" + std::to_string(++version_)};
+  for (const std::string& name : initiators) {
+    if (chiscsi::is_iscsi_name({name.data(), name.size()})) keys.push_back("initiator=" + name);
+  }
+  const iscsictl::Reply reply = door_.ask(CHISCSI_CONTROL_ISNS_ALLOW, keys);
+  if (reply.is_ok() || reply.error == ENOENT) {  // It may have stopped meanwhile.
+    complaints_.erase(target);
+    return;
+  }
+  take_back(target);
+  complain(target, "the list of allowed initiators: " +
+                       (reply.why.empty() ? std::strerror(reply.error) : reply.why));
+}
+
+void KernelTargets::forget(const std::string& target) {
+  complaints_.erase(target);
+  take_back(target);
+}
+
+void KernelTargets::take_back(const std::string& target) {
+  door_.ask(CHISCSI_CONTROL_ISNS_FORGET, {"target=" + target});
+}
+
+void KernelTargets::complain(const std::string& target, const std::string& what) {
+  if (complaints_[target] == what) return;
+  complaints_[target] = what;
+  std::fprintf(stderr, "chisns: %s: %s\n", target.c_str(), what.c_str());
+}
 
 }  // namespace isns

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include "door.hh"
 #include "isns/registrar.hh"
@@ -22,12 +23,21 @@ class KernelTargets : public TargetHost {
 
   // No module is no target. Throws NetworkError when the module gives no answer otherwise.
   std::vector<TargetNode> targets() override;
+  // The whole list goes to the module. One that the module does not take is worse than none, so the
+  // older one is taken back then. What is wrong is said once on stderr and throws nothing: it is no
+  // trouble with the server.
   void allow(const std::string& target, const std::vector<std::string>& initiators) override;
+  void forget(const std::string& target) override;
 
  private:
   bool add(const std::string& name, std::vector<TargetNode>* nodes);
+  void take_back(const std::string& target);
+  void complain(const std::string& target, const std::string& what);
+
   iscsictl::Door& door_;
   Addresses addresses_;
+  uint64_t version_ = 0;                           // Of the last list.
+  std::map<std::string, std::string> complaints_;  // The last one about each target.
 };
 
 }  // namespace isns

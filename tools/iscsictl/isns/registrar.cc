@@ -24,6 +24,18 @@ bool has_node(const std::vector<TargetNode>& nodes, const std::string& name) {
                      [&](const TargetNode& node) { return node.name == name; });
 }
 
+// Takes something away from the server. False when it did not have it.
+template <typename Remove>
+bool if_known(Remove remove) {
+  try {
+    remove();
+    return true;
+  } catch (const Registry::Refused& refused) {
+    if (refused.status != Status::kSourceUnknown && refused.status != Status::kNoSuchEntry) throw;
+    return false;
+  }
+}
+
 void drain(int socket) {
   std::array<char, 64> byte;
   while (recv(socket, byte.data(), byte.size(), MSG_DONTWAIT) >= 0) {
@@ -35,33 +47,84 @@ void drain(int socket) {
 Registrar::Registrar(RegistrarOptions options, TargetHost& host)
     : options_(std::move(options)), host_(host) {}
 
+void Registrar::connect() {
+  if (registry_) return;
+  registry_ = std::make_unique<Registry>(resolve(options_.server, kServerPort), options_.entity,
+                                         callbacks_.port());
+}
+
 void Registrar::publish() {
   const std::vector<TargetNode> targets = host_.targets();
+  forget_all_but(targets);
   if (targets.empty()) return deregister();
-  if (!registry_) {
-    registry_ = std::make_unique<Registry>(resolve(options_.server, kServerPort), options_.entity,
-                                           callbacks_.port());
-    published_.clear();
+  connect();
+  for (auto name = published_.begin(); name != published_.end();) {
+    if (has_node(targets, *name)) {
+      ++name;
+      continue;
+    }
+    if_known([&] { registry_->remove_node(*name, *name); });
+    name = published_.erase(name);
   }
-  for (const TargetNode& old : published_) {
-    if (!has_node(targets, old.name)) registry_->remove_node(old.name, old.name);
-  }
+  // Noted before it is said: the server may know of it although its answer was lost.
+  for (const TargetNode& target : targets)
+    published_.insert(target.name);
   // Said again each time: it keeps the registration alive, and a server that was restarted learns
   // it.
   const auto period = static_cast<uint32_t>(options_.query.count()) * kMissedQueries;
-  published_.clear();
   registry_->publish(targets, std::max(period, kMinPeriod));
-  published_ = targets;
 }
 
-void Registrar::ask_who_is_allowed() {
+bool Registrar::ask_who_is_allowed() {
   last_query_ = Clock::now();
-  for (const TargetNode& target : published_)
-    host_.allow(target.name, registry_->initiators_of(target.name));
+  std::string trouble;
+  for (const std::string& name : published_) {
+    try {
+      host_.allow(name, registry_->initiators_of(name));
+      told_.insert(name);
+    } catch (const Registry::Refused& refused) {
+      if (trouble.empty()) trouble = name + ": " + refused.what();
+    }
+  }
+  if (!trouble.empty()) report(trouble);
+  return trouble.empty();
 }
 
+void Registrar::forget_all_but(const std::vector<TargetNode>& targets) {
+  for (auto name = told_.begin(); name != told_.end();) {
+    if (has_node(targets, *name)) {
+      ++name;
+      continue;
+    }
+    host_.forget(*name);
+    name = told_.erase(name);
+  }
+}
+
+// The server takes the request from a node that it knows, and after trouble nobody can say which of
+// ours these are.
+void Registrar::remove_entity() {
+  for (const std::string& name : published_) {
+    if (if_known([&] { registry_->remove_entity(name); })) return;
+  }
+}
+
+// What the server has said ends with the registration, also when the server cannot be told. What it
+// knows is kept until it has confirmed that; a connection that has died meanwhile is made anew
+// once.
 void Registrar::deregister() {
-  if (registry_ && !published_.empty()) registry_->remove_entity(published_.front().name);
+  forget_all_but({});
+  if (published_.empty()) return;
+  const bool is_fresh = !registry_;
+  connect();
+  try {
+    remove_entity();
+  } catch (const NetworkError&) {
+    registry_.reset();
+    if (is_fresh) throw;
+    connect();
+    remove_entity();
+  }
   published_.clear();
 }
 
@@ -70,11 +133,15 @@ void Registrar::report(const std::string& trouble) {
   last_trouble_ = trouble;
 }
 
-// A connection that had trouble is given up. The server keeps nothing in it.
+// A connection that had trouble is given up. What the server may know by it stays noted. One query
+// that was refused is no trouble of the connection, but it may mean that the registration is lost.
 bool Registrar::attempt(bool publishing) {
   try {
     if (publishing) publish();
-    ask_who_is_allowed();
+    if (!ask_who_is_allowed()) {
+      pause_ = std::min(pause_ * 2, kMaxPause);
+      return false;
+    }
     if (!last_trouble_.empty()) std::fprintf(stderr, "chisns: the server answers again\n");
     last_trouble_.clear();
     pause_ = std::chrono::seconds(1);
@@ -82,7 +149,6 @@ bool Registrar::attempt(bool publishing) {
   } catch (const std::runtime_error& error) {
     report(error.what());
     registry_.reset();
-    published_.clear();
     pause_ = std::min(pause_ * 2, kMaxPause);
     return false;
   }
@@ -119,8 +185,10 @@ void Registrar::run(int stop_fd, int wake_fd) {
     if (event == Event::kStop) break;
     if (event == Event::kChanged) {
       next = next_publication(attempt(true));
-    } else if (!attempt(false)) {
-      next = next_publication(false);
+    } else if (registry_ && !attempt(false)) {
+      // Without a connection it was no server of ours that has notified us.
+      // Whoever notifies without end shall not keep us from registering.
+      next = std::min(next, next_publication(false));
     }
   }
   try {

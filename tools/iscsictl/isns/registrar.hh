@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,10 @@ class TargetHost {
   virtual ~TargetHost() = default;
   // The active targets that want to be registered.
   virtual std::vector<TargetNode> targets() = 0;
-  // The initiators that the server allows for a target; sorted.
+  // The initiators that the server allows for a target; sorted, each once.
   virtual void allow(const std::string& target, const std::vector<std::string>& initiators) = 0;
+  // The server has no say about the target any more.
+  virtual void forget(const std::string& target) = 0;
 };
 
 struct RegistrarOptions {
@@ -46,13 +49,18 @@ class Registrar {
 
   // The two steps of run(): registers what there is, and asks who is allowed. Throw as Registry
   // does. They are apart because our own registration is a change that the server notifies us of.
+  // The second one is false after it has reported that the server refuses to speak about a target,
+  // whose list stays as it is; the others are asked for all the same.
   void publish();
-  void ask_who_is_allowed();
+  bool ask_who_is_allowed();
   void deregister();
   Callbacks& callbacks() { return callbacks_; }
 
  private:
   bool attempt(bool publishing);
+  void connect();
+  void remove_entity();
+  void forget_all_but(const std::vector<TargetNode>& targets);
   Clock::time_point next_publication(bool well) const;
   void report(const std::string& trouble);
   // What has happened first.
@@ -63,7 +71,8 @@ class Registrar {
   TargetHost& host_;
   Callbacks callbacks_;
   std::unique_ptr<Registry> registry_;
-  std::vector<TargetNode> published_;
+  std::set<std::string> published_;  // What the server may know, until it has confirmed the end.
+  std::set<std::string> told_;       // Of these the host has a list, whatever became of the server.
   std::string last_trouble_;
   std::chrono::seconds pause_{1};
   Clock::time_point last_query_{};

@@ -39,6 +39,14 @@ void put_groups(Writer& writer, const TargetNode& target) {
   }
 }
 
+// Nobody can log in with a name that is no text, and it says nothing about the names beside it.
+void add_name(const Attribute& attribute, std::vector<std::string>* names) {
+  try {
+    names->push_back(attribute.text());
+  } catch (const ProtocolError&) {
+  }
+}
+
 }  // namespace
 
 bool Portal::operator==(const Portal& other) const {
@@ -142,7 +150,7 @@ std::vector<std::string> Registry::initiators_of(const std::string& target) {
     if (attribute.tag == Tag::kDelimiter) behind_key = true;
     if (!behind_key || attribute.tag != Tag::kNodeName || attribute.value.empty()) continue;
     if (names.size() == kMaxInitiators) throw ProtocolError("more initiators than can be");
-    names.push_back(attribute.text());
+    add_name(attribute, &names);
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

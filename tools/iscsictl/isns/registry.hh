@@ -50,7 +50,8 @@ class Registry {
   void publish(const std::vector<TargetNode>& targets, uint32_t period_s);
   void remove_entity(const std::string& source);
   void remove_node(const std::string& source, const std::string& name);
-  // Names of the initiators that share a discovery domain with `target`.
+  // Names of the initiators that share a discovery domain with `target`; what is no text is left
+  // out.
   std::vector<std::string> initiators_of(const std::string& target);
 
  private:

@@ -29,9 +29,9 @@ Descriptor datagram_socket() {
 
 }  // namespace
 
-WakeSocket::WakeSocket(std::string path) : path_(std::move(path)), socket_(datagram_socket()) {
-  const sockaddr_un address = address_of(path_);
-  unlink(path_.c_str());
+WakeSocket::WakeSocket(const std::string& path) : socket_(datagram_socket()) {
+  const sockaddr_un address = address_of(path);
+  unlink(path.c_str());
   // The mode has to be right from the first moment on.
   const mode_t before = umask(0177);
   const int error =
@@ -39,10 +39,8 @@ WakeSocket::WakeSocket(std::string path) : path_(std::move(path)), socket_(datag
           ? 0
           : errno;
   umask(before);
-  if (error != 0) throw std::runtime_error(path_ + ": " + std::strerror(error));
+  if (error != 0) throw std::runtime_error(path + ": " + std::strerror(error));
 }
-
-WakeSocket::~WakeSocket() { unlink(path_.c_str()); }
 
 void wake(const std::string& path) {
   const Descriptor socket = datagram_socket();

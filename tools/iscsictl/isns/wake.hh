@@ -14,15 +14,14 @@ inline constexpr char kWakeSocket[] = "/run/chisns.socket";
 
 class WakeSocket {
  public:
-  // Takes the path over from a chisns that has died. Throws std::runtime_error.
-  explicit WakeSocket(std::string path = kWakeSocket);
+  // Takes the path over from a chisns that has ended, and leaves it to the next one: what stands
+  // there at the end could be another's already. Throws std::runtime_error.
+  explicit WakeSocket(const std::string& path = kWakeSocket);
   WakeSocket(const WakeSocket&) = delete;
   WakeSocket& operator=(const WakeSocket&) = delete;
-  ~WakeSocket();
   int fd() const { return socket_.get(); }
 
  private:
-  std::string path_;
   Descriptor socket_;
 };
 

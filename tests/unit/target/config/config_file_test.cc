@@ -231,8 +231,8 @@ TEST(ConfigFile, BoundsWhatItKeeps) {
   const auto file = parse(many);
   EXPECT_EQ(file->problems().size(), kMaxConfigProblems);
   EXPECT_EQ(file->error_count(), kMaxConfigProblems + 100);
-  EXPECT_EQ(problems_of("global:\nisns_id=" + std::string(300000, 'x')),
-            Lines{"1: global: longer than 262144 bytes"});
+  EXPECT_EQ(problems_of("global:\nisns_id=" + std::string(kMaxConfigBytes, 'x')),
+            Lines{"1: global: longer than " + std::to_string(kMaxConfigBytes) + " bytes"});
   EXPECT_EQ(problems_of(std::string("target:\nTargetAlias=a\0b\n", 24)),
             Lines{"2: TargetAlias: the line has a NUL byte in it"});
   const std::string huge(kMaxConfigFileBytes + 1, '\n');

@@ -236,11 +236,14 @@ TEST(TargetSettings, RefusesMalformedAccountsWithoutShowingTheSecret) {
   for (const char* bad :
        {"", "a:secret12", "\"a\":secret12", "\"a\"\"secret12\"", "\"a\":\"secret12",
         "\"a\":\"secret12\"x", "\"\":\"secret12\"", "\"a\":\"short\"", "\"a\":\"\"",
-        "\"a\" :\"secret12\"", "\"a\":\"secret12\",", "\"a,b\":\"secret12\""}) {
+        "\"a\" :\"secret12\"", "\"a\":\"secret12\",", "\"a,b\":\"secret12\"",
+        "\"a\nb\":\"secret12\"", "\"\x7f\":\"secret12\"", "\"a\":\"secret12\n\"",
+        "\"a\":\"\tsecret12\"", "\"a\":\"secret12\x01\""}) {
     const std::string error = error_of({std::string("Auth_CHAP_Initiator=") + bad});
     EXPECT_EQ(error.substr(0, 21), "Auth_CHAP_Initiator: ");
     EXPECT_EQ(error.find("secret12"), std::string::npos) << error;
   }
+  EXPECT_TRUE(is_good({"Auth_CHAP_Initiator=\"a b\xc3\xa9\":\"secret 12\xff\""}));
   EXPECT_TRUE(is_good({"Auth_CHAP_Initiator=\"a\":\"" + std::string(255, 's') + "\""}));
   error_of({"Auth_CHAP_Initiator=\"a\":\"" + std::string(256, 's') + "\""});
   EXPECT_TRUE(is_good({"Auth_CHAP_Initiator=\"" + std::string(255, 'n') + "\":\"secret12\""}));
@@ -471,8 +474,9 @@ TEST(TargetSettings, ReadsDevicesInOrder) {
 }
 
 TEST(TargetSettings, WordsOfTheBuiltInClasses) {
-  const Parsed parsed = parse({"TargetDevice=/f,THIN,BS=4096,PROD=Fast Disk", "TargetDevice=m,MEM",
-                               "TargetDevice=x,Mine,THIN,REMOVABLE"});
+  const Parsed parsed =
+      parse({"TargetDevice=/f,THIN,BS=4096,PROD=Fast Disk", "TargetDevice=m,MEM",
+             "TargetDevice=x,Mine,THIN,REMOVABLE", "TargetDevice=t,MEM,THIN,THRESHOLD=80"});
   ASSERT_TRUE(parsed.settings) << parsed.error;
   const Span<const TargetDeviceSettings> devices = parsed.settings->devices();
   EXPECT_TRUE(devices[0].thin);
@@ -480,12 +484,41 @@ TEST(TargetSettings, WordsOfTheBuiltInClasses) {
   EXPECT_EQ(devices[0].block_size, 4096u);
   EXPECT_EQ(string_of(devices[0].product), "Fast Disk");
   EXPECT_EQ(devices[1].block_size, 0u);
+  EXPECT_EQ(devices[1].threshold, 0u);
+  EXPECT_EQ(devices[3].threshold, 80u);
   // A driver's class reads them itself.
   EXPECT_EQ(string_of(devices[2].foreign_option), "THIN");
   for (const char* bad : {"x,BS=100", "x,BS=513", "x,BS=8192", "x,BS=512,BS=512", "x,THIN,THIN",
-                          "x,PROD=", "x,PROD=12345678901234567"}) {
+                          "x,PROD=", "x,PROD=12345678901234567", "x,THRESHOLD=0", "x,THRESHOLD=100",
+                          "x,THRESHOLD=", "x,THRESHOLD=50%", "x,THRESHOLD=5,THRESHOLD=6"}) {
     EXPECT_FALSE(parse({std::string("TargetDevice=") + bad}).settings) << bad;
   }
+}
+
+// The class of a driver has values of its own for these words.
+TEST(TargetSettings, LeavesOtherValuesOfOurWordsToTheClassOfADriver) {
+  for (const std::string option : {"BS=100", "BS=64k", "BS=512,BS=512", "THRESHOLD=250",
+                                   "THRESHOLD=", "THRESHOLD=5,THRESHOLD=6", "PROD=",
+                                   "PROD=12345678901234567", "THIN,THIN", "REMOVABLE,REMOVABLE"}) {
+    const std::string first = option.substr(0, option.find(','));
+    for (const std::string& line : {"x,Mine," + option, "x," + option + ",Mine"}) {
+      const Parsed parsed = parse({"TargetDevice=" + line});
+      ASSERT_TRUE(parsed.settings) << line << ": " << parsed.error;
+      const TargetDeviceSettings& device = parsed.settings->devices()[0];
+      EXPECT_EQ(string_of(device.lun_class), "Mine");
+      EXPECT_EQ(string_of(device.foreign_option), first);
+    }
+    EXPECT_FALSE(parse({"TargetDevice=x,MEM," + option}).settings) << option;
+  }
+  EXPECT_EQ(error_of({"TargetDevice=x,BS=100,MEM"}),
+            "TargetDevice: wants BS=512, 1024, 2048 or 4096 once, not \"BS=100\"");
+  EXPECT_EQ(error_of({"TargetDevice=x,MEM,THRESHOLD=0"}),
+            "TargetDevice: wants THRESHOLD=<1-99> once, not \"THRESHOLD=0\"");
+  EXPECT_EQ(error_of({"TargetDevice=x,MEM,THIN,THIN"}),
+            "TargetDevice: option given twice \"THIN\"");
+  // These words are known to every class.
+  for (const char* bad : {"x,Mine,RO,RO", "x,Mine,size=0MB", "x,Mine,SN="})
+    EXPECT_FALSE(parse({std::string("TargetDevice=") + bad}).settings) << bad;
 }
 
 TEST(TargetSettings, LeavesOptionsItDoesNotKnowToTheClassOfADriver) {

@@ -20,9 +20,9 @@ TEST(CommandCounters, BucketsAreByPowersOfTwo) {
   EXPECT_EQ(CommandCounters::bucket_of(2), 2u);
   EXPECT_EQ(CommandCounters::bucket_of(3), 2u);
   EXPECT_EQ(CommandCounters::bucket_of(1024), 11u);
-  EXPECT_EQ(CommandCounters::bucket_of((1u << 23) - 1), 23u);
-  EXPECT_EQ(CommandCounters::bucket_of(1u << 23), 24u);
-  EXPECT_EQ(CommandCounters::bucket_of(~uint64_t{0}), 24u);
+  EXPECT_EQ(CommandCounters::bucket_of((1u << 22) - 1), 22u);
+  EXPECT_EQ(CommandCounters::bucket_of(1u << 22), 23u);
+  EXPECT_EQ(CommandCounters::bucket_of(~uint64_t{0}), 23u);
 }
 
 TEST(CommandCounters, CountsEachCommandOnce) {
@@ -40,11 +40,13 @@ TEST(CommandCounters, CountsEachCommandOnce) {
   EXPECT_EQ(sum.write_bytes, 512u);
   EXPECT_EQ(sum.errors, 1u);
   EXPECT_EQ(sum.aborts, 1u);
+  EXPECT_EQ(sum.microseconds, 10u);
   EXPECT_EQ(sum.latency[3], 2u);
   EXPECT_EQ(sum.latency[0], 1u);
   CommandCounters::Sum twice = sum;
   twice.add(sum);
   EXPECT_EQ(twice.commands, 8u);
+  EXPECT_EQ(twice.microseconds, 20u);
   EXPECT_EQ(twice.latency[3], 4u);
 }
 

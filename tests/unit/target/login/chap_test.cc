@@ -70,7 +70,8 @@ class ChapTest : public testing::Test {
   }
 
   TextBuffer answer{8192};
-  ChapExchange chap{nullptr};
+  ChallengeRegistry registry;
+  ChapExchange chap{&registry};
   ChapCredentials credentials;
   std::string offered_text, response_text;
 };
@@ -153,6 +154,14 @@ TEST_F(ChapTest, DoesNotRepeatAChallenge) {
   }
   std::sort(seen.begin(), seen.end());
   EXPECT_EQ(std::adjacent_find(seen.begin(), seen.end()), seen.end());
+}
+
+// A login that has succeeded ends on another thread than the registry's.
+TEST_F(ChapTest, AnAnsweredChallengeIsOutNoMore) {
+  ASSERT_TRUE(challenge(OS_HASH_SHA256).is_ok());
+  EXPECT_TRUE(registry.contains(chap.challenge_bytes()));
+  ASSERT_TRUE(verify(response_with(kRemote), true).is_ok());
+  EXPECT_FALSE(registry.contains(chap.challenge_bytes()));
 }
 
 TEST(ChallengeRegistry, ForgetsAnExchangeThatIsGone) {

@@ -83,6 +83,11 @@ class LoginChapTest : public LoginTest {
     return send(login_request(0, 1, true),
                 wire({"CHAP_N=" + name, "CHAP_R=" + response}) + wire(more));
   }
+  void expect_wrong_step(Step step, LoginStatus expected) {
+    EXPECT_EQ(step, Step::kRespondAndClose);
+    EXPECT_EQ(status(), expected) << reason();
+    EXPECT_EQ(host.admissions, 0);
+  }
   void expect_authentication_failure(Step step) {
     EXPECT_EQ(step, Step::kRespondAndClose);
     EXPECT_EQ(status(), LoginStatus::kAuthenticationFailure) << reason();
@@ -298,26 +303,39 @@ TEST_F(ChapPolicyTest, DoesNotChooseChapWithoutAccounts) {
 
 // --- Steps out of order, C-9 and C-10 ---
 
+struct WrongStep {
+  std::initializer_list<std::string> keys;
+  LoginStatus status;
+};
+
+// What is out of step is no wrong secret (RFC 7143 section 9.2).
 TEST_F(LoginChapTest, RefusesStepsOutOfOrder) {
   const auto request = login_request(0, 1, true);
-  expect_refused(request, names({"AuthMethod=CHAP", "CHAP_A=5"}),
-                 LoginStatus::kAuthenticationFailure);
-  expect_refused(request, names({"CHAP_A=5"}), LoginStatus::kAuthenticationFailure);
+  expect_refused(request, names({"AuthMethod=CHAP", "CHAP_A=5"}), LoginStatus::kInitiatorError);
+  expect_refused(request, names({"CHAP_A=5"}), LoginStatus::kInitiatorError);
   expect_refused(request, names({"AuthMethod=CHAP", "CHAP_N=x", "CHAP_R=0x00"}),
-                 LoginStatus::kAuthenticationFailure);
-  const std::initializer_list<std::string> kInsteadOfA[] = {
-      {}, {"CHAP_N=inituser", "CHAP_R=0x00"}, {"CHAP_A=5", "CHAP_N=x"}, {"CHAP_A=5", "CHAP_I=1"}};
-  for (const auto& keys_sent : kInsteadOfA) {
+                 LoginStatus::kInitiatorError);
+  const WrongStep kInsteadOfA[] = {
+      {{}, LoginStatus::kMissingParameter},
+      {{"CHAP_N=inituser", "CHAP_R=0x00"}, LoginStatus::kMissingParameter},
+      {{"CHAP_A=5", "CHAP_N=x"}, LoginStatus::kInitiatorError},
+      {{"CHAP_A=5", "CHAP_I=1"}, LoginStatus::kInitiatorError}};
+  for (const WrongStep& step : kInsteadOfA) {
     start();
     EXPECT_EQ(send(request, names({"AuthMethod=CHAP"})), Step::kRespond);
-    expect_authentication_failure(send(0, 1, true, keys_sent));
+    expect_wrong_step(send(0, 1, true, step.keys), step.status);
   }
-  const std::initializer_list<std::string> kInsteadOfR[] = {
-      {}, {"CHAP_N=inituser"}, {"CHAP_R=0x00"}, {"CHAP_I=1", "CHAP_C=0x00"}};
-  for (const auto& keys_sent : kInsteadOfR) {
+  const WrongStep kInsteadOfR[] = {
+      {{}, LoginStatus::kMissingParameter},
+      {{"CHAP_N=inituser"}, LoginStatus::kMissingParameter},
+      {{"CHAP_R=0x00"}, LoginStatus::kMissingParameter},
+      {{"CHAP_I=1", "CHAP_C=0x00"}, LoginStatus::kMissingParameter},
+      {{"CHAP_A=5", "CHAP_N=x", "CHAP_R=0x00"}, LoginStatus::kInitiatorError}};
+  for (const WrongStep& step : kInsteadOfR) {
     ASSERT_TRUE(get_challenge());
-    expect_authentication_failure(send(0, 1, true, keys_sent));
+    expect_wrong_step(send(0, 1, true, step.keys), step.status);
   }
+  EXPECT_EQ(host.admissions, 0);
 }
 
 TEST_F(LoginChapTest, RefusesRepeatedSteps) {
@@ -334,10 +352,10 @@ TEST_F(LoginChapTest, RefusesToLeaveTheStageEarly) {
   ASSERT_TRUE(get_challenge());
   expect_authentication_failure(send(1, 3, true, {}));
   ASSERT_TRUE(get_challenge());
-  expect_authentication_failure(send(0, 3, true, {}));
+  expect_wrong_step(send(0, 3, true, {}), LoginStatus::kMissingParameter);
   start();
   EXPECT_EQ(send(login_request(0, 1, true), names({"AuthMethod=CHAP"})), Step::kRespond);
-  expect_authentication_failure(send(0, 3, true, {"AuthMethod2=None"}));
+  expect_wrong_step(send(0, 3, true, {"AuthMethod2=None"}), LoginStatus::kMissingParameter);
   EXPECT_EQ(host.admissions, 0);
 }
 
@@ -379,14 +397,14 @@ TEST_F(MutualChapTest, RefusesOtherChallenges) {
   for (const std::string& text : {std::string(), std::string("0x"), std::string("0b"),
                                   std::string("0xzz"), std::string("1234"), hex_of(bytes),
                                   base64_of(bytes), std::string("0bAAA"), std::string("0bA===")}) {
-    expect_authentication_failure(prove("1", text));
+    expect_wrong_step(prove("1", text), LoginStatus::kInitiatorError);
   }
 }
 
 TEST_F(MutualChapTest, RefusesOtherIdentifiers) {
   for (const char* id : {"256", "-1", "", "0x", "0x100", "0bAA==", " 5", "5x", "4294967301",
                          "1111111111111111111111111111111111111111"}) {
-    expect_authentication_failure(prove(id, "0x0102"));
+    expect_wrong_step(prove(id, "0x0102"), LoginStatus::kInitiatorError);
   }
   for (const char* id : {"0", "255", "0x0", "0xff", "0XFF"}) {
     EXPECT_EQ(prove(id, "0x0102"), Step::kRespond) << id;
@@ -396,7 +414,8 @@ TEST_F(MutualChapTest, RefusesOtherIdentifiers) {
 TEST_F(MutualChapTest, WantsIdentifierAndChallengeTogether) {
   for (const char* alone : {"CHAP_I=1", "CHAP_C=0x0102"}) {
     ASSERT_TRUE(get_challenge());
-    expect_authentication_failure(respond(kUser, hex_of(right_response()), {alone}));
+    expect_wrong_step(respond(kUser, hex_of(right_response()), {alone}),
+                      LoginStatus::kMissingParameter);
   }
 }
 

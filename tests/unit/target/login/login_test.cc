@@ -282,7 +282,7 @@ TEST_F(LoginTest, ReportsWhatFindTargetSays) {
   expect_refused(request, wire({initiator, "TargetName=iqn.2026-11.org.example:other"}),
                  LoginStatus::kNotFound);
   expect_refused(request, wire({initiator, "TargetName=" + std::string(224, 'x')}),
-                 LoginStatus::kInitiatorError);
+                 LoginStatus::kNotFound);
   for (const LoginStatus status : {LoginStatus::kTargetRemoved, LoginStatus::kServiceUnavailable}) {
     host.target_status = status;
     expect_refused(request, names(), status);

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -93,6 +94,8 @@ class LunFixture : public testing::Test {
   Ref<TargetClass> target_class;
   Ref<Target> target;
   std::string fail;  // The call that is to fail, with -EIO.
+  // What fp_reattach of FULL does besides.
+  std::function<void(unsigned long fresh)> on_reattach;
 
  private:
   static int note(const char* what, unsigned long handle, char* ebuf) {
@@ -119,6 +122,7 @@ class LunFixture : public testing::Test {
     if (which == 1) return;
     hooks.fp_reattach = [](unsigned long handle, unsigned long fresh, char* ebuf, int) {
       EXPECT_NE(handle, fresh);
+      if (instance_->on_reattach) instance_->on_reattach(fresh);
       return note("reattach", handle, ebuf);
     };
   }

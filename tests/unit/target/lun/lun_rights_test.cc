@@ -72,6 +72,49 @@ TEST(LunRights, EverythingUntilItIsDecided) {
   EXPECT_TRUE(rights.may_write(0xffffffff));
 }
 
+// Rules say which LUNs, also to those whom iSNS has let in; to whom they say nothing, all are open.
+TEST(LunRights, OfWhomIsnsHasLetInAreThoseOfTheRulesIfThereAreAny) {
+  const Ref<TargetSettings> settings =
+      settings_of({std::string("iname=") + kHost1 + ";lun=2:R", "sip=192.0.2.51;lun=3:RW"});
+  LunRights rights;
+  ASSERT_TRUE(rights.decide(*settings, subject(kHost1), LoginGrant::kByIsns).is_ok());
+  EXPECT_TRUE(rights.may_reach(2));
+  EXPECT_FALSE(rights.may_write(2));
+  EXPECT_FALSE(rights.may_reach(3));
+  const AccessSubject other = subject("iqn.1994-05.org.example:host2");
+  ASSERT_TRUE(rights.decide(*settings, other, LoginGrant::kByIsns).is_ok());
+  EXPECT_TRUE(rights.may_write(0));
+  EXPECT_TRUE(rights.may_write(2));
+  EXPECT_TRUE(rights.may_write(0xffffffff));
+  ASSERT_TRUE(rights.decide(*settings, other, LoginGrant::kByAcl).is_ok());
+  EXPECT_FALSE(rights.may_reach(2));
+}
+
+TEST(LunRights, AreTheSameWhenEveryNumberHasTheSame) {
+  const std::string host = std::string("iname=") + kHost1;
+  // Those of each pair mean the same, and no pair means what another one does.
+  const std::vector<std::vector<std::vector<std::string>>> kMeanings = {
+      {{host}, {host + ";lun=0~3:R", host + ";lun=ALL:RW"}},
+      {{host + ";lun=0~3:R"}, {host + ";lun=0,1,2,3:R"}},
+      {{host + ";lun=0~2:R"}, {host + ";lun=2:R", host + ";lun=0~1:R"}},
+      {{host + ";lun=0~3:RW"}, {host + ";lun=0~3:R", host + ";lun=0~3:RW"}},
+      {{host + ";lun=ALL:R"}, {host + ";lun=0:R", host + ";lun=ALL:R"}},
+      {{"sip=192.0.2.99"}, {"sip=192.0.2.98;lun=7:R"}},
+  };
+  const auto rights_of = [](const std::vector<std::string>& acl, LunRights* rights) {
+    ASSERT_TRUE(rights->decide(*settings_of(acl), subject(kHost1)).is_ok());
+  };
+  for (size_t a = 0; a < kMeanings.size(); ++a) {
+    for (size_t b = 0; b < kMeanings.size(); ++b) {
+      LunRights one, other;
+      rights_of(kMeanings[a][0], &one);
+      rights_of(kMeanings[b][1], &other);
+      EXPECT_EQ(one.same_as(other), a == b) << a << " and " << b;
+      EXPECT_EQ(other.same_as(one), a == b) << a << " and " << b;
+    }
+  }
+}
+
 TEST(LunRights, SaysSoWithoutMemory) {
   const Ref<TargetSettings> settings = settings_of({std::string("iname=") + kHost1 + ";lun=9:R"});
   LunRights rights;

@@ -10,6 +10,8 @@
 #include "target/login/parameters.hh"
 #include "target/scsi/alua.hh"
 #include "target/scsi/command_table.hh"
+#include "target/scsi/long_commands.hh"
+#include "target/scsi/readiness.hh"
 #include "tests/unit/target/lun/lun_fixture.hh"
 
 namespace chiscsi::test {
@@ -61,6 +63,10 @@ class AnswersTest : public LunFixture {
     std::copy(cdb.begin(), cdb.end(), bytes);
     const Ref<LunMap> luns = map();
     Question question{Cdb(bytes), luns->find(number), *luns, kTarget, 0x1f};
+    const Ref<Reservations> reservations = question.lun != nullptr
+                                               ? question.lun->state().reservations().current()
+                                               : Ref<Reservations>();
+    question.reservations = reservations.get();
     question.nexus = &nexus_;
     question.settings = settings_.get();
     question.access = &access_;
@@ -91,7 +97,7 @@ TEST_F(AnswersTest, StandardInquiry) {
   expect_sense(result, kNoSense);
   ASSERT_EQ(result.data.size(), 96u);
   EXPECT_EQ((ByteVector(result.data.begin(), result.data.begin() + 8)),
-            (ByteVector{0x00, 0x00, 0x06, 0x12, 91, 0x30, 0x00, 0x02}));
+            (ByteVector{0x00, 0x00, 0x06, 0x12, 91, 0x38, 0x00, 0x02}));
   EXPECT_EQ(text(result.data, 8, 28), "VENDOR  A product       0001");
   EXPECT_EQ((ByteVector(result.data.begin() + 36, result.data.begin() + 58)), ByteVector(22));
   EXPECT_EQ((ByteVector(result.data.begin() + 58, result.data.begin() + 66)),
@@ -118,7 +124,7 @@ TEST_F(AnswersTest, InquiryWithAPageButNoEvpdIsWrong) {
 
 TEST_F(AnswersTest, VitalProductData) {
   EXPECT_EQ(ask({0x12, 1, 0x00, 0, 96}).data,
-            (ByteVector{0, 0, 0, 7, 0x00, 0x80, 0x83, 0x86, 0x88, 0xb0, 0xb1}));
+            (ByteVector{0, 0, 0, 8, 0x00, 0x80, 0x83, 0x86, 0x88, 0x8f, 0xb0, 0xb1}));
   EXPECT_EQ(text(ask({0x12, 1, 0x80, 0, 96}).data, 4, 9), "FROMCLASS");
   EXPECT_EQ(ask({0x12, 1, 0x80, 0, 96}, 1).data, (ByteVector{0, 0x80, 0, 2, '7', '7'}));
   const ByteVector limits = ask({0x12, 1, 0xb0, 0, 96}).data;
@@ -196,6 +202,39 @@ TEST_F(AnswersTest, RequestSenseTellsOfAMissingMedium) {
   EXPECT_EQ(ask({0x03, 1, 0, 0, 252}).data, (ByteVector{0x72, 0, 0, 0, 0, 0, 0, 0}));
 }
 
+TEST_F(AnswersTest, RequestSenseTellsOfASanitizeOperation) {
+  map()->find(0)->set_sanitize({CHISCSI_LUN_SANITIZE_RUNS, 0x8001});
+  EXPECT_EQ(ask({0x03, 0, 0, 0, 252}).data,
+            (ByteVector{0x70, 0, 2, 0, 0, 0, 0, 10, 0, 0, 0, 0, 4, 0x1b, 0, 0x80, 0x80, 1}));
+  map()->find(0)->set_sanitize({CHISCSI_LUN_SANITIZE_FAILED, 0});
+  EXPECT_EQ(ask({0x03, 1, 0, 0, 252}).data, (ByteVector{0x72, 3, 0x31, 3, 0, 0, 0, 0}));
+  map()->find(0)->set_sanitize({});
+  EXPECT_EQ(ask({0x03, 1, 0, 0, 252}).data, (ByteVector{0x72, 0, 0, 0, 0, 0, 0, 0}));
+}
+
+// What is run meanwhile, and after a failure.
+TEST_F(AnswersTest, ASanitizeOperationLeavesFewCommands) {
+  Lun* lun = map()->find(0);
+  const auto row = [](uint8_t opcode) {
+    const CommandInfo* found = nullptr;
+    for_each_command([&](const CommandInfo& info) {
+      if (static_cast<uint8_t>(info.opcode) == opcode) found = &info;
+    });
+    return found;
+  };
+  for (const uint8_t state : {CHISCSI_LUN_SANITIZE_RUNS, CHISCSI_LUN_SANITIZE_FAILED}) {
+    lun->set_sanitize({state, 7});
+    const bool failed = state == CHISCSI_LUN_SANITIZE_FAILED;
+    for (const uint8_t opcode : {0x03, 0x12, 0xa0})
+      EXPECT_TRUE(check_readiness(*row(opcode), *lun).is_good()) << int{opcode};
+    for (const uint8_t opcode : {0x00, 0x1a, 0x1b, 0x25, 0x28, 0x2a, 0x5f})
+      EXPECT_EQ(check_readiness(*row(opcode), *lun).code.key, failed ? 3 : 2) << int{opcode};
+    EXPECT_EQ(check_readiness(*row(0x48), *lun).is_good(), failed);
+  }
+  lun->set_sanitize({});
+  EXPECT_TRUE(check_readiness(*row(0x28), *lun).is_good());
+}
+
 // ---- What the class has said of its device ----
 
 class ThinTest : public AnswersTest {
@@ -229,7 +268,7 @@ class ThinTest : public AnswersTest {
 TEST_F(ThinTest, PagesTellOfIt) {
   EXPECT_EQ(ask({0x12, 0, 0, 0, 96}).data[1], 0x80);
   EXPECT_EQ(ask({0x12, 1, 0x00, 0, 96}).data,
-            (ByteVector{0, 0, 0, 8, 0x00, 0x80, 0x83, 0x86, 0x88, 0xb0, 0xb1, 0xb2}));
+            (ByteVector{0, 0, 0, 9, 0x00, 0x80, 0x83, 0x86, 0x88, 0x8f, 0xb0, 0xb1, 0xb2}));
   ByteVector limits = {0,    0xb0, 0,    0x3c, 0,    128,  9,    0x0a, 1,    2,    3,    4,
                        5,    6,    7,    8,    0,    0,    0,    0,    0x11, 0x12, 0x13, 0x14,
                        0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x81, 1,    1,    1,
@@ -270,7 +309,7 @@ TEST_F(ThinTest, OnlyRemovableMediaCanBePrevented) {
 TEST_F(AnswersTest, ExtendedDataAndPorts) {
   const ByteVector extended = ask({0x12, 1, 0x86, 0, 96}).data;
   ASSERT_EQ(extended.size(), 64u);
-  EXPECT_EQ(text(extended, 0, 9), std::string("\0\x86\0\x3c\0\x01\x01\x01\0", 9));
+  EXPECT_EQ(text(extended, 0, 9), std::string("\0\x86\0\x3c\0\x07\x01\x01\0", 9));
   EXPECT_EQ(ask({0x12, 1, 0x86, 0, 96}, 1).data[6], 0) << "no cache";
   const ByteVector ports = ask({0x12, 1, 0x88, 0, 255}).data;
   EXPECT_EQ(static_cast<size_t>(ports[2]) << 8 | ports[3], ports.size() - 4);
@@ -292,6 +331,15 @@ TEST_F(AnswersTest, ReadCapacity) {
   expect_sense(ask({0x9e, 0x11}), kInvalidFieldInCdb);
 }
 
+TEST_F(AnswersTest, BothListsOfDefectsAreEmpty) {
+  EXPECT_EQ(ask({0x37, 0, 0x1d, 0, 0, 0, 0, 0, 32}).data, (ByteVector{0, 0x1d, 0, 0}));
+  EXPECT_EQ(ask({0x37, 0, 0x08, 0, 0, 0, 0, 0, 32}).data, (ByteVector{0, 0x08, 0, 0}));
+  EXPECT_EQ(ask({0xb7, 0x13, 0, 0, 0, 9, 0, 0, 0, 32}).data,
+            (ByteVector{0, 0x13, 0, 0, 0, 0, 0, 0}));
+  expect_sense(ask({0x37, 0, 0x07, 0, 0, 0, 0, 0, 32}), kInvalidFieldInCdb);
+  expect_sense(ask({0xb7, 0x07}), kInvalidFieldInCdb);
+}
+
 // The pages themselves are mode_test.cc's.
 TEST_F(AnswersTest, ModeSense6) {
   ByteVector expected = {31, 0, 0x10, 8, 0, 1, 0x23, 0x45, 0, 0, 0x10, 0, 0x08, 0x12, 0x04};
@@ -309,14 +357,52 @@ TEST_F(AnswersTest, ModeSense6) {
 
 TEST_F(AnswersTest, ModeSense10) {
   const ByteVector data = ask({0x5a, 0, 0x0a, 0, 0, 0, 0, 0, 252}).data;
-  EXPECT_EQ(data, (ByteVector{0,    26, 0,    0x10, 0, 0,    0, 8, 0, 1, 0x23, 0x45, 0, 0,
-                              0x10, 0,  0x0a, 0x0a, 0, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0}));
+  EXPECT_EQ(data, (ByteVector{0,    26, 0,    0x10, 0,    0,    0, 8, 0, 1, 0x23, 0x45, 0, 0,
+                              0x10, 0,  0x0a, 0x0a, 0x20, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0}));
   const ByteVector large = ask({0x5a, 0x10, 0x0a, 0, 0, 0, 0, 0, 252}, 1).data;
   EXPECT_EQ(
       (ByteVector(large.begin(), large.begin() + 24)),
       (ByteVector{0, 34, 0, 0x90, 1, 0, 0, 16, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0}));
   const ByteVector bare = ask({0x5a, 0x18, 0x0a, 0, 0, 0, 0, 0, 252}).data;
   EXPECT_EQ((ByteVector(bare.begin(), bare.begin() + 8)), (ByteVector{0, 18, 0, 0x10, 0, 0, 0, 0}));
+}
+
+// ---- Third-party copy ----
+
+TEST_F(AnswersTest, ThirdPartyCopyPage) {
+  ByteVector expected = {0, 0x8f, 0, 92};
+  const auto add = [&](const ByteVector& more, size_t zeros) {
+    expected.insert(expected.end(), more.begin(), more.end());
+    expected.resize(expected.size() + zeros);
+  };
+  add({0, 1, 0, 12, 8, 0x83, 1, 0, 0x84, 3, 0, 3, 4}, 3);
+  add({0, 4, 0, 28, 0, 0, 0, 0, 0, 16, 1, 0, 0, 0, 0x1e, 0}, 16);
+  add({0, 8, 0, 4, 2, 0x02, 0xe4, 0}, 0);
+  add({0x80, 1, 0, 32, 0, 0, 0, 8, 0, 0, 0, 8, 0xff, 0xff, 0, 0, 12, 0}, 18);
+  EXPECT_EQ(ask({0x12, 1, 0x8f, 0, 255}).data, expected);
+}
+
+TEST_F(AnswersTest, CopyOperatingParameters) {
+  ByteVector expected = {0, 0, 0, 42, 0, 0, 0, 0, 0, 16, 1, 0, 0, 0, 0x1e, 0, 0xff, 0xff, 0, 0};
+  expected.resize(34);
+  const ByteVector end = {0, 8, 8, 12, 0, 0, 0, 0, 0, 2, 0x02, 0xe4};
+  expected.insert(expected.end(), end.begin(), end.end());
+  EXPECT_EQ(ask({0x84, 3}).data, expected);
+}
+
+TEST_F(AnswersTest, WhatIsOnlyReadCopiesNothing) {
+  expect_sense(ask({0x83, 0}, 1), kInvalidOpcode);
+  EXPECT_EQ(ask({0x84, 3}, 1).data.at(37), 9) << "a source tells its parameters";
+  expect_sense(ask({0x12, 1, 0x8f, 0, 255}, 1), kInvalidFieldInCdb);
+  EXPECT_EQ(ask({0x12, 0, 0, 0, 96}, 1).data.at(5), 0x30);
+  EXPECT_EQ(ask({0x12, 0, 0, 0, 96}, kAbsent).data.at(5), 0x30);
+}
+
+TEST_F(AnswersTest, NoResultsOfACopyThatNeverWas) {
+  expect_sense(ask({0x84, 0, 1}), kInvalidFieldInCdb);
+  expect_sense(ask({0x84, 4, 1}), kInvalidFieldInCdb);
+  expect_sense(ask({0x84, 1, 1}), kInvalidFieldInCdb);
+  expect_sense(ask({0x84, 5, 1}), kInvalidFieldInCdb);
 }
 
 // ---- REPORT SUPPORTED OPERATION CODES ----
@@ -333,7 +419,7 @@ TEST_F(AnswersTest, ListsEveryCommandItKnows) {
   EXPECT_EQ(ask({0xa3, 0x0c, 0x80}).data.size(), 4 + 20 * offered);
   for (size_t at = 4; at < plain.size(); at += 8) {
     const bool acts = (plain[at + 5] & 1) != 0;
-    const ByteVector with_actions = {0x5e, 0x5f, 0x9e, 0xa3, 0xa4};
+    const ByteVector with_actions = {0x5e, 0x5f, 0x83, 0x84, 0x9e, 0xa3, 0xa4};
     EXPECT_EQ(acts, std::count(with_actions.begin(), with_actions.end(), plain[at]) == 1);
     const uint8_t option = acts ? 2 : 1;
     const ByteVector one = ask({0xa3, 0x0c, option, plain[at], plain[at + 2], plain[at + 3]}).data;
@@ -347,6 +433,21 @@ TEST_F(AnswersTest, ListsEveryCommandItKnows) {
     }
     EXPECT_EQ(one.back(), 0);  // Nothing of the CONTROL byte is evaluated.
   }
+}
+
+// Not in the list of all, but who asks hears of them.
+TEST_F(AnswersTest, TellsOfALongCommandThatIsAskedFor) {
+  for (const LongCommand& command : long_commands()) {
+    const auto low = static_cast<uint8_t>(command.service_action);
+    const ByteVector one = ask({0xa3, 0x0c, 2, 0x7f, 0, low}).data;
+    if (!is_offered(command, map()->find(0))) continue;
+    ASSERT_EQ(one.size(), 4u + 32);
+    EXPECT_EQ(one[1], 3);
+    EXPECT_EQ(one[4], 0x7f);
+    EXPECT_EQ(one[4 + 1], 0);  // CONTROL.
+    EXPECT_EQ(one[4 + 9], low);
+  }
+  EXPECT_EQ(ask({0xa3, 0x0c, 2, 0x7f, 0xff, 0xff}).data, (ByteVector{0, 1, 0, 0}));
 }
 
 TEST_F(AnswersTest, TellsOneCommandByItsServiceAction) {
@@ -376,11 +477,15 @@ TEST_F(AnswersTest, TaskManagementFunctions) {
 // ---- All of them ----
 
 TEST_F(AnswersTest, EveryAnswerIsTheSameInAnyRoom) {
-  const std::vector<ByteVector> cdbs = {
-      {0x12},          {0x12, 1, 0},          {0x12, 1, 0x80}, {0x12, 1, 0x83},
-      {0x12, 1, 0xb0}, {0x12, 1, 0xb1},       {0xa0},          {0x03},
-      {0x25},          {0x9e, 0x10},          {0x1a, 0, 0x3f}, {0x5a, 0, 0x3f},
-      {0xa3, 0x0c},    {0xa3, 0x0c, 1, 0x12}, {0x12, 1, 0x86}, {0x12, 1, 0x88}};
+  const std::vector<ByteVector> cdbs = {{0x12},          {0x12, 1, 0},
+                                        {0x12, 1, 0x80}, {0x12, 1, 0x83},
+                                        {0x12, 1, 0xb0}, {0x12, 1, 0xb1},
+                                        {0xa0},          {0x03},
+                                        {0x25},          {0x9e, 0x10},
+                                        {0x1a, 0, 0x3f}, {0x5a, 0, 0x3f},
+                                        {0xa3, 0x0c},    {0xa3, 0x0c, 1, 0x12},
+                                        {0x12, 1, 0x86}, {0x12, 1, 0x88},
+                                        {0x12, 1, 0x8f}, {0x84, 3}};
   for (const ByteVector& cdb : cdbs) {
     const Result full = ask(cdb);
     ASSERT_EQ(full.sense.code.key, 0);

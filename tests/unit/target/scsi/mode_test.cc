@@ -6,20 +6,19 @@
 
 #include <random>
 
+#include "question_fixture.hh"
 #include "target/scsi/answers.hh"
 #include "target/scsi/command_table.hh"
-#include "tests/unit/target/lun/lun_fixture.hh"
 
 namespace chiscsi::test {
 namespace {
 
 using namespace scsi;  // NOLINT: the names under test.
-using ByteVector = std::vector<uint8_t>;
 
-class ModeTest : public LunFixture {
+class ModeTest : public QuestionFixture {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(change_to({"a,FULL", "b,FULL"}).is_ok());
+    ASSERT_TRUE(change_to({"a,FULL", "b,FULL", "thin,FULL,THRESHOLD=25"}).is_ok());
     chiscsi_lun_geometry given = {};
     given.blocks = 0x12345;
     given.block_size = 4096;
@@ -27,19 +26,18 @@ class ModeTest : public LunFixture {
     ASSERT_TRUE(lun(0).set_geometry(given).is_ok());
     given.flags = 0;
     ASSERT_TRUE(lun(1).set_geometry(given).is_ok());
+    given.blocks = 0x10000;  // 256 sets of 256 blocks.
+    given.flags = CHISCSI_LUN_THIN;
+    ASSERT_TRUE(lun(2).set_geometry(given).is_ok());
+    ASSERT_TRUE(lun(2).set_usage(0, 0).is_ok());
   }
+  static constexpr uint32_t kThinLun = 2;
   Lun& lun(uint32_t number = 0) { return *map()->find(number); }
 
   // The pages of MODE SENSE(6) without block descriptors.
   ByteVector sense(uint8_t page, uint8_t subpage = 0, uint32_t number = 0) {
-    const uint8_t cdb[kCdbSize] = {0x1a, 0x08, page, subpage, 255};
-    const Ref<LunMap> luns = map();
-    const Question question{Cdb(cdb), luns->find(number), *luns, kTarget, 1};
-    ByteVector data(1024);
-    Reply reply(MutableBytes(data.data(), data.size()));
-    const Sense outcome = mode_sense_6(question, reply);
-    if (!outcome.is_good()) return {};
-    data.resize(reply.size());
+    const ByteVector data = ask(mode_sense_6, {0x1a, 0x08, page, subpage, 255}, number, 1024);
+    if (!outcome_.is_good()) return {};
     device_specific_ = data[2];
     return ByteVector(data.begin() + 4, data.end());
   }
@@ -66,8 +64,10 @@ class ModeTest : public LunFixture {
     EXPECT_EQ(outcome.field.byte, byte);
     EXPECT_EQ(outcome.field.bit, bit);
   }
+  // Byte 2 without TST, which says that each nexus has a task set.
   ByteVector control(uint8_t flags, uint8_t access) {
-    return {0x0a, 0x0a, flags, 0x10, access, 0, 0, 0, 0xff, 0xff, 0, 0};
+    return {0x0a, 0x0a, static_cast<uint8_t>(0x20 | flags), 0x10, access, 0, 0, 0, 0xff, 0xff,
+            0,    0};
   }
 
   uint8_t device_specific_ = 0;
@@ -75,7 +75,7 @@ class ModeTest : public LunFixture {
 
 TEST_F(ModeTest, EachPageHasTheSizeThatItsHeaderSays) {
   for (const ModePage& page : mode_pages()) {
-    const ByteVector bytes = sense(page.code, page.subcode);
+    const ByteVector bytes = sense(page.code, page.subcode, kThinLun);
     ASSERT_EQ(bytes.size(), page.size) << int{page.code};
     if (page.has_subcode()) {
       EXPECT_EQ(bytes[0], page.code | 0x40);
@@ -103,6 +103,8 @@ TEST_F(ModeTest, AllPagesComeInOrderAndOnce) {
   EXPECT_EQ(walk(sense(0x3f)), (std::vector<int>{0x100, 0x200, 0x800, 0xa00, 0x1a00, 0x1c00}));
   EXPECT_EQ(walk(sense(0x3f, 0xff)),
             (std::vector<int>{0x100, 0x200, 0x800, 0xa00, 0xa01, 0x1a00, 0x1c00}));
+  EXPECT_EQ(walk(sense(0x1c, 0xff, kThinLun)), (std::vector<int>{0x1c00, 0x1c02}));
+  EXPECT_EQ(walk(sense(0x3f, 0xff, kThinLun)).back(), 0x1c02);
   EXPECT_EQ(walk(sense(0x0a, 0xff)), (std::vector<int>{0xa00, 0xa01}));
   EXPECT_EQ(walk(sense(0x0a, 0x01)), (std::vector<int>{0xa01}));
   EXPECT_TRUE(sense(0x0a, 0x02).empty());
@@ -141,6 +143,47 @@ TEST_F(ModeTest, TheWriteCacheIsSwitchedWhereThereIsOne) {
   EXPECT_TRUE(select(list(caching)).is_good());
   EXPECT_EQ(sense(0x08)[2], 0x04);
   expect_wrong(select(list(caching), 1), 6, 2);
+}
+
+// The page of LUN 2 with another descriptor.
+ByteVector provisioning(uint8_t flags, uint32_t count, uint8_t resource = 2) {
+  ByteVector page = {0x5c, 0x02, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, flags, resource, 0, 0};
+  for (int shift = 24; shift >= 0; shift -= 8)
+    page.push_back(static_cast<uint8_t>(count >> shift));
+  return page;
+}
+
+TEST_F(ModeTest, AThinUnitHasAThreshold) {
+  EXPECT_EQ(sense(0x1c, 2, kThinLun), provisioning(0x81, 64));
+  EXPECT_EQ(sense(0x5c, 2, kThinLun), provisioning(0x80, 0xffffffff, 0));
+  EXPECT_EQ(sense(0x01, 0, kThinLun)[7], 0x80);
+  EXPECT_EQ(sense(0x41, 0, kThinLun)[7], 0x80);
+  EXPECT_TRUE(select(list(provisioning(0x01, 99)), kThinLun).is_good());
+  EXPECT_EQ(sense(0x1c, 2, kThinLun), provisioning(0x01, 99));
+  EXPECT_EQ(sense(0x9c, 2, kThinLun), provisioning(0x81, 64));
+  ByteVector recovery = sense(0x01, 0, kThinLun);
+  recovery[7] = 0;
+  EXPECT_TRUE(select(list(recovery), kThinLun).is_good());
+  EXPECT_EQ(sense(0x01, 0, kThinLun)[7], 0);
+  EXPECT_EQ(sense(0x81, 0, kThinLun)[7], 0x80);
+  lun(kThinLun).reset_state();
+  EXPECT_EQ(sense(0x1c, 2, kThinLun), provisioning(0x81, 64));
+  EXPECT_EQ(sense(0x01, 0, kThinLun)[7], 0x80);
+}
+
+TEST_F(ModeTest, TheRestOfTheThresholdIsAsItIs) {
+  expect_wrong(select(list(provisioning(0x80, 64)), kThinLun), 4 + 16, 0);  // Decreasing.
+  expect_wrong(select(list(provisioning(0x89, 64)), kThinLun), 4 + 16, 3);  // A percentage.
+  expect_wrong(select(list(provisioning(0x81, 64, 1)), kThinLun), 4 + 17, 1);
+  ByteVector single = provisioning(0x81, 64);
+  single[4] = 1;  // SITUA
+  expect_wrong(select(list(single), kThinLun), 4 + 4, 0);
+  // Others have neither the page nor the bit.
+  expect_wrong(select(list(provisioning(0x81, 64))), 4, 5);
+  EXPECT_TRUE(sense(0x1c, 2).empty());
+  ByteVector recovery = sense(0x01);
+  recovery[7] = 0x80;
+  expect_wrong(select(list(recovery)), 4 + 7, 7);
 }
 
 TEST_F(ModeTest, OneWrongPageChangesNothing) {

@@ -56,7 +56,7 @@ TEST_F(CommandPoolTest, HasRoomForItsLimit) {
 
 TEST_F(CommandPoolTest, NeverGrowsBeyondWhatASessionMayNeed) {
   pool_->set_limit(1u << 30);
-  EXPECT_EQ(take_all(), 2048u + 64u);
+  EXPECT_EQ(take_all(), 2048u + 128u);
 }
 
 TEST_F(CommandPoolTest, GivesCleanCommandsOfItsSession) {

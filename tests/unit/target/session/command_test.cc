@@ -15,16 +15,17 @@ namespace {
 
 // Rows: from; columns: to. In the order of CommandState.
 constexpr int kAllowed[kCommandStates][kCommandStates] = {
-    //             Free Recv Held Ready AtDrv AtTgt Resp Abort Orphan
-    /* Free       */ {0, 1, 0, 0, 0, 0, 0, 0, 0},
-    /* Receiving  */ {1, 0, 1, 1, 0, 0, 0, 0, 0},
-    /* Held       */ {1, 0, 0, 1, 0, 0, 0, 0, 0},
-    /* Ready      */ {1, 0, 0, 0, 1, 1, 1, 0, 0},
-    /* AtDriver   */ {0, 0, 0, 0, 0, 0, 1, 1, 0},
-    /* AtTarget   */ {0, 0, 0, 0, 1, 0, 1, 0, 0},
-    /* Responding */ {1, 0, 0, 0, 0, 0, 0, 1, 1},
-    /* Aborting   */ {1, 0, 0, 0, 0, 0, 1, 0, 1},
-    /* Orphaned   */ {1, 0, 0, 0, 0, 0, 1, 0, 0},
+    //             Free Recv Held Ready Dorm AtDrv AtTgt Resp Abort Orphan
+    /* Free       */ {0, 1, 0, 0, 0, 0, 0, 0, 0, 0},
+    /* Receiving  */ {1, 0, 1, 1, 0, 0, 0, 0, 0, 0},
+    /* Held       */ {1, 0, 0, 1, 0, 0, 0, 0, 0, 0},
+    /* Ready      */ {1, 0, 0, 0, 1, 1, 1, 1, 0, 0},
+    /* Dormant    */ {1, 0, 0, 0, 0, 1, 1, 1, 0, 0},
+    /* AtDriver   */ {0, 0, 0, 0, 0, 0, 0, 1, 1, 0},
+    /* AtTarget   */ {0, 0, 0, 0, 0, 1, 0, 1, 0, 0},
+    /* Responding */ {1, 0, 0, 0, 0, 0, 0, 0, 1, 1},
+    /* Aborting   */ {1, 0, 0, 0, 0, 0, 0, 1, 0, 1},
+    /* Orphaned   */ {1, 0, 0, 0, 0, 0, 0, 1, 0, 0},
 };
 
 TEST(CommandState, ChangesAsInTheTable) {

@@ -78,6 +78,26 @@ TEST_F(UnitAttentionTest, WhatConcernsTheUnitAloneComesFirst) {
   EXPECT_EQ(take(pending, 4), kReportedLunsChanged);
 }
 
+TEST_F(UnitAttentionTest, AResetIsTakenFromAmongOthers) {
+  SenseCode code = kNothing;
+  pending.establish(1, kModeParametersChanged);
+  pending.establish_everywhere(kReportedLunsChanged);
+  EXPECT_FALSE(pending.take_reset(1, &code));
+  pending.establish_everywhere(kNexusLoss);
+  pending.establish_everywhere(kBusDeviceReset);
+  pending.establish_everywhere(kBusDeviceReset, UnitAttentions::Scope::kSpokenFor);
+  pending.establish(1, kBusDeviceReset);
+  for (const SenseCode expected : {kBusDeviceReset, kNexusLoss, kBusDeviceReset}) {
+    EXPECT_TRUE(pending.take_reset(1, &code));
+    EXPECT_EQ(code, expected);
+  }
+  EXPECT_FALSE(pending.take_reset(1, &code));
+  EXPECT_EQ(take(pending, 1), kModeParametersChanged);
+  EXPECT_EQ(take(pending, 1), kReportedLunsChanged);
+  EXPECT_EQ(take(pending, 1), kNothing);
+  EXPECT_TRUE(pending.take_reset(2, &code)) << "another unit has not heard of it";
+}
+
 TEST_F(UnitAttentionTest, EndsAllConditionsOfAKind) {
   pending.establish_everywhere(kReportedLunsChanged);
   pending.establish_everywhere(kNexusLoss);
@@ -87,6 +107,37 @@ TEST_F(UnitAttentionTest, EndsAllConditionsOfAKind) {
   EXPECT_EQ(take(pending, 0), kBusDeviceReset);
   EXPECT_EQ(take(pending, 0), kNexusLoss);
   EXPECT_EQ(take(pending, 0), kNothing);
+}
+
+TEST_F(UnitAttentionTest, AUnitThatRunsEachCommandIsSparedWhereTheTargetDoesNotSpeakForIt) {
+  constexpr bool kPasses = true;
+  const auto take_passing = [this](uint32_t lun) {
+    SenseCode code = kNothing;
+    return pending.take(lun, &code, kPasses) ? code : kNothing;
+  };
+  SenseCode code = kNothing;
+  pending.establish_everywhere(kBusDeviceReset, UnitAttentions::Scope::kSpokenFor);
+  EXPECT_FALSE(pending.peek(1, &code, kPasses));
+  EXPECT_EQ(take_passing(1), kNothing);
+  // Another one that shares its place has not missed it.
+  EXPECT_EQ(take(pending, 1 + UnitAttentions::kUnits), kBusDeviceReset);
+  // Of the two it hears the one for all, others hear of both at once.
+  pending.establish_everywhere(kBusDeviceReset);
+  pending.establish_everywhere(kBusDeviceReset, UnitAttentions::Scope::kSpokenFor);
+  UnitAttentions other;
+  other.establish_all(pending);
+  pending = other;
+  EXPECT_EQ(take_passing(1), kBusDeviceReset);
+  EXPECT_EQ(take_passing(1), kNothing);
+  EXPECT_EQ(take(pending, 2), kBusDeviceReset);
+  EXPECT_EQ(take(pending, 2), kNothing);
+  // The one for all, coming later, takes the place of both.
+  pending.establish_everywhere(kBusDeviceReset);
+  EXPECT_EQ(take_passing(1), kBusDeviceReset);
+  EXPECT_EQ(take(pending, 2), kBusDeviceReset);
+  EXPECT_EQ(take(pending, 2), kNothing);
+  pending.clear(kBusDeviceReset);
+  EXPECT_TRUE(pending.empty());
 }
 
 TEST_F(UnitAttentionTest, ManyConditionsBecomeOneThatStandsForAll) {

@@ -27,7 +27,7 @@ class RangeLockTest : public testing::Test {
     range.first = first;
     range.end = end;
     range.mode = mode;
-    return lock.acquire(range);
+    return lock.acquire(range) == RangeLock::Answer::kHeld;
   }
   RangeLock lock{[](Range& range) { granted.push_back(&range); }};
 };
@@ -69,6 +69,94 @@ TEST_F(RangeLockTest, NobodyOvertakesOneWhoWaits) {
   EXPECT_EQ(granted, (std::vector<Range*>{&alone, &late}));
   lock.release(late);
   lock.release(apart);
+}
+
+TEST_F(RangeLockTest, OneWhoWithdrawsIsInNobodysWay) {
+  Range a, alone, late;
+  acquire(a, 0, 10, Mode::kShared);
+  EXPECT_FALSE(acquire(alone, 5, 20, Mode::kAlone));
+  EXPECT_FALSE(acquire(late, 15, 16, Mode::kShared));
+  EXPECT_FALSE(lock.withdraw(a));
+  EXPECT_TRUE(lock.withdraw(alone));
+  EXPECT_EQ(granted, std::vector<Range*>{&late});
+  EXPECT_FALSE(lock.withdraw(alone));
+  EXPECT_FALSE(lock.withdraw(late));
+  lock.release(a);
+  lock.release(late);
+  EXPECT_TRUE(acquire(alone, 0, 20, Mode::kAlone));
+  lock.release(alone);
+}
+
+TEST_F(RangeLockTest, MoreThanCanBeComparedAreRefused) {
+  constexpr uint32_t kMost = RangeLock::kMostCompared;
+  std::vector<Range> many(kMost + 1);
+  for (size_t i = 0; i <= kMost; ++i)
+    EXPECT_TRUE(acquire(many[i], i, i + 1, Mode::kShared));
+  Range alone, late;
+  alone.end = late.end = 1;
+  alone.mode = Mode::kAlone;
+  EXPECT_EQ(lock.acquire(alone), RangeLock::Answer::kTooMany);
+  EXPECT_FALSE(lock.withdraw(alone));
+  for (size_t i = 0; i < 2; ++i)
+    lock.release(many[i]);
+  EXPECT_EQ(lock.acquire(alone), RangeLock::Answer::kHeld);
+  EXPECT_EQ(lock.acquire(late), RangeLock::Answer::kTooMany);
+  lock.release(alone);
+  EXPECT_EQ(lock.acquire(late), RangeLock::Answer::kHeld);
+}
+
+TEST_F(RangeLockTest, WhoComesAfterAFenceWaitsForItsEnd) {
+  Range lost, before, reader, apart, alone;
+  acquire(lost, 0, 10, Mode::kShared);
+  acquire(before, 5, 6, Mode::kShared);
+  lock.fence(lost);
+  EXPECT_FALSE(acquire(reader, 9, 12, Mode::kShared));
+  EXPECT_TRUE(acquire(apart, 10, 11, Mode::kShared));
+  EXPECT_FALSE(acquire(alone, 0, 20, Mode::kAlone));
+  lock.release(before);
+  EXPECT_TRUE(granted.empty());
+  lock.release(lost);
+  EXPECT_EQ(granted, std::vector<Range*>{&reader});
+  lock.release(apart);
+  lock.release(reader);
+  EXPECT_EQ(granted, (std::vector<Range*>{&reader, &alone}));
+  lock.release(alone);
+  // Nothing is left of it, in the lock or in the range.
+  EXPECT_TRUE(acquire(lost, 0, 10, Mode::kShared));
+  EXPECT_TRUE(acquire(before, 0, 10, Mode::kShared));
+  lock.release(before);
+  lock.release(lost);
+}
+
+// Who has waited longer than the fenced one is there has never counted it.
+TEST_F(RangeLockTest, AFenceIsNotInTheWayOfThoseBeforeIt) {
+  Range alone, waits, lost, late;
+  acquire(alone, 0, 5, Mode::kAlone);
+  EXPECT_FALSE(acquire(waits, 0, 10, Mode::kShared));
+  EXPECT_TRUE(acquire(lost, 5, 10, Mode::kShared));
+  lock.fence(lost);
+  lock.fence(lost);
+  EXPECT_FALSE(acquire(late, 9, 10, Mode::kShared));
+  lock.release(lost);
+  EXPECT_EQ(granted, std::vector<Range*>{&late});
+  lock.release(alone);
+  EXPECT_EQ(granted, (std::vector<Range*>{&late, &waits}));
+  lock.release(late);
+  lock.release(waits);
+}
+
+TEST_F(RangeLockTest, WhoDoesNotHoldIsNotFenced) {
+  Range alone, waits, free, late;
+  lock.fence(free);
+  acquire(alone, 0, 5, Mode::kAlone);
+  acquire(waits, 0, 10, Mode::kShared);
+  lock.fence(waits);
+  lock.fence(alone);
+  EXPECT_TRUE(acquire(late, 5, 10, Mode::kShared));
+  lock.release(alone);
+  EXPECT_EQ(granted, std::vector<Range*>{&waits});
+  lock.release(waits);
+  lock.release(late);
 }
 
 TEST_F(RangeLockTest, ManyAtRandomAllGetTheirTurnAndNeverOverlap) {

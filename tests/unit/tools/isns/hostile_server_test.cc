@@ -8,7 +8,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -42,12 +45,14 @@ class FakeServer {
     thread_.join();
   }
   std::string name() const { return "127.0.0.1:" + std::to_string(port_); }
+  unsigned connections() const { return connections_; }
 
  private:
   void serve() {
     while (true) {
       Descriptor peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
       if (!peer) return;
+      ++connections_;
       try {
         serve_one(Stream(std::move(peer)));
       } catch (const std::runtime_error&) {
@@ -64,6 +69,7 @@ class FakeServer {
   Reply reply_;
   Descriptor listener_;
   uint16_t port_ = 0;
+  std::atomic<unsigned> connections_{0};
   std::thread thread_;
 };
 
@@ -76,18 +82,28 @@ Message answer_to(const Message& request, Status status, std::vector<uint8_t> re
   return answer;
 }
 
+const std::string kOne = "iqn.2026-11.org.example:one", kTwo = "iqn.2026-11.org.example:two";
+const std::string kInitiator = "iqn.2026-11.org.example:initiator";
+
 class Host : public TargetHost {
  public:
   std::vector<TargetNode> targets() override {
+    if (!is_active) return {};
     Portal portal{};
     inet_pton(AF_INET6, "::ffff:127.0.0.1", &portal.address);
     portal.port = 3260;
-    return {{"iqn.2026-11.org.example:one", "", {{1, {portal}}}}};
+    std::vector<TargetNode> nodes;
+    for (const std::string& name : names)
+      nodes.push_back({name, "", {{1, {portal}}}});
+    return nodes;
   }
-  void allow(const std::string&, const std::vector<std::string>& initiators) override {
-    allowed = initiators;
+  void allow(const std::string& target, const std::vector<std::string>& initiators) override {
+    allowed[target] = initiators;
   }
-  std::vector<std::string> allowed;
+  void forget(const std::string& target) override { allowed.erase(target); }
+  std::vector<std::string> names = {kOne};
+  std::map<std::string, std::vector<std::string>> allowed;
+  bool is_active = true;
 };
 
 void publish_and_ask(const FakeServer& server, Host* host) {
@@ -145,17 +161,69 @@ TEST(HostileServer, HangingUpIsANetworkError) {
   EXPECT_THROW(publish_and_ask(server, &host), NetworkError);
 }
 
-TEST(HostileServer, NamesThatAreNoNamesAreRefused) {
+// What one node has for a name is no reason to lose the others.
+TEST(HostileServer, NamesThatAreNoNamesAreLeftOut) {
   FakeServer server([](const Message& request) {
     std::vector<uint8_t> rest;
     if (request.function == 2) {
-      rest = Writer().delimiter().text(Tag::kNodeName, "iqn.bad name\n").take();
+      Writer writer;
+      writer.delimiter();
+      for (const std::string& name : {std::string("iqn.bad name\n"), std::string(300, 'x'),
+                                      kInitiator, std::string("iqn.\x7f")})
+        writer.text(Tag::kNodeName, name).number(Tag::kNodeType, kNodeInitiator);
+      rest = writer.take();
     }
     return answer_to(request, Status::kSuccess, rest).encode();
   });
   Host host;
-  EXPECT_THROW(publish_and_ask(server, &host), ProtocolError);
-  EXPECT_TRUE(host.allowed.empty());
+  publish_and_ask(server, &host);
+  EXPECT_EQ(host.allowed[kOne], std::vector<std::string>{kInitiator});
+}
+
+// The server has nothing to say about one target: those behind it hear of their initiators, and
+// what is wrong is said.
+TEST(HostileServer, ARefusedQueryKeepsNoOtherTargetWaiting) {
+  unsigned registrations = 0;
+  FakeServer server([&](const Message& request) {
+    if (request.function == 1) ++registrations;
+    if (request.function != 2) return answer_to(request, Status::kSuccess).encode();
+    if (parse_attributes(request.payload).front().text() == kOne)
+      return answer_to(request, Status::kNotSupported).encode();
+    const auto names = Writer().delimiter().text(Tag::kNodeName, kInitiator).take();
+    return answer_to(request, Status::kSuccess, names).encode();
+  });
+  Host host;
+  host.names = {kOne, kTwo};
+  host.allowed[kOne] = {"before"};
+  Registrar registrar({server.name(), "host", std::chrono::seconds(60)}, host);
+  testing::internal::CaptureStderr();
+  registrar.publish();
+  EXPECT_FALSE(registrar.ask_who_is_allowed());
+  EXPECT_FALSE(registrar.ask_who_is_allowed());
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "chisns: " + kOne + ": query: the server says: message not supported (15)\n");
+  EXPECT_EQ(host.allowed[kOne], std::vector<std::string>{"before"});
+  EXPECT_EQ(host.allowed[kTwo], std::vector<std::string>{kInitiator});
+  EXPECT_EQ(registrations, 1u);
+}
+
+// The loop as a whole: no second connection, and no end of the trouble is told of.
+TEST(HostileServer, ARefusedQueryKeepsTheConnection) {
+  FakeServer server([](const Message& request) {
+    return answer_to(request, request.function == 2 ? Status::kNotSupported : Status::kSuccess)
+        .encode();
+  });
+  Host host;
+  Registrar registrar({server.name(), "host", std::chrono::seconds(60)}, host);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const Descriptor stop(ends[0]), tell(ends[1]);
+  ASSERT_EQ(write(tell.get(), "x", 1), 1);
+  testing::internal::CaptureStderr();
+  registrar.run(stop.get(), -1);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "chisns: " + kOne + ": query: the server says: message not supported (15)\n");
+  EXPECT_EQ(server.connections(), 1u);
 }
 
 TEST(HostileServer, NoiseIsAnErrorAndNothingElse) {
@@ -178,6 +246,77 @@ TEST(HostileServer, NoiseIsAnErrorAndNothingElse) {
     } catch (const std::runtime_error&) {
     }
   }
+}
+
+// A server that hangs up instead of answering one request, notes the functions that it was asked
+// for, and says how many of one it has answered.
+class ShakyServer {
+ public:
+  explicit ShakyServer(Function hangs_up_at) : hangs_up_at_(hangs_up_at) {}
+  std::string name() const { return server_.name(); }
+  unsigned answered(Function function) const {
+    const std::lock_guard guard(lock_);
+    const auto count = answered_.find(static_cast<uint16_t>(function));
+    return count == answered_.end() ? 0 : count->second;
+  }
+
+ private:
+  std::vector<uint8_t> answer(const Message& request) {
+    const std::lock_guard guard(lock_);
+    if (request.function == static_cast<uint16_t>(hangs_up_at_) && !has_hung_up_) {
+      has_hung_up_ = true;
+      return {};
+    }
+    ++answered_[request.function];
+    return answer_to(request, Status::kSuccess).encode();
+  }
+
+  const Function hangs_up_at_;
+  mutable std::mutex lock_;
+  bool has_hung_up_ = false;
+  std::map<uint16_t, unsigned> answered_;
+  FakeServer server_{[this](const Message& request) { return answer(request); }};
+};
+
+RegistrarOptions options_for(const ShakyServer& server) {
+  return {server.name(), "host", std::chrono::seconds(60)};
+}
+
+TEST(ShakyServers, WhatWasRegisteredIsTakenAwayOverANewConnection) {
+  ShakyServer server(Function::kDeregister);
+  Host host;
+  Registrar registrar(options_for(server), host);
+  registrar.publish();
+  registrar.deregister();
+  EXPECT_EQ(server.answered(Function::kDeregister), 1u);
+  // Once is enough.
+  registrar.deregister();
+  EXPECT_EQ(server.answered(Function::kDeregister), 1u);
+}
+
+TEST(ShakyServers, ARegistrationWithoutAnAnswerIsTakenAwayAsWell) {
+  ShakyServer server(Function::kRegister);
+  Host host;
+  Registrar registrar(options_for(server), host);
+  EXPECT_THROW(registrar.publish(), NetworkError);
+  host.is_active = false;
+  registrar.publish();
+  EXPECT_EQ(server.answered(Function::kRegister), 0u);
+  EXPECT_EQ(server.answered(Function::kDeregister), 1u);
+}
+
+// The loop as a whole: trouble, then its end.
+TEST(ShakyServers, TheEndDeregistersAfterTrouble) {
+  ShakyServer server(Function::kQuery);
+  Host host;
+  Registrar registrar(options_for(server), host);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const Descriptor stop(ends[0]), tell(ends[1]);
+  ASSERT_EQ(write(tell.get(), "x", 1), 1);
+  registrar.run(stop.get(), -1);
+  EXPECT_EQ(server.answered(Function::kRegister), 1u);
+  EXPECT_EQ(server.answered(Function::kDeregister), 1u);
 }
 
 // A stranger on the callback port.
@@ -213,6 +352,28 @@ TEST(HostileCaller, ManySilentOnesDoNotKeepTheServerOut) {
     notified = callbacks.serve();
   }
   EXPECT_EQ(server.receive(Clock::now() + kPatience).function, 0x8008);
+}
+
+// While the server is down nobody else's notification passes for its return.
+TEST(HostileCaller, ANotificationIsNoSignOfTheServer) {
+  Host host;
+  Registrar registrar({"127.0.0.1:1", "host", std::chrono::seconds(60)}, host);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const Descriptor stop(ends[0]), tell(ends[1]);
+  testing::internal::CaptureStderr();
+  std::thread loop([&] { registrar.run(stop.get(), -1); });
+  Stream stranger = knock(registrar.callbacks());
+  Message change;
+  change.function = static_cast<uint16_t>(Function::kStateChange);
+  change.payload = Writer().text(Tag::kNodeName, "iqn.a").take();
+  stranger.send(change.encode(), Clock::now() + kPatience);
+  EXPECT_EQ(stranger.receive(Clock::now() + kPatience).function, 0x8008);
+  EXPECT_EQ(write(tell.get(), "x", 1), 1);
+  loop.join();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("chisns: "), std::string::npos);
+  EXPECT_EQ(said.find("answers again"), std::string::npos) << said;
 }
 
 TEST(HostileCaller, NoiseClosesTheConnection) {

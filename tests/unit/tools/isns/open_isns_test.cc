@@ -111,6 +111,15 @@ class Host : public TargetHost {
     allowed_[target] = initiators;
     changed_.notify_all();
   }
+  void forget(const std::string& target) override {
+    std::lock_guard lock(mutex_);
+    allowed_.erase(target);
+    changed_.notify_all();
+  }
+  bool has_list(const std::string& target) {
+    std::lock_guard lock(mutex_);
+    return allowed_.count(target) != 0;
+  }
   void set(std::vector<TargetNode> targets) {
     std::lock_guard lock(mutex_);
     targets_ = std::move(targets);
@@ -257,6 +266,39 @@ TEST_F(OpenIsns, SaysWhoIsAllowed) {
   Initiator initiator(server_->endpoint(), kInitiator);
   registrar.ask_who_is_allowed();
   EXPECT_TRUE(host_.wait_for(kOne, {kInitiator}));
+}
+
+// A list ends with the registration of its target: by itself when the target goes, and with all.
+TEST_F(OpenIsns, ForgetsTheListOfATargetThatIsNotRegistered) {
+  host_.set({node(kOne), node(kTwo)});
+  Registrar registrar(options(), host_);
+  registrar.publish();
+  registrar.ask_who_is_allowed();
+  EXPECT_TRUE(host_.has_list(kOne));
+  EXPECT_TRUE(host_.has_list(kTwo));
+  host_.set({node(kTwo)});
+  registrar.publish();
+  EXPECT_FALSE(host_.has_list(kOne));
+  EXPECT_TRUE(host_.has_list(kTwo));
+  registrar.deregister();
+  EXPECT_FALSE(host_.has_list(kTwo));
+}
+
+// What the server has said stays while it is down; that a target has gone is learned without it.
+TEST_F(OpenIsns, KeepsListsWhileTheServerIsDown) {
+  host_.set({node(kOne), node(kTwo)});
+  Registrar registrar(options(), host_);
+  registrar.publish();
+  registrar.ask_who_is_allowed();
+  server_->stop();
+  EXPECT_ANY_THROW(registrar.publish());
+  EXPECT_TRUE(host_.has_list(kOne));
+  host_.set({node(kTwo)});
+  EXPECT_ANY_THROW(registrar.publish());
+  EXPECT_FALSE(host_.has_list(kOne));
+  EXPECT_TRUE(host_.has_list(kTwo));
+  EXPECT_ANY_THROW(registrar.deregister());
+  EXPECT_FALSE(host_.has_list(kTwo));
 }
 
 // The loop, with a query interval that the test does not live to see: only the server's
