@@ -3,29 +3,12 @@
 // See engine_fixture.hh.
 #include "engine_fixture.hh"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <utility>
 
 #include "memory_transport.hh"
 #include "offload_run.hh"
 
 namespace chiscsi::test {
-
-uint16_t free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  const bool good = bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-                    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0;
-  close(fd);
-  return good ? ntohs(address.sin_port) : 0;
-}
 
 EngineTest::EngineTest()
     : allocations_before_(host_live_allocations()), sockets_before_(host_open_sockets()) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "free_port.hh"
 #include "host.hh"
 #include "initiator.hh"
 #include "target/engine.h"
@@ -18,9 +19,6 @@
 namespace chiscsi::test {
 
 inline constexpr char kTargetName[] = "iqn.2026-11.org.example:target";
-
-// A TCP port of the loop-back address that is free right now.
-uint16_t free_port();
 
 class EngineTest : public testing::Test {
  protected:

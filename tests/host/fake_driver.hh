@@ -78,6 +78,9 @@ class FakeDriver {
   // Keeps commands from being run until release_held(). Those held are ended by TMFs and aborts.
   void hold(bool on) { hold_ = on; }
   void release_held();
+  // Runs the next step of each command held, on this thread, and holds what follows. False if there
+  // is none: a command that is being aborted is not held any more.
+  bool step_held();
   // Answers nothing any more: commands, aborts, task management. unstick() answers all of it, late.
   void stick() { stuck_ = true; }
   void unstick();
@@ -94,7 +97,7 @@ class FakeDriver {
 
   // Every hook call so far: "first_login INITIATOR", "stage N", "session_added", "session_removed",
   // "cdb OP", "xfer OFFSET LENGTH", "abort tmf|session", "abort_status", "tmf FUNCTION LUN",
-  // "cleanup", ...
+  // "cleanup", ...; and "answered abort", when the target has the driver's answer to one.
   std::vector<std::string> calls() const;
   size_t count(const std::string& prefix) const;
   // Waits until that many calls start with `prefix`; false at the (generous) limit.

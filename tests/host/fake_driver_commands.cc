@@ -145,6 +145,17 @@ void FakeDriver::release_held() {
   }
 }
 
+bool FakeDriver::step_held() {
+  Guard guard(lock_);  // An abort on another thread waits: the command would go with it.
+  std::vector<std::function<void()>> steps;
+  for (const auto& entry : tasks_) {
+    if (entry.second->parked) steps.push_back(std::exchange(entry.second->parked, nullptr));
+  }
+  for (const auto& step : steps)
+    step();
+  return !steps.empty();
+}
+
 void FakeDriver::unstick() {
   stuck_ = false;
   std::vector<TaskPtr> all;
@@ -435,6 +446,7 @@ void FakeDriver::answer_abort(const TaskPtr& task) {
   if (rc < 0 && !task->final_sent) {
     violate("the target refused the answer to its abort: " + std::to_string(rc));
   }
+  note("answered abort");
   task->final_sent = true;
 }
 

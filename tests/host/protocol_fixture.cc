@@ -67,4 +67,10 @@ std::unique_ptr<Initiator> ProtocolTest::start_and_log_in(const LoginOptions& lo
   return log_in(login);
 }
 
+void ProtocolTest::await_answer_to_abort(Initiator& initiator) {
+  ASSERT_TRUE(driver.wait_for("answered abort"));
+  for (int i = 0; i < 2; ++i)
+    ASSERT_TRUE(initiator.ping());
+}
+
 }  // namespace chiscsi::test

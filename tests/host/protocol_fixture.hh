@@ -32,6 +32,9 @@ class ProtocolTest : public EngineTest {
 
   // start() and log_in() in one.
   std::unique_ptr<Initiator> start_and_log_in(const LoginOptions& login = {});
+  // The driver has answered an abort and the session's worker has made of that what it makes: it
+  // has been round once more since, for two requests were answered after each other.
+  void await_answer_to_abort(Initiator& initiator);
 
   KeyList keys;
   FakeDriver driver;

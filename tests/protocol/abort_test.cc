@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "memory_transport.hh"
@@ -233,83 +234,72 @@ TEST_F(AbortProtocol, DriverMayAbortACommand) {
 
 // The driver lends a list at the n-th lock that the target takes once its command is being ended,
 // for each n until that comes too late. It hears of the abort once, and of the list by that alone.
+// On a busy machine the list may come before the end does: then it is sent, and n is tried again.
 class CrossingLoan : public AbortProtocol {
  protected:
-  using Lend = int (*)(chiscsi_scsi_command*, unsigned char*, unsigned int, unsigned int,
-                       unsigned int);
-  static constexpr uint32_t kHalf = 4 * kBlock;
+  static constexpr size_t kMostRounds = 1000;
 
-  void cross(const char* how, const std::function<void(uint64_t round)>& body) {
+  void cross(const char* how, const std::function<void(size_t round)>& body) {
+    driver.phase_bytes = 4 * kBlock;
+    driver.hold(true);
     driver.on_command = [this](chiscsi_scsi_command* command) {
-      held = command;
-      return 0;
+      const int rc = driver.run_command(command);
+      held = true;
+      return rc;
     };
     start();
-    list.resize(1);
-    list[0].sg_addr = memory.data();
-    list[0].sg_length = kHalf;
-    for (uint64_t round = 1; round == 1 || came_in_time; ++round) {
+    size_t sent = 0;
+    for (size_t round = 1; came_in_time && round < kMostRounds; ++round) {
       came_in_time = false;
-      held = nullptr;
+      held = false;
       body(round);
       ASSERT_TRUE(driver.wait_for("cleanup", round));
       host_at_spinlock(0, nullptr);
-      EXPECT_EQ(driver.count(how), round) << "lent at lock " << round;
+      EXPECT_EQ(driver.count(how), round) << "lent at lock " << at_lock;
       EXPECT_EQ(driver.count("cleanup"), round);
-      EXPECT_EQ(driver.count("xfer"), 0u) << "lent at lock " << round;
       if (HasFailure()) return;
-      rounds = round;
+      if (std::exchange(sent, driver.count("xfer")) == sent) ++at_lock;
     }
-    EXPECT_GT(rounds, 1u);
+    EXPECT_FALSE(came_in_time);
+    EXPECT_GT(at_lock, 2u);
   }
-  void await_command(uint64_t round) {
+  void intrude(size_t round) {
     ASSERT_TRUE(driver.wait_for("cdb", round));
-    while (held == nullptr) {  // It is about to be.
+    while (!held) {  // It is about to be.
     }
-  }
-  void intrude(uint64_t round, Lend lend) {
-    host_at_spinlock(round, [this, round, lend] {
-      if (driver.count("abort") >= round) return;  // It knows that it is too late.
-      came_in_time = true;
-      lend(held, reinterpret_cast<unsigned char*>(list.data()), 1, 0, kHalf);
-    });
+    host_at_spinlock(at_lock, [this] { came_in_time = driver.step_held(); });
   }
 
-  std::atomic<chiscsi_scsi_command*> held{nullptr};
-  std::atomic<bool> came_in_time{false};
-  uint64_t rounds = 0;
-  std::vector<uint8_t> memory = std::vector<uint8_t>(kHalf);
-  std::vector<chiscsi_sgvec> list;
+  std::atomic<bool> held{false};
+  std::atomic<bool> came_in_time{true};
+  size_t at_lock = 1;
 };
 
 TEST_F(CrossingLoan, OfAWriteWhoseConnectionIsLost) {
-  cross("abort session", [this](uint64_t round) {
+  cross("abort session", [this](size_t round) {
     peer = log_in();
     const Pdu command = peer->make_command(write10_cdb(0, 8), 8 * kBlock, kCommandWrite);
     ASSERT_TRUE(peer->send(command));
-    await_command(round);
-    intrude(round, &chiscsi_scsi_cmd_buffer_ready);
+    intrude(round);
     peer->disconnect_with_reset();
   });
 }
 
 TEST_F(CrossingLoan, OfAReadWhoseConnectionIsLost) {
-  cross("abort session", [this](uint64_t round) {
+  cross("abort session", [this](size_t round) {
     peer = log_in();
     send_read();
-    await_command(round);
-    intrude(round, &chiscsi_scsi_cmd_execution_status);
+    intrude(round);
     peer->disconnect_with_reset();
   });
 }
 
 TEST_F(CrossingLoan, OfAReadThatTheInitiatorAborts) {
   driver.tmf_error = -EOPNOTSUPP;
-  cross("abort tmf", [this](uint64_t round) {
+  cross("abort tmf", [this](size_t round) {
     if (round == 1) peer = log_in();
     const Pdu command = send_read();
-    await_command(round);
-    intrude(round, &chiscsi_scsi_cmd_execution_status);
+    intrude(round);
     EXPECT_EQ(peer->task_management(1, command.task_tag()), 0);
   });
 }

@@ -148,7 +148,7 @@ TEST_F(DataWait, BurstThatNeverEndsEndsTheConnection) {
   log_in_with({{"DataDigest", "CRC32C"}});
   const Pdu command = start_write();
   send_spoilt(command, 0, 0, false);
-  ASSERT_TRUE(driver.wait_for("abort"));
+  await_answer_to_abort(*peer);
   expect_no_response();
   host_advance_clock(61'000);
   EXPECT_TRUE(peer->closed_by_target());
@@ -162,7 +162,7 @@ TEST_F(DataWait, UnsolicitedBurstThatNeverEndsEndsTheConnection) {
   ASSERT_TRUE(peer->send(command));
   ASSERT_TRUE(driver.wait_for("cdb"));
   send_data(command, kReservedTag, 5, 0, kHalf, false);  // The wrong DataSN.
-  ASSERT_TRUE(driver.wait_for("abort"));
+  await_answer_to_abort(*peer);
   expect_no_response();
   host_advance_clock(61'000);
   EXPECT_TRUE(peer->closed_by_target());

@@ -25,6 +25,7 @@
 #include <thread>
 #include <vector>
 
+#include "free_port.hh"
 #include "host.hh"
 #include "iscsi/bhs.hh"
 #include "offload/cpl.hh"
@@ -229,17 +230,6 @@ class SimTest : public ::testing::Test {
 
   // ---- Servers and connections ----
 
-  static uint16_t free_port() {
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    close(fd);
-    return ntohs(address.sin_port);
-  }
   os_address portal() const {
     os_address address = config_.addresses[0];
     address.port = port_;

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <thread>
 
+#include "free_port.hh"
 #include "isns/registrar.hh"
 
 namespace isns {
@@ -25,24 +26,10 @@ namespace {
 constexpr char kDaemon[] = "/usr/sbin/isnsd";
 constexpr auto kPatience = std::chrono::seconds(60);
 
-uint16_t free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    abort();
-  }
-  close(fd);
-  return ntohs(address.sin_port);
-}
-
 // One isnsd with an empty database; every node that is in no domain is in the default one.
 class RealServer {
  public:
-  RealServer() : port_(free_port()) {
+  RealServer() : port_(chiscsi::test::free_port()) {
     char pattern[] = "/tmp/isns-test-XXXXXX";
     directory_ = mkdtemp(pattern);
     std::filesystem::create_directory(directory_ / "db");
