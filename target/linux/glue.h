@@ -32,12 +32,15 @@ void debug_views_stop(void);
 /** os_memory_drain() - waits until all deferred frees are done. Context: process. */
 void os_memory_drain(void);
 
+/** os_socket_start() - before the first socket. Return: 0 or -ENOMEM. Context: process. */
+int os_socket_start(void);
+
 /**
- * os_socket_drain() - waits until the network refers to no memory and no callback of ours.
+ * os_socket_stop() - waits until the network refers to no memory and no callback of ours.
  *
  * All sockets are closed before. The wait ends by itself, see os_socket_close(); it says so in the
  * log when it takes long. Context: process.
  */
-void os_socket_drain(void);
+void os_socket_stop(void);
 
 #endif

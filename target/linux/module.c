@@ -111,13 +111,18 @@ static int __init chiscsi_init(void)
 
 	os_digest_start();
 	err = os_storage_start();
-	if (!err) {
-		err = start(&options);
-		if (!err)
-			return 0;
-		os_socket_drain();
-		os_storage_stop();
-	}
+	if (err)
+		goto no_storage;
+	err = os_socket_start();
+	if (err)
+		goto no_sockets;
+	err = start(&options);
+	if (!err)
+		return 0;
+	os_socket_stop();
+no_sockets:
+	os_storage_stop();
+no_storage:
 	pr_err("cannot start: error %d\n", err);
 	os_digest_stop();
 	os_memory_drain();
@@ -132,7 +137,7 @@ static void __exit chiscsi_exit(void)
 	/* 2. Nobody makes sockets, commands or memory any more. */
 	engine_stop();
 	/* 3. The network has let go of what was sent. */
-	os_socket_drain();
+	os_socket_stop();
 	/* 4. What they used. */
 	os_storage_stop();
 	os_digest_stop();

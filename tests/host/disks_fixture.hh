@@ -56,6 +56,18 @@ class DisksTest : public EngineTest {
     return EngineTest::log_in(bursting_port(isid), port);
   }
 
+  // Passes over what the unit has to tell of a reload.
+  static bool is_there(Initiator& initiator, uint64_t lun) {
+    constexpr uint8_t kAttention = 6;
+    Outcome outcome = initiator.no_data(test_unit_ready_cdb(), lun);
+    if (outcome.sense_key() == kAttention) {
+      expect_sense(outcome, kAttention, 0x3f, 0x0e);
+      outcome = initiator.no_data(test_unit_ready_cdb(), lun);
+    }
+    if (!outcome.good()) expect_sense(outcome, 5, 0x25);
+    return outcome.good();
+  }
+
   FakeDisks disks;
   std::unique_ptr<Initiator> peer;
 

@@ -12,6 +12,7 @@
 #include "os/log.h"
 #include "target/linux/glue.h"
 #include "context.h"
+#include "suites.h"
 
 /* --- CRC32C ------------------------------------------------------------------------------- */
 
@@ -279,10 +280,9 @@ static void digest_suite_end(struct kunit_suite *suite)
 	os_digest_stop();
 }
 
-static struct kunit_suite digest_suite = {
+struct kunit_suite digest_suite = {
 	.name = "os_digest",
 	.suite_init = digest_suite_start,
 	.suite_exit = digest_suite_end,
 	.test_cases = digest_cases,
 };
-kunit_test_suite(digest_suite);

@@ -12,6 +12,7 @@
 
 #include "os/memory.h"
 #include "context.h"
+#include "suites.h"
 
 static const size_t sizes[] = {
 	1, 15, 16, 17, 64, 100, 256, 1000, 4095, 4096, 4097, 8192, 12345,
@@ -226,8 +227,7 @@ static struct kunit_case memory_cases[] = {
 	{}
 };
 
-static struct kunit_suite memory_suite = {
+struct kunit_suite memory_suite = {
 	.name = "os_memory",
 	.test_cases = memory_cases,
 };
-kunit_test_suite(memory_suite);

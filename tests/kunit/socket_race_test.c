@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "fixture.h"
+#include "suites.h"
 
 #define ROUNDS 100
 
@@ -285,8 +286,7 @@ static struct kunit_case race_cases[] = {
 	{}
 };
 
-static struct kunit_suite race_suite = {
+struct kunit_suite race_suite = {
 	.name = "os_socket_race",
 	.test_cases = race_cases,
 };
-kunit_test_suite(race_suite);

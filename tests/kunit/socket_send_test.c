@@ -6,11 +6,14 @@
  * zero_copy=2, so that the same tests also see packets that refer to pages.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <net/sock.h>
 
 #include "fixture.h"
+#include "suites.h"
 
 struct receiver {
 	struct socket *peer;
@@ -370,6 +373,21 @@ static void released_memory_is_free_for_other_use(struct kunit *test)
 	connection_close(connection);
 }
 
+/* Until it takes no more: some of it is still in our send queue. */
+static void fill_connection(struct kunit *test, struct connection *connection,
+			    struct page_list *list, struct counted_notice *counted)
+{
+	size_t sent = 0;
+	long result;
+
+	do {
+		result = os_socket_send(connection->socket, list->fragments, PAGES,
+					sent % PAGE_SIZE, 0, &counted->notice);
+		sent += result > 0 ? result : 0;
+	} while (result > 0 && sent < 64 << 20);
+	KUNIT_EXPECT_EQ(test, result, (long)-EAGAIN);
+}
+
 static void notices_are_released_when_the_connection_breaks(struct kunit *test)
 {
 	int who;
@@ -378,17 +396,9 @@ static void notices_are_released_when_the_connection_breaks(struct kunit *test)
 		struct connection *connection = connection_open(test, 0);
 		struct page_list *list = page_list_alloc(test);
 		struct counted_notice counted;
-		size_t sent = 0;
-		long result;
 
 		notice_init(test, &counted);
-		/* Until the connection is full: some of it is still in our send queue. */
-		do {
-			result = os_socket_send(connection->socket, list->fragments, PAGES,
-						sent % PAGE_SIZE, 0, &counted.notice);
-			sent += result > 0 ? result : 0;
-		} while (result > 0 && sent < 64 << 20);
-		KUNIT_EXPECT_EQ(test, result, (long)-EAGAIN);
+		fill_connection(test, connection, list, &counted);
 		os_send_notice_put(&counted.notice);
 		if (who == 0) {
 			os_socket_abort(connection->socket);
@@ -432,6 +442,36 @@ static void close_delivers_what_was_accepted(struct kunit *test)
 	connection_close(connection);
 }
 
+/*
+ * A peer that takes a little now and then: what it has not taken at the limit it does not get. Its
+ * buffer is small, so that each little lets some more through and TCP's own limit never comes.
+ */
+static void close_ends_though_the_peer_reads_slowly(struct kunit *test)
+{
+	enum { LIMIT_MS = 45000, PACE_MS = 250, PART = 8192, ROOM = 64 << 10 };
+	struct connection *connection = connection_open(test, 0);
+	struct page_list *list = page_list_alloc(test);
+	struct counted_notice counted;
+	u8 *part = kunit_kmalloc(test, PART, GFP_KERNEL);
+	unsigned int waited;
+
+	KUNIT_ASSERT_NOT_NULL(test, part);
+	sock_set_rcvbuf(connection->peer->sk, ROOM);
+	notice_init(test, &counted);
+	fill_connection(test, connection, list, &counted);
+	os_send_notice_put(&counted.notice);
+	os_socket_close(connection->socket);
+	connection->socket = NULL;
+	for (waited = 0; waited < LIMIT_MS && !atomic_read(&counted.releases); waited += PACE_MS) {
+		KUNIT_ASSERT_GT(test, peer_receive(connection->peer, part, PART), 0L);
+		msleep(PACE_MS);
+	}
+	kunit_info(test, "waited %u ms", waited);
+	notice_expect_release(test, &counted);
+	page_list_free(list);
+	connection_close(connection);
+}
+
 static void abort_resets_the_connection(struct kunit *test)
 {
 	struct connection *connection = connection_open(test, 0);
@@ -454,12 +494,12 @@ static struct kunit_case send_cases[] = {
 	KUNIT_CASE(released_memory_is_free_for_other_use),
 	KUNIT_CASE(notices_are_released_when_the_connection_breaks),
 	KUNIT_CASE(close_delivers_what_was_accepted),
+	KUNIT_CASE(close_ends_though_the_peer_reads_slowly),
 	KUNIT_CASE(abort_resets_the_connection),
 	{}
 };
 
-static struct kunit_suite send_suite = {
+struct kunit_suite send_suite = {
 	.name = "os_socket_send",
 	.test_cases = send_cases,
 };
-kunit_test_suite(send_suite);

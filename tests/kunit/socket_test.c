@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "fixture.h"
+#include "suites.h"
 
 /* --- listening and accepting ---------------------------------------------------------------- */
 
@@ -383,8 +384,7 @@ static struct kunit_case socket_cases[] = {
 	{}
 };
 
-static struct kunit_suite socket_suite = {
+struct kunit_suite socket_suite = {
 	.name = "os_socket",
 	.test_cases = socket_cases,
 };
-kunit_test_suite(socket_suite);

@@ -12,6 +12,7 @@
 
 #include "os/thread.h"
 #include "context.h"
+#include "suites.h"
 
 #define FAR_MS 60000u
 
@@ -441,8 +442,7 @@ static struct kunit_case thread_cases[] = {
 	{}
 };
 
-static struct kunit_suite thread_suite = {
+struct kunit_suite thread_suite = {
 	.name = "os_thread",
 	.test_cases = thread_cases,
 };
-kunit_test_suite(thread_suite);

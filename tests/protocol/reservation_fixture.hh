@@ -17,6 +17,11 @@ namespace chiscsi::test {
 
 inline constexpr uint8_t kConflictStatus = 0x18;
 
+// PERSISTENT RESERVE OUT: service actions, and types of reservations.
+inline constexpr uint8_t kRegister = 0, kReserve = 1, kRelease = 2, kClear = 3, kPreempt = 4,
+                         kAbort = 5, kIgnore = 6, kMove = 7;
+inline constexpr uint8_t kWriteExclusive = 1, kExclusiveAccess = 3, kWriteRegistrants = 5;
+
 class TwoNexusTest : public EngineTest {
  protected:
   void SetUp() override {
@@ -95,6 +100,10 @@ class TwoNexusTest : public EngineTest {
   static Outcome out(Initiator& who, uint8_t action, uint64_t key, uint64_t action_key = 0,
                      uint8_t type = 0, uint8_t flags = 0, uint64_t lun = 0) {
     return who.write(out_cdb(action, type, 24), list(key, action_key, flags), {}, lun);
+  }
+  void both_register() {
+    ASSERT_TRUE(out(*a, kRegister, 0, 0xa).good());
+    ASSERT_TRUE(out(*b, kRegister, 0, 0xb).good());
   }
   static Outcome in(Initiator& who, uint8_t action, uint16_t length = 4096, uint64_t lun = 0) {
     return who.read({0x5e, action, 0, 0, 0, 0, 0, static_cast<uint8_t>(length >> 8),

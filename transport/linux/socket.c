@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Life and callbacks of a kernel socket: half of include/os/socket.h; listening, sending and
- * reading have files of their own.
+ * Life and callbacks of a kernel socket: a part of include/os/socket.h; listening, sending, reading
+ * and closing have files of their own.
  *
  * Called by the thread that owns the socket; the callbacks by the network, in softirq or under the
  * socket's lock, where they only tell the user. sk_user_data and the user's callback change under
@@ -11,7 +11,6 @@
  * sk_allocation stays GFP_KERNEL and NOIO is a scope around each call: with GFP_NOIO in the socket,
  * TCP would copy into a 32 KiB buffer per connection instead of one per thread.
  */
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/ipv6.h>
@@ -19,17 +18,11 @@
 
 #include "transport/linux/socket.h"
 
-/*
- * A peer that has fallen silent is dropped this long after the close, so that what was sent to it
- * by reference is given back in a bounded time.
- */
-#define CLOSE_LIMIT_MS 30000
-
 #define KEEPALIVE_IDLE_S 60
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES 6
 
-static struct os_socket *user_of(const struct sock *sk)
+struct os_socket *os_socket_of(const struct sock *sk)
 {
 	return (void *)((uintptr_t)READ_ONCE(sk->sk_user_data) & SK_USER_DATA_PTRMASK);
 }
@@ -40,7 +33,7 @@ static void tell(struct sock *sk, unsigned int events)
 	struct os_socket *socket;
 
 	read_lock_bh(&sk->sk_callback_lock);
-	socket = user_of(sk);
+	socket = os_socket_of(sk);
 	if (socket && socket->notify)
 		socket->notify(socket->context, events);
 	read_unlock_bh(&sk->sk_callback_lock);
@@ -94,7 +87,7 @@ static void put_callbacks_in(struct os_socket *socket, const struct os_socket *l
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
-static void take_callbacks_out(struct os_socket *socket)
+void os_socket_take_callbacks_out(struct os_socket *socket)
 {
 	struct sock *sk = socket->sock->sk;
 
@@ -182,36 +175,4 @@ int os_socket_shutdown(struct os_socket *socket)
 void os_socket_abort(struct os_socket *socket)
 {
 	socket->reset_at_close = true;
-}
-
-static size_t discard(void *context, const u8 *data, size_t size)
-{
-	return size;
-}
-
-/*
- * TCP answers a close with unread data by a reset, and what was accepted for sending would be lost.
- */
-static void prepare_graceful_close(struct os_socket *socket)
-{
-	os_socket_read(socket, discard, NULL, SIZE_MAX);
-	tcp_sock_set_user_timeout(socket->sock->sk, CLOSE_LIMIT_MS);
-}
-
-void os_socket_close(struct os_socket *socket)
-{
-	unsigned int noio = memalloc_noio_save();
-
-	/* 1. No callback runs or will run. */
-	take_callbacks_out(socket);
-	cancel_delayed_work_sync(&socket->send_retry);
-	/* 2. The connection ends, by FIN or by reset. */
-	if (socket->reset_at_close)
-		sock_no_linger(socket->sock->sk);
-	else if (socket->sock->sk->sk_state != TCP_LISTEN)
-		prepare_graceful_close(socket);
-	sock_release(socket->sock);
-	/* 3. What TCP still has to do it does without us. */
-	kfree(socket);
-	memalloc_noio_restore(noio);
 }

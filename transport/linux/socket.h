@@ -20,6 +20,7 @@
  * @write_space: likewise; NULL on a listener, which has no such callback of ours
  * @state_change: likewise
  * @send_retry: reports room to send when no acknowledgment will, see send_later()
+ * @end: ends a closed connection whose data the peer has not acknowledged
  * @reset_at_close: os_socket_abort() was called
  */
 struct os_socket {
@@ -30,6 +31,7 @@ struct os_socket {
 	void (*write_space)(struct sock *sk);
 	void (*state_change)(struct sock *sk);
 	struct delayed_work send_retry;
+	struct delayed_work end;
 	bool reset_at_close;
 };
 
@@ -41,5 +43,17 @@ struct os_socket {
  * Return: the socket, or NULL without memory. Context: process, NOIO scope.
  */
 struct os_socket *os_socket_wrap(struct socket *sock, const struct os_socket *listener);
+
+/** os_socket_of() - the socket's user; NULL when its callbacks are out. Under sk_callback_lock. */
+struct os_socket *os_socket_of(const struct sock *sk);
+
+/** os_socket_take_callbacks_out() - when it returns none of ours runs or will. Context: process. */
+void os_socket_take_callbacks_out(struct os_socket *socket);
+
+/** os_socket_drain() - waits for the notices and the closings. Context: process. */
+void os_socket_drain(void);
+
+/** os_socket_closings() - how many connections os_socket_close() has not ended yet. */
+int os_socket_closings(void);
 
 #endif

@@ -120,10 +120,11 @@ void os_socket_drain(void)
 {
 	unsigned int waited;
 
-	for (waited = DRAIN_POLL_MS; notices_left(); waited += DRAIN_POLL_MS) {
+	for (waited = DRAIN_POLL_MS; notices_left() || os_socket_closings();
+	     waited += DRAIN_POLL_MS) {
 		if (waited % DRAIN_REPORT_MS == 0)
-			pr_warn("chiscsi: waiting for the network to give back %ld buffers\n",
-				notices_left());
+			pr_warn("chiscsi: waiting for the network to give back %ld buffers of %d connections\n",
+				notices_left(), os_socket_closings());
 		msleep(DRAIN_POLL_MS);
 	}
 	/* Callbacks that were about to return have done so. */

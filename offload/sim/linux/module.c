@@ -160,6 +160,8 @@ static int __init sim_init(void)
 
 	if (!err)
 		err = read_addresses(&config);
+	if (!err)
+		err = os_socket_start();
 	if (err)
 		return err;
 	err = start(&config);
@@ -168,7 +170,7 @@ static int __init sim_init(void)
 		return 0;
 	}
 	pr_err("cannot start: error %d\n", err);
-	os_socket_drain();
+	os_socket_stop();
 	os_memory_drain();
 	return err;
 }
@@ -181,7 +183,7 @@ static void __exit sim_exit(void)
 	offload_remove_backend(sim_backend());
 	sim_destroy(adapter);
 	/* 3. The network has let go of what was sent, and what was freed is gone. */
-	os_socket_drain();
+	os_socket_stop();
 	os_memory_drain();
 }
 
