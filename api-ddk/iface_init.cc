@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Start and end of the sample driver, called by the module's init and exit functions in process
-// context. Starting goes: parameters, logical units, classes, target. Ending goes the other way
-// round and frees nothing the target might still look at.
+// context. Starting goes: parameters, sessions, logical units, classes, target. Ending goes the
+// other way round and frees nothing the target might still look at.
 #include "iface_lun_class.hh"
+#include "iface_sessions.hh"
 #include "iface_target_class.hh"
 
 namespace iface {
@@ -76,6 +77,7 @@ void free_all() {
   if (g_pause != nullptr) iface_os_event_destroy(g_pause);
   g_pause = nullptr;
   luns_destroy();
+  sessions_destroy();
   destroy(g_config);
   g_config = nullptr;
 }
@@ -85,6 +87,7 @@ int start(const iface_params& params) {
   if (g_config == nullptr) return kEnomem;
   if (const int error = parse_config(params, *g_config)) return error;
   luns_set_stuck(params.stuck);
+  if (const int error = sessions_create()) return error;
   if (const int error = luns_create(*g_config)) return error;
   return start_target();
 }

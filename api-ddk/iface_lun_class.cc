@@ -4,6 +4,9 @@
 // unit's thread, hooks in those of the target; the header says what the lock is for.
 #include "iface_lun_class.hh"
 
+#include "iface_sessions.hh"
+#include "storage_mode.hh"
+
 namespace iface {
 namespace {
 
@@ -221,7 +224,12 @@ void Lun::advance_locked(Task& task) {
 
 void Lun::start_locked(Task& task) {
   const api::CommandView command = task.command.view();
-  task.plan = plan_command(g_device_list, command.lun(), command.cdb(), task.response);
+  UnitState state{&modes_, kNoSense};
+  if (attentions_ && attentions_pending(device_.number, command.session())) {
+    state.attention = kModeParametersChanged;
+  }
+  task.plan = plan_command(g_device_list, command.lun(), command.cdb(), task.response, state);
+  if (task.plan.tells_attention) attentions_ = attentions_clear(device_.number, command.session());
   task.transfer = fit_transfer(task.plan, command.transfer_length(), command.is_write());
   if (task.plan.failed()) {
     set_sense(command, task.plan.sense);
@@ -236,11 +244,15 @@ void Lun::start_locked(Task& task) {
 }
 
 // Hands over the next phase: read data with the status, or memory for write data. After the last
-// phase of a write has come back, the command is done, since the data already lies in its place.
+// phase of a write has come back, the command is done, since the data already lies in its place; a
+// parameter list has still to be obeyed.
 void Lun::move_locked(Task& task) {
-  const bool writing = task.plan.kind == Plan::Kind::kWriteMedia;
+  const bool writing = task.plan.writes();
   const u32 total = task.transfer.length;
-  if (task.moved == total) return finish_locked(task);
+  if (task.moved == total) {
+    if (task.plan.kind == Plan::Kind::kParameters) select_modes_locked(task);
+    return finish_locked(task);
+  }
 
   const u32 phase = g_settings.phase_bytes != 0 ? g_settings.phase_bytes : total;
   const api::Extent part{task.moved, min(phase, total - task.moved)};
@@ -263,7 +275,7 @@ void Lun::move_locked(Task& task) {
 
 // The buffer list of the next `length` bytes.
 u32 Lun::describe(Task& task, u32 length) {
-  if (task.plan.kind != Plan::Kind::kResponse) {
+  if (task.plan.kind == Plan::Kind::kReadMedia || task.plan.kind == Plan::Kind::kWriteMedia) {
     return memory_.describe(task.sgl(), task.plan.offset + task.moved, length,
                             task.plan.kind == Plan::Kind::kWriteMedia);
   }
@@ -275,6 +287,17 @@ u32 Lun::describe(Task& task, u32 length) {
                                 .sg_length = length,
                                 .sg_private = {}};
   return 1;
+}
+
+// All of the list has come. What it changes is news to the other sessions.
+void Lun::select_modes_locked(Task& task) {
+  const api::CommandView command = task.command.view();
+  const Modes before = modes_;
+  const Sense sense =
+      select_modes(device_, command.cdb(), task.response, task.transfer.length, &modes_);
+  if (sense.key != 0) return set_sense(command, sense);
+  if (modes_ == before) return;
+  attentions_ = attentions_raise(device_.number, command.session()) || attentions_;
 }
 
 // The final status, without data.
@@ -321,6 +344,16 @@ void Lun::end_command(Task& task) {
 
 void Lun::end_commands(u32 number, unsigned long session) {
   const Guard guard(lock_);
+  end_commands_locked(number, session);
+}
+
+void Lun::reset() {
+  const Guard guard(lock_);
+  end_commands_locked(device_.number, 0);
+  modes_ = Modes{};
+}
+
+void Lun::end_commands_locked(u32 number, unsigned long session) {
   for (Task* task = tasks_.front(); task != nullptr; task = tasks_.after(*task)) {
     const api::CommandView command = task->command.view();
     const bool concerned =
@@ -345,9 +378,9 @@ void Lun::resume() {
 
 namespace {
 
-void end_on_all_units() {
+void reset_all_units() {
   for (u32 i = 0; i < g_device_list.count; ++i)
-    g_luns[i]->end_commands(i, 0);
+    g_luns[i]->reset();
 }
 
 unsigned char execute_on_unit(const api::TaskManagement& tmf) {
@@ -362,8 +395,10 @@ unsigned char execute_on_unit(const api::TaskManagement& tmf) {
       g_luns[tmf.lun()]->end_commands(tmf.lun(), tmf.session());
       return ISCSI_RESPONSE_TMF_COMPLETE;
     case ISCSI_TMF_FUNCTION_CLEAR_TASK_SET:
-    case ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET:
       g_luns[tmf.lun()]->end_commands(tmf.lun(), 0);
+      return ISCSI_RESPONSE_TMF_COMPLETE;
+    case ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET:
+      g_luns[tmf.lun()]->reset();
       return ISCSI_RESPONSE_TMF_COMPLETE;
     default:
       return ISCSI_RESPONSE_TMF_NOT_SUPPORTED;
@@ -375,7 +410,7 @@ unsigned char execute(const api::TaskManagement& tmf) {
       tmf.function() != ISCSI_TMF_FUNCTION_TARGET_COLD_RESET) {
     return execute_on_unit(tmf);
   }
-  end_on_all_units();
+  reset_all_units();
   return ISCSI_RESPONSE_TMF_COMPLETE;
 }
 

@@ -3,10 +3,11 @@
 // The LUN class of the sample driver: the logical units, their commands, and the hooks the target
 // calls for them.
 //
-// One lock per unit guards the unit, its tasks and the queue of its thread, and is held while the
-// driver calls the target about a command. That is allowed, since those calls neither sleep nor
-// call back, and it makes every step of a command happen wholly before or wholly after an abort or
-// the end of the command: no command is ever touched after its fp_scsi_cmd_cleanup.
+// One lock per unit guards the unit, its mode parameters, its tasks and the queue of its thread,
+// and is held while the driver calls the target about a command. That is allowed, since those calls
+// neither sleep nor call back, and it makes every step of a command happen wholly before or wholly
+// after an abort or the end of the command: no command is ever touched after its
+// fp_scsi_cmd_cleanup. The lock of the sessions (iface_sessions.hh) may be taken under it.
 #pragma once
 
 #include "chiscsi_driver.hh"
@@ -54,6 +55,9 @@ class Lun {
   // Ends the commands addressed to unit `number` that the driver still has, of one session or of
   // all of them (session 0).
   void end_commands(u32 number, unsigned long session);
+  // A reset: ends all commands, and the mode parameters are the default ones again. The target
+  // makes it known to the initiators.
+  void reset();
   // Ends one command.
   void end_command(Task& task);
 
@@ -75,7 +79,9 @@ class Lun {
   void schedule_locked(Task& task);
   void start_locked(Task& task);
   void move_locked(Task& task);
+  void select_modes_locked(Task& task);
   void finish_locked(Task& task);
+  void end_commands_locked(u32 number, unsigned long session);
   void answer_abort_locked(Task& task);
   u32 describe(Task& task, u32 length);
 
@@ -85,6 +91,8 @@ class Lun {
   iface_os_spinlock* lock_ = nullptr;
   iface_os_event* idle_ = nullptr;
   // Guarded by lock_.
+  Modes modes_;
+  bool attentions_ = false;        // sessions may have to hear of this unit
   List<Task, &Task::held> tasks_;  // in use
   List<Task, &Task::held> pool_;   // not in use
 };

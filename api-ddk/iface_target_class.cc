@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "iface_target_class.hh"
 
+#include "iface_sessions.hh"
+
 namespace iface {
 namespace {
 
@@ -9,9 +11,6 @@ using chiscsi_driver::Nexus;
 
 // Set before the class is registered, read only afterwards.
 constinit const Config* g_rules = nullptr;
-
-// Names sessions for task management functions; 0 is nobody's.
-constinit unsigned long g_sessions = 0;
 
 // iSCSI names compare byte by byte once the initiator has normalised them.
 bool is_admitted(const char* initiator_name) {
@@ -53,9 +52,11 @@ class IfaceTargetClass : public chiscsi_driver::TargetClass<IfaceTargetClass> {
     if (rules.chap_mutual) prove_target(rules, chap);
   }
 
-  static unsigned long session_added(unsigned long, const unsigned char*, const Nexus&) {
-    return __atomic_add_fetch(&g_sessions, 1UL, __ATOMIC_RELAXED);
+  // What it returns comes back with each command and task management function of the session.
+  static unsigned long session_added(unsigned long handle, const unsigned char*, const Nexus&) {
+    return sessions_add(handle);
   }
+  static void session_removed(unsigned long handle, const Nexus&) { sessions_remove(handle); }
 
   static int discovery_target_accessible(unsigned long, const Nexus& nexus) {
     return is_admitted(nexus.initiator) ? 1 : 0;

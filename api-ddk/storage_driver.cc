@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "storage_driver.hh"
 
+#include "storage_mode.hh"
+
 namespace iface {
 namespace {
 
@@ -15,6 +17,7 @@ struct Request {
   const Device* device;  // nullptr for an absent unit
   const u8* cdb;
   u8* response;
+  const UnitState& state;
 };
 
 Plan fail(Sense sense) {
@@ -45,8 +48,15 @@ bool outside(const Device& device, Extent extent) {
   return extent.lba > device.blocks || extent.blocks > device.blocks - extent.lba;
 }
 
+bool is_write_protected(const UnitState& state) {
+  return state.modes != nullptr && state.modes->write_protected;
+}
+
 Plan media(const Request& request, Extent extent, Plan::Kind kind) {
   const Device& device = *request.device;
+  if (kind == Plan::Kind::kWriteMedia && is_write_protected(request.state)) {
+    return fail(kSoftwareWriteProtected);
+  }
   if (outside(device, extent)) return fail(kLbaOutOfRange);
   if (extent.blocks > device.max_transfer_blocks) return fail(kInvalidField);
   Plan plan;
@@ -220,101 +230,62 @@ Plan report_luns(const Request& request) {
   return respond(length, get_be32(request.cdb + 6));
 }
 
-// Sense data goes with each status, so there is never any left to ask for.
-Plan request_sense(const Request& request) {
-  const bool descriptor_format = (request.cdb[1] & 1) != 0;
-  const Sense sense = request.device != nullptr ? kNoSense : kNoSuchUnit;
-  u8* r = request.response;
+// Writes sense data; returns its length.
+u32 put_sense(Sense sense, bool descriptor_format, u8* r) {
   if (descriptor_format) {
     r[0] = 0x72;
     r[1] = sense.key;
     r[2] = sense.asc;
     r[3] = sense.ascq;
-    return respond(8, request.cdb[4]);
+    return 8;
   }
   r[0] = 0x70;
   r[2] = sense.key;
   r[7] = 10;
   r[12] = sense.asc;
   r[13] = sense.ascq;
-  return respond(18, request.cdb[4]);
+  return 18;
 }
 
-// ---- MODE SENSE ----
-
-// No mode parameter can be changed: the changeable mask is zero after the page header, and
-// current and default values are the same.
-struct ModePage {
-  u8 code;
-  u8 length;  // after the two bytes of header
-  u8 body[18];
-};
-constexpr ModePage kModePages[] = {
-    // Caching: WCE 0, data is on its medium when the status is sent; DRA 1, no read-ahead.
-    {0x08, 0x12, {0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20}},
-    // Control: one task set, unrestricted reordering, no limit for the busy condition.
-    {0x0a, 0x0a, {0x00, 0x10, 0, 0, 0, 0, 0xff, 0xff}},
-};
-constexpr u8 kAllPages = 0x3f;
-
-u32 mode_pages(u8 code, bool changeable, u8* at) {
-  u32 length = 0;
-  for (const ModePage& page : kModePages) {
-    if (code != kAllPages && code != page.code) continue;
-    at[length] = page.code;
-    at[length + 1] = page.length;
-    if (!changeable) __builtin_memcpy(at + length + 2, page.body, page.length);
-    length += 2U + page.length;
-  }
-  return length;
+// Sense data goes with each status, so there is none left to ask for but a unit attention
+// condition, which is over when it has been reported.
+Plan request_sense(const Request& request) {
+  const bool descriptor_format = (request.cdb[1] & 1) != 0;
+  const bool present = request.device != nullptr;
+  const Sense sense = present ? request.state.attention : kNoSuchUnit;
+  Plan plan = respond(put_sense(sense, descriptor_format, request.response), request.cdb[4]);
+  plan.tells_attention = present && sense.key != 0;
+  return plan;
 }
 
-u32 block_descriptor(const Device& device, bool long_lba, u8* at) {
-  const u32 block_length = 1U << device.block_shift;
-  if (long_lba) {
-    put_be64(at, device.blocks);
-    put_be32(at + 12, block_length);
-    return 16;
-  }
-  put_be32(at, device.blocks > 0xffffffff ? 0xffffffff : static_cast<u32>(device.blocks));
-  put_be32(at + 4, block_length);
-  return 8;
-}
+// ---- MODE SENSE, MODE SELECT ----
 
-// Both CDB sizes; they differ in header and allocation length.
-Plan mode_sense(const Request& request, bool ten) {
-  enum : u8 { kChangeable = 1, kSaved = 3 };
-  constexpr u8 kDeviceSpecific = 0x10;  // DPOFUA; not write protected
+template <bool Ten>
+Plan mode_sense(const Request& request) {
   const u8* cdb = request.cdb;
-  const u8 control = cdb[2] >> 6;
-  const u8 subpage = cdb[3];
-  if (subpage != 0x00 && subpage != 0xff) return fail(kInvalidField);
-  if (control == kSaved) return fail(kSavingNotSupported);
-
-  u8* r = request.response;
-  const u32 header = ten ? 8 : 4;
-  const bool no_descriptor = (cdb[1] & 0x08) != 0;
-  const bool long_lba = ten && (cdb[1] & 0x10) != 0;
-  const u32 descriptor =
-      no_descriptor ? 0 : block_descriptor(*request.device, long_lba, r + header);
-  const u32 pages = mode_pages(cdb[2] & 0x3f, control == kChangeable, r + header + descriptor);
-  if (pages == 0) return fail(kInvalidField);
-
-  const u32 length = header + descriptor + pages;
-  if (!ten) {
-    r[0] = static_cast<u8>(length - 1);
-    r[2] = kDeviceSpecific;
-    r[3] = static_cast<u8>(descriptor);
-    return respond(length, cdb[4]);
-  }
-  put_be16(r, length - 2);
-  r[3] = kDeviceSpecific;
-  r[4] = long_lba && !no_descriptor ? 1 : 0;
-  put_be16(r + 6, descriptor);
-  return respond(length, get_be16(cdb + 7));
+  u32 length = 0;
+  const Sense sense =
+      sense_modes(*request.device, request.state.modes, cdb, request.response, &length);
+  if (sense.key != 0) return fail(sense);
+  return respond(length, Ten ? get_be16(cdb + 7) : cdb[4]);
 }
-Plan mode_sense6(const Request& request) { return mode_sense(request, false); }
-Plan mode_sense10(const Request& request) { return mode_sense(request, true); }
+
+// Pages have the form of the standard (PF). SP is not in the usage data: nothing can be saved.
+template <bool Ten>
+Plan mode_select(const Request& request) {
+  constexpr u8 kPageFormat = 0x10;
+  const u8* cdb = request.cdb;
+  const u32 length = Ten ? get_be16(cdb + 7) : cdb[4];
+  if ((cdb[1] & kPageFormat) == 0) return fail(kInvalidField);
+  if (length > kResponseMax) return fail(kParameterListLength);
+  Plan plan;
+  if (length == 0) return plan;
+  plan.kind = Plan::Kind::kParameters;
+  plan.length = length;
+  return plan;
+}
+
+// ---- START STOP UNIT ----
 
 // The medium is neither removable nor stoppable; what asks for that is refused, the rest ignored.
 Plan start_stop_unit(const Request& request) {
@@ -334,14 +305,15 @@ constexpr int kNoAction = -1;
 struct Command {
   u8 opcode;
   int action;    // service action, kNoAction for an opcode that has none
-  u8 traits;     // kResponds, kAnyUnit
+  u8 traits;     // kResponds, kAlways, kSelects
   u8 length;     // bytes of the CDB
   u8 usage[16];  // [0] repeats the opcode
   Plan (*run)(const Request& request);
 };
 constexpr u8 kPlain = 0;
 constexpr u8 kResponds = 1;  // writes parameter data, so the response buffer is zeroed before
-constexpr u8 kAnyUnit = 2;   // answers for absent units as well
+constexpr u8 kAlways = 2;    // answers for absent units, and despite a unit attention condition
+constexpr u8 kSelects = 4;   // for drivers whose mode parameters can be changed
 
 #define BE16 0xff, 0xff
 #define BE32 BE16, BE16
@@ -350,14 +322,15 @@ constexpr Command kCommands[] = {
     // TEST UNIT READY
     {0x00, kNoAction, kPlain, 6, {0x00}, good},
     // REQUEST SENSE
-    {0x03, kNoAction, kResponds | kAnyUnit, 6, {0x03, 0x01, 0, 0, 0xff}, request_sense},
+    {0x03, kNoAction, kResponds | kAlways, 6, {0x03, 0x01, 0, 0, 0xff}, request_sense},
     // READ(6), WRITE(6)
     {0x08, kNoAction, kPlain, 6, {0x08, 0x1f, BE16, 0xff}, access<extent6, kRead>},
     {0x0a, kNoAction, kPlain, 6, {0x0a, 0x1f, BE16, 0xff}, access<extent6, kWrite>},
     // INQUIRY
-    {0x12, kNoAction, kResponds | kAnyUnit, 6, {0x12, 0x01, 0xff, BE16}, inquiry},
-    // MODE SENSE(6)
-    {0x1a, kNoAction, kResponds, 6, {0x1a, 0x08, 0xff, 0xff, 0xff}, mode_sense6},
+    {0x12, kNoAction, kResponds | kAlways, 6, {0x12, 0x01, 0xff, BE16}, inquiry},
+    // MODE SELECT(6), MODE SENSE(6)
+    {0x15, kNoAction, kSelects, 6, {0x15, 0x10, 0, 0, 0xff}, mode_select<false>},
+    {0x1a, kNoAction, kResponds, 6, {0x1a, 0x08, 0xff, 0xff, 0xff}, mode_sense<false>},
     // START STOP UNIT
     {0x1b, kNoAction, kPlain, 6, {0x1b, 0x01, 0, 0x0f, 0xf7}, start_stop_unit},
     // PREVENT ALLOW MEDIUM REMOVAL
@@ -371,8 +344,9 @@ constexpr Command kCommands[] = {
     {0x2e, kNoAction, kPlain, 10, {0x2e, kDpoBytchk, BE32, kGroup, BE16}, access<extent10, kWrite>},
     // SYNCHRONIZE CACHE(10)
     {0x35, kNoAction, kPlain, 10, {0x35, 0x06, BE32, kGroup, BE16}, synchronize_cache<extent10>},
-    // MODE SENSE(10)
-    {0x5a, kNoAction, kResponds, 10, {0x5a, 0x18, 0xff, 0xff, 0, 0, 0, BE16}, mode_sense10},
+    // MODE SELECT(10), MODE SENSE(10)
+    {0x55, kNoAction, kSelects, 10, {0x55, 0x10, 0, 0, 0, 0, 0, BE16}, mode_select<true>},
+    {0x5a, kNoAction, kResponds, 10, {0x5a, 0x18, 0xff, 0xff, 0, 0, 0, BE16}, mode_sense<true>},
     // READ(16), WRITE(16)
     {0x88, kNoAction, kPlain, 16, {0x88, kDpoFua, BE64, BE32, kGroup}, access<extent16, kRead>},
     {0x8a, kNoAction, kPlain, 16, {0x8a, kDpoFua, BE64, BE32, kGroup}, access<extent16, kWrite>},
@@ -383,7 +357,7 @@ constexpr Command kCommands[] = {
     // READ CAPACITY(16)
     {0x9e, 0x10, kResponds, 16, {0x9e, kServiceAction, BE64, BE32, 0x01}, read_capacity16},
     // REPORT LUNS
-    {0xa0, kNoAction, kResponds | kAnyUnit, 12, {0xa0, 0, 0xff, 0, 0, 0, BE32}, report_luns},
+    {0xa0, kNoAction, kResponds | kAlways, 12, {0xa0, 0, 0xff, 0, 0, 0, BE32}, report_luns},
     // REPORT SUPPORTED OPERATION CODES
     {0xa3, 0x0c, kResponds, 12, {0xa3, kServiceAction, 0x87, 0xff, BE16, BE32}, report_opcodes},
     // READ(12), WRITE(12)
@@ -403,14 +377,21 @@ bool has_actions(u8 opcode) {
   return false;
 }
 
-const Command* find_command(u8 opcode, int action) {
+bool is_offered(const UnitState& state, const Command& command) {
+  return (command.traits & kSelects) == 0 || state.modes != nullptr;
+}
+
+const Command* find_command(const UnitState& state, u8 opcode, int action) {
   for (const Command& command : kCommands) {
-    if (command.opcode == opcode && command.action == action) return &command;
+    if (command.opcode != opcode || command.action != action) continue;
+    return is_offered(state, command) ? &command : nullptr;
   }
   return nullptr;
 }
 
-bool knows_opcode(u8 opcode) { return has_actions(opcode) || find_command(opcode, kNoAction); }
+bool knows_opcode(const UnitState& state, u8 opcode) {
+  return has_actions(opcode) || find_command(state, opcode, kNoAction);
+}
 
 bool has_unused_bits(const Command& command, const u8* cdb) {
   for (u32 i = 1; i < command.length; ++i) {
@@ -431,6 +412,7 @@ u32 put_timeouts(u8* at) {
 Plan report_all_opcodes(const Request& request, bool timeouts, u32 allocation_length) {
   u8* at = request.response + 4;
   for (const Command& command : kCommands) {
+    if (!is_offered(request.state, command)) continue;
     const bool action = command.action != kNoAction;
     at[0] = command.opcode;
     put_be16(at + 2, action ? static_cast<u32>(command.action) : 0);
@@ -470,7 +452,7 @@ Plan report_opcodes(const Request& request) {
   const int action = get_be16(cdb + 4);
   const u32 allocation_length = get_be32(cdb + 6);
   const bool with_action = has_actions(opcode);
-  const Command* command = find_command(opcode, with_action ? action : kNoAction);
+  const Command* command = find_command(request.state, opcode, with_action ? action : kNoAction);
 
   switch (cdb[2] & 0x07) {
     case kAllCommands:
@@ -479,7 +461,7 @@ Plan report_opcodes(const Request& request) {
       if (with_action) return fail(kInvalidField);
       break;
     case kOneAction:
-      if (knows_opcode(opcode) && !with_action) return fail(kInvalidField);
+      if (knows_opcode(request.state, opcode) && !with_action) return fail(kInvalidField);
       break;
     case kEither:
       if (!with_action && action != 0) command = nullptr;
@@ -490,14 +472,24 @@ Plan report_opcodes(const Request& request) {
   return report_one_opcode(request, command, timeouts, allocation_length);
 }
 
+// The command is not run (SAM-5 section 5.14).
+Plan tell_attention(Sense attention) {
+  Plan plan = fail(attention);
+  plan.tells_attention = true;
+  return plan;
+}
+
 }  // namespace
 
-Plan plan_command(const DeviceList& luns, u32 lun, const u8* cdb, u8* response) {
-  const Request request{luns, luns.find(lun), cdb, response};
+Plan plan_command(const DeviceList& luns, u32 lun, const u8* cdb, u8* response,
+                  const UnitState& state) {
+  const Request request{luns, luns.find(lun), cdb, response, state};
   const bool with_action = has_actions(cdb[0]);
-  const Command* command = find_command(cdb[0], with_action ? cdb[1] & kServiceAction : kNoAction);
-  if (request.device == nullptr && (command == nullptr || (command->traits & kAnyUnit) == 0)) {
-    return fail(kNoSuchUnit);
+  const Command* command =
+      find_command(state, cdb[0], with_action ? cdb[1] & kServiceAction : kNoAction);
+  if (command == nullptr || (command->traits & kAlways) == 0) {
+    if (request.device == nullptr) return fail(kNoSuchUnit);
+    if (state.attention.key != 0) return tell_attention(state.attention);
   }
   if (command == nullptr) return fail(with_action ? kInvalidField : kInvalidOpcode);
   if (has_unused_bits(*command, cdb)) return fail(kInvalidField);
@@ -507,12 +499,16 @@ Plan plan_command(const DeviceList& luns, u32 lun, const u8* cdb, u8* response) 
 
 Transfer fit_transfer(const Plan& plan, u32 expected, bool is_write) {
   Transfer transfer;
-  const bool wants_write = plan.kind == Plan::Kind::kWriteMedia;
+  const bool wants_write = plan.writes();
   u64 length = plan.kind == Plan::Kind::kNothing || plan.failed() ? 0 : plan.length;
   // With no data expected there is no direction to be wrong about.
   if (length != 0 && expected != 0 && wants_write != is_write) {
     // Nothing can move. A read is done all the same; a write that wrote nothing has failed.
     if (wants_write) transfer.sense = kWrongDirection;
+    length = 0;
+  } else if (plan.kind == Plan::Kind::kParameters && expected < length) {
+    // A list that is cut somewhere means nothing.
+    transfer.sense = kParameterListLength;
     length = 0;
   }
   transfer.length = static_cast<u32>(min(length, static_cast<u64>(expected)));

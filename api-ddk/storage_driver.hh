@@ -41,28 +41,48 @@ struct Sense {
 };
 
 constexpr Sense kNoSense{};
+constexpr Sense kParameterListLength{0x5, 0x1a, 0x00};
 constexpr Sense kInvalidOpcode{0x5, 0x20, 0x00};
 constexpr Sense kLbaOutOfRange{0x5, 0x21, 0x00};
 constexpr Sense kInvalidField{0x5, 0x24, 0x00};
 constexpr Sense kNoSuchUnit{0x5, 0x25, 0x00};
+constexpr Sense kInvalidParameter{0x5, 0x26, 0x00};
 constexpr Sense kSavingNotSupported{0x5, 0x39, 0x00};
 constexpr Sense kWrongDirection{0x5, 0x0e, 0x03};  // invalid field in command information unit
+constexpr Sense kModeParametersChanged{0x6, 0x2a, 0x01};
+constexpr Sense kSoftwareWriteProtected{0x7, 0x27, 0x02};
 constexpr Sense kAbortedCommand{0xb, 0x00, 0x00};
+
+// The mode parameters of a unit that MODE SELECT changes; as they are here by default.
+struct Modes {
+  bool write_protected = false;  // SWP
+
+  friend bool operator==(Modes a, Modes b) { return a.write_protected == b.write_protected; }
+};
+
+// What a command depends on besides its CDB.
+struct UnitState {
+  const Modes* modes = nullptr;  // nullptr: a driver that lets none be changed
+  Sense attention;               // the unit attention condition of the sender; key 0: none
+};
 
 // What a CDB asks for, once found valid.
 struct Plan {
   enum class Kind : u8 {
-    kNothing,    // no data; the status is already known
-    kResponse,   // `length` bytes of parameter data lie in the response buffer
-    kReadMedia,  // `length` bytes of the medium from `offset` go to the initiator
-    kWriteMedia  // `length` bytes from the initiator go to the medium at `offset`
+    kNothing,     // no data; the status is already known
+    kResponse,    // `length` bytes of parameter data lie in the response buffer
+    kParameters,  // a list of `length` bytes, kResponseMax at most, comes for select_modes()
+    kReadMedia,   // `length` bytes of the medium from `offset` go to the initiator
+    kWriteMedia   // `length` bytes from the initiator go to the medium at `offset`
   };
   Kind kind = Kind::kNothing;
+  bool tells_attention = false;  // the unit attention condition is over
   u64 offset = 0;
   u64 length = 0;
   Sense sense;  // a key other than 0 means CHECK CONDITION
 
   bool failed() const { return sense.key != 0; }
+  bool writes() const { return kind == Kind::kWriteMedia || kind == Kind::kParameters; }
 };
 
 // The logical units of the target, by number.
@@ -75,7 +95,8 @@ struct DeviceList {
 
 // Decides what the 16 bytes of `cdb`, sent to unit `lun`, ask for. Parameter data is written to
 // `response`, kResponseMax bytes, and already cut to the allocation length of the CDB.
-Plan plan_command(const DeviceList& luns, u32 lun, const u8* cdb, u8* response);
+Plan plan_command(const DeviceList& luns, u32 lun, const u8* cdb, u8* response,
+                  const UnitState& state = {});
 
 // How many bytes really move, and what the residual is: compares the plan with the Expected Data
 // Transfer Length and the direction the initiator gave in the command PDU.
@@ -83,7 +104,7 @@ struct Transfer {
   u32 length = 0;    // bytes to move
   u32 flag = 0;      // SC_FLAG_XFER_OVERFLOW, SC_FLAG_XFER_UNDERFLOW or 0
   u32 residual = 0;  // bytes
-  Sense sense;       // set if a write cannot be done because of the direction
+  Sense sense;       // set if what is to be written does not come, or not all of a parameter list
 };
 Transfer fit_transfer(const Plan& plan, u32 expected, bool is_write);
 

@@ -34,7 +34,7 @@ struct Task {
 
   chiscsi_sgvec* list = nullptr;       // room for an everyday command, kept for the next one
   chiscsi_sgvec* long_list = nullptr;  // room for this one, if it is longer
-  void* response_page = nullptr;       // one page for parameter data
+  void* response_page = nullptr;       // one page for parameter data, either way
   u8* response = nullptr;
 
   chiscsi_sgvec* sgl() { return long_list != nullptr ? long_list : list; }

@@ -27,9 +27,13 @@ unsigned int iface_os_page_shift(void);
 /* Bytes that can be had without starving others; an estimate. */
 unsigned long long iface_os_memory_available(void);
 
-/* A spinning lock, process context only. No sleeping while it is held. */
+/*
+ * A spinning lock, process context only. No sleeping while it is held, and no
+ * second one of its kind taken; an inner lock may be, and is then the last.
+ */
 struct iface_os_spinlock;
 struct iface_os_spinlock *iface_os_lock_create(void);
+struct iface_os_spinlock *iface_os_inner_lock_create(void);
 void iface_os_lock_destroy(struct iface_os_spinlock *lock);
 void iface_os_lock(struct iface_os_spinlock *lock);
 void iface_os_unlock(struct iface_os_spinlock *lock);

@@ -80,6 +80,16 @@ struct iface_os_spinlock *iface_os_lock_create(void)
 	return lock;
 }
 
+/* To lockdep, locks that are initialised at one place are of one kind. */
+struct iface_os_spinlock *iface_os_inner_lock_create(void)
+{
+	struct iface_os_spinlock *lock = kzalloc(sizeof(*lock), GFP_KERNEL);
+
+	if (lock)
+		spin_lock_init(&lock->spinlock);
+	return lock;
+}
+
 void iface_os_lock_destroy(struct iface_os_spinlock *lock)
 {
 	kfree(lock);

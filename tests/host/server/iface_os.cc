@@ -58,6 +58,7 @@ unsigned int iface_os_page_shift() { return kPageShift; }
 iface_os_spinlock* iface_os_lock_create() {
   return reinterpret_cast<iface_os_spinlock*>(os_spinlock_create());
 }
+iface_os_spinlock* iface_os_inner_lock_create() { return iface_os_lock_create(); }
 void iface_os_lock_destroy(iface_os_spinlock* lock) { os_spinlock_destroy(host(lock)); }
 void iface_os_lock(iface_os_spinlock* lock) { os_spinlock_lock(host(lock)); }
 void iface_os_unlock(iface_os_spinlock* lock) { os_spinlock_unlock(host(lock), 0); }

@@ -21,6 +21,8 @@
 #define chiscsi_target_first_login_check_done fake_first_login_done
 #define chiscsi_target_login_stage_check_done fake_login_stage_done
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -41,7 +43,10 @@
 
 struct iface_os_spinlock {
   std::mutex mutex;
+  bool inner = false;
 };
+// The locks of a thread, [1]: inner ones. As lockdep, the order is looked at whoever else is there.
+inline thread_local int locks_held[2] = {};
 struct iface_os_event {
   std::mutex mutex;
   std::condition_variable changed;
@@ -78,9 +83,22 @@ inline void iface_os_pages_free(void* page, unsigned int) { std::free(page); }
 inline unsigned int iface_os_page_shift(void) { return 12; }
 inline unsigned long long iface_os_memory_available(void) { return memory_available; }
 inline iface_os_spinlock* iface_os_lock_create(void) { return new iface_os_spinlock; }
+inline iface_os_spinlock* iface_os_inner_lock_create(void) {
+  iface_os_spinlock* lock = iface_os_lock_create();
+  lock->inner = true;
+  return lock;
+}
 inline void iface_os_lock_destroy(iface_os_spinlock* lock) { delete lock; }
-inline void iface_os_lock(iface_os_spinlock* lock) { lock->mutex.lock(); }
-inline void iface_os_unlock(iface_os_spinlock* lock) { lock->mutex.unlock(); }
+inline void iface_os_lock(iface_os_spinlock* lock) {
+  EXPECT_EQ(locks_held[1], 0) << "a lock taken after an inner one";
+  EXPECT_TRUE(lock->inner || locks_held[0] == 0) << "two locks of one kind";
+  lock->mutex.lock();
+  ++locks_held[lock->inner];
+}
+inline void iface_os_unlock(iface_os_spinlock* lock) {
+  --locks_held[lock->inner];
+  lock->mutex.unlock();
+}
 inline iface_os_event* iface_os_event_create(void) { return new iface_os_event; }
 inline void iface_os_event_destroy(iface_os_event* event) { delete event; }
 inline void iface_os_event_signal(iface_os_event* event) {

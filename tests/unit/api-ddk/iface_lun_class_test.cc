@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The LUN class of ifacedriver against a target that plays by the Guide: the walks of reads and
-// writes, phases, residuals, aborts, task management, a driver that plays dead, and its end.
+// writes, phases, residuals, aborts, task management, a driver that plays dead, its end, and mode
+// parameters with their unit attentions.
 #include <gtest/gtest.h>
 
 #include "fake_host.hh"
 
 #include "../../../api-ddk/iface_lun_class.cc"
-#include "../../../api-ddk/iface_target_class.cc"
 #include "../../../api-ddk/storage_kthread.cc"
 #include "../../../api-ddk/storage_memory.cc"
+#include "iface_sessions.hh"
 
 namespace {
 
@@ -18,11 +19,12 @@ using namespace std::chrono_literals;
 constexpr unsigned kMiB = 1024 * 1024;
 
 char class_name[] = "test";
-char initiator[] = "iqn.1994-05.org.example:host";
 char target[] = "iqn.2026-11.org.example:t";
 
 class IfaceLunClass : public ::testing::TestWithParam<bool> {
  protected:
+  IfaceLunClass() { EXPECT_EQ(iface::sessions_create(), 0); }
+
   void start(unsigned phase_kb = 0, unsigned chunk_shift = 16, bool discard = false) {
     config_.lun_count = 2;
     config_.lun_mb[0] = 32;
@@ -38,7 +40,10 @@ class IfaceLunClass : public ::testing::TestWithParam<bool> {
     started_ = true;
   }
   ~IfaceLunClass() override {
-    if (!started_) return;
+    if (started_) stop();
+    iface::sessions_destroy();
+  }
+  static void stop() {
     iface::luns_close();
     EXPECT_TRUE(iface::luns_wait_idle(0));
     chiscsi_target_lun_class_deregister(iface::luns_class().class_name, class_name);
@@ -512,67 +517,182 @@ TEST_P(IfaceLunClass, SurvivesAbortsFromManyThreads) {
     worker.join();
 }
 
-// ---- Logins ----
+// ---- Mode parameters ----
 
-class IfaceTargetClass : public ::testing::Test {
+constexpr int kSwp = 8;
+
+// The parameter list of a MODE SELECT(6) that sets byte 4 of the Control page.
+std::string control_page(int flags) {
+  std::string list(4 + 12, '\0');
+  list[4] = 0x0a;
+  list[5] = 0x0a;
+  list[4 + 3] = 0x10;
+  list[4 + 4] = static_cast<char>(flags);
+  list[4 + 8] = list[4 + 9] = '\xff';
+  return list;
+}
+
+class IfaceModes : public IfaceLunClass {
  protected:
-  IfaceTargetClass() {
-    std::strcpy(config_.init_name, initiator);
-    config_.acl = true;
-    config_.max_cmd = 32;
-    chiscsi_target_class_register(&iface::target_class(config_));
+  // Runs a command of a session and says what came of it: 0 or key, code and qualifier.
+  static unsigned outcome(unsigned long session, std::vector<int> cdb, unsigned expected = 0,
+                          std::string* data = nullptr, unsigned lun = 0) {
+    FakeCommand c;
+    std::string none;
+    set(c, std::move(cdb), expected, false, lun, session);
+    run(c, data != nullptr ? *data : none);
+    return outcome_of(c);
   }
-  ~IfaceTargetClass() override { chiscsi_target_class_deregister(class_name); }
+  static unsigned select(unsigned long session, std::string list, unsigned expected) {
+    FakeCommand c;
+    set(c, {0x15, 0x10, 0, 0, static_cast<int>(list.size())}, expected, true, 0, session);
+    run(c, list);
+    return outcome_of(c);
+  }
+  static unsigned select(unsigned long session, const std::string& list) {
+    return select(session, list, static_cast<unsigned>(list.size()));
+  }
+  static unsigned test_ready(unsigned long session, unsigned lun = 0) {
+    return outcome(session, {0x00}, 0, nullptr, lun);
+  }
+  static unsigned write_block(char fill) {
+    FakeCommand c;
+    std::string data(512, fill);
+    set_rw(c, true, 0, 1, 512);
+    run(c, data);
+    return outcome_of(c);
+  }
+  static bool is_protected(unsigned long session) {
+    std::string data;
+    EXPECT_EQ(outcome(session, {0x1a, 8, 0x0a, 0, 255}, 255, &data), 0u);
+    // WP of the header and SWP of the page say the same.
+    EXPECT_EQ((data[2] & 0x80) != 0, (data[4 + 4] & kSwp) != 0);
+    return (data[2] & 0x80) != 0;
+  }
 
-  iface::Config config_;
-  char stranger_[32] = "iqn.1994-05.org.example:other";
+ private:
+  static unsigned outcome_of(const FakeCommand& c) {
+    if (c.api.sc_status == 0) return 0;
+    EXPECT_EQ(c.api.sc_status, 2);
+    return static_cast<unsigned>(c.api.sc_sense_key << 16 | c.api.sc_sense_asc << 8 |
+                                 c.api.sc_sense_ascq);
+  }
 };
 
-TEST_F(IfaceTargetClass, OnlyTheNamedInitiatorSeesTheTargetAndLogsIn) {
-  registered_target->fp_first_login_check(1, initiator, target, nullptr);
-  EXPECT_EQ(login_class, 0);
-  EXPECT_EQ(login_max_cmd, 32u);
-  registered_target->fp_first_login_check(1, stranger_, target, nullptr);
-  EXPECT_EQ(login_class, ISCSI_LOGIN_STATUS_CLASS_INITIATOR_ERROR);
-  EXPECT_EQ(login_detail, ISCSI_LOGIN_STATUS_DETAIL_NO_PERMS);
-  registered_target->fp_login_stage_check(1, ISCSI_LOGIN_STAGE_SECURITY, initiator, target,
-                                          nullptr);
-  EXPECT_EQ(login_class, 0);
-  registered_target->fp_login_stage_check(1, 1, stranger_, target, nullptr);
-  EXPECT_EQ(login_class, ISCSI_LOGIN_STATUS_CLASS_INITIATOR_ERROR);
-  EXPECT_EQ(registered_target->fp_discovery_target_accessible(1, initiator, target, nullptr), 1);
-  EXPECT_EQ(registered_target->fp_discovery_target_accessible(1, stranger_, target, nullptr), 0);
+INSTANTIATE_TEST_SUITE_P(Execution, IfaceModes, ::testing::Values(false, true),
+                         [](const auto& info) { return info.param ? "Inline" : "Threaded"; });
+
+TEST_P(IfaceModes, AProtectedUnitIsReadAndNotWritten) {
+  start();
+  EXPECT_EQ(write_block('a'), 0u);
+  EXPECT_EQ(select(1, control_page(kSwp)), 0u);
+  EXPECT_TRUE(is_protected(1));
+  EXPECT_EQ(write_block('b'), 0x072702u);
+  EXPECT_EQ(read_blocks(0, 1), std::string(512, 'a'));
+  EXPECT_EQ(select(1, control_page(0)), 0u);
+  EXPECT_FALSE(is_protected(1));
+  EXPECT_EQ(write_block('b'), 0u);
+  EXPECT_EQ(read_blocks(0, 1), std::string(512, 'b'));
 }
 
-TEST_F(IfaceTargetClass, SessionsGetDistinctNumbersFromOne) {
-  unsigned char isid[6] = {};
-  const unsigned long first = registered_target->fp_session_added(7, isid, initiator, target);
-  EXPECT_NE(first, 0u);
-  EXPECT_EQ(registered_target->fp_session_added(8, isid, initiator, target), first + 1);
+TEST_P(IfaceModes, OtherSessionsHearOfItOnce) {
+  start();
+  const unsigned long author = iface::sessions_add(101), other = iface::sessions_add(102),
+                      asking = iface::sessions_add(103), gone = iface::sessions_add(104);
+  EXPECT_EQ(select(author, control_page(kSwp)), 0u);
+  EXPECT_EQ(select(author, control_page(0)), 0u);
+  iface::sessions_remove(104);
+  const unsigned long later = iface::sessions_add(105);
+  for (const unsigned long unconcerned : {author, later, gone})
+    EXPECT_EQ(test_ready(unconcerned), 0u);
+
+  // INQUIRY and REPORT LUNS say nothing of it; another unit is not concerned, nor an absent one.
+  EXPECT_EQ(outcome(other, {0x12, 0, 0, 0, 36}, 36), 0u);
+  EXPECT_EQ(outcome(other, {0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0}, 256), 0u);
+  EXPECT_EQ(test_ready(other, 1), 0u);
+  EXPECT_EQ(test_ready(other, 7), 0x052500u);
+  EXPECT_EQ(test_ready(other), 0x062a01u);
+  EXPECT_EQ(test_ready(other), 0u);
+
+  // REQUEST SENSE returns it as data.
+  std::string sense;
+  EXPECT_EQ(outcome(asking, {0x03, 0, 0, 0, 18}, 18, &sense), 0u);
+  EXPECT_EQ(sense.substr(2, 1) + sense.substr(12, 2), std::string("\x06\x2a\x01"));
+  EXPECT_EQ(test_ready(asking), 0u);
 }
 
-TEST_F(IfaceTargetClass, ChapSecretsAreGivenToTheRightNameOnly) {
-  config_.chap = config_.chap_mutual = config_.chap_mutual_required = true;
-  std::strcpy(config_.initiator.name, "user");
-  std::memcpy(config_.initiator.secret, "0123456789abcdef", 16);
-  config_.initiator.secret_length = 16;
-  std::strcpy(config_.target.name, "disk");
-  std::memcpy(config_.target.secret, "fedcba987654", 12);
-  config_.target.secret_length = 12;
+TEST_P(IfaceModes, ASelectThatChangesNothingIsNoNews) {
+  start();
+  const unsigned long author = iface::sessions_add(101), other = iface::sessions_add(102);
+  EXPECT_EQ(select(author, control_page(0)), 0u);
+  EXPECT_EQ(select(author, std::string(4, '\0')), 0u);
+  EXPECT_EQ(select(author, ""), 0u);
+  EXPECT_EQ(test_ready(other), 0u);
+}
 
-  chap_info chap{};
-  chap.flag = CHAP_FLAG_REMOTE_NAME_VALID;
-  std::strcpy(reinterpret_cast<char*>(chap.remote_name), "user");
-  registered_target->fp_chap_info_get(initiator, target, &chap);
-  EXPECT_EQ(chap.flag, 0x1f);
-  EXPECT_EQ(chap.remote_secret_length, 16);
-  EXPECT_EQ(chap.local_secret_length, 12);
-  EXPECT_STREQ(reinterpret_cast<char*>(chap.local_name), "disk");
+TEST_P(IfaceModes, AWrongOrIncompleteListChangesNothing) {
+  start();
+  const unsigned long author = iface::sessions_add(101), other = iface::sessions_add(102);
+  std::string wrong = control_page(kSwp);
+  wrong[4 + 2] = 0x04;  // D_SENSE cannot be changed
+  EXPECT_EQ(select(author, wrong), 0x052600u);
+  EXPECT_EQ(select(author, control_page(kSwp).substr(0, 15)), 0x051a00u);
+  // The initiator sends less than its CDB says, or nothing.
+  EXPECT_EQ(select(author, control_page(kSwp), 15), 0x051a00u);
+  EXPECT_EQ(select(author, control_page(kSwp), 0), 0x051a00u);
+  EXPECT_EQ(outcome(author, {0x15, 0x10, 0, 0, 16}, 16), 0x050e03u);  // wants to read
+  EXPECT_FALSE(is_protected(author));
+  EXPECT_EQ(test_ready(other), 0u);
+}
 
-  chap_info other{};
-  std::strcpy(reinterpret_cast<char*>(other.remote_name), "users");
-  registered_target->fp_chap_info_get(initiator, target, &other);
-  EXPECT_EQ(other.flag, 0);
+TEST_P(IfaceModes, AnAbortedSelectChangesNothing) {
+  start();
+  FakeCommand c;
+  set(c, {0x15, 0x10, 0, 0, 16}, 16, true);
+  submit(c);
+  ASSERT_TRUE(wait(c));
+  const std::string list = control_page(kSwp);
+  std::memcpy(c.list[0].sg_addr, list.data(), list.size());
+  c.api.sc_flag |= SC_FLAG_TMF_ABORT;
+  registered_lun->fp_scsi_cmd_abort(&c.api);
+  give_back(c);
+  clean_up(c);
+  EXPECT_FALSE(is_protected(1));
+}
+
+TEST_P(IfaceModes, AResetMakesThemDefault) {
+  start();
+  for (const unsigned char function :
+       {ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET, ISCSI_TMF_FUNCTION_TARGET_WARM_RESET}) {
+    EXPECT_EQ(select(1, control_page(kSwp)), 0u);
+    run_tmf(ISCSI_TMF_FUNCTION_CLEAR_TASK_SET, 0);
+    EXPECT_TRUE(is_protected(1));
+    run_tmf(function, 0);
+    EXPECT_FALSE(is_protected(1));
+  }
+}
+
+// Each hears nothing or of a change by another one.
+TEST_P(IfaceModes, ManySessionsChangeThemAtTheSameTime) {
+  start();
+  std::vector<std::thread> workers;
+  for (unsigned worker = 0; worker < 4; ++worker) {
+    workers.emplace_back([worker] {
+      for (unsigned i = 0; i < 50; ++i) {
+        const unsigned long handle = worker * 1000 + i;
+        const unsigned long session = iface::sessions_add(handle);
+        for (const int flags : {kSwp, 0}) {
+          const unsigned said = select(session, control_page(flags));
+          EXPECT_TRUE(said == 0 || said == 0x062a01) << said;
+        }
+        if (i % 2 == 0) iface::sessions_remove(handle);
+      }
+    });
+  }
+  for (std::thread& worker : workers)
+    worker.join();
+  const unsigned long last = iface::sessions_add(9999);
+  EXPECT_EQ(test_ready(last), 0u);
 }
 
 }  // namespace

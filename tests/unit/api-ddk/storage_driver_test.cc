@@ -39,7 +39,7 @@ class StorageDriver : public ::testing::Test {
     unsigned char cdb[16] = {};
     for (size_t i = 0; i < bytes.size(); ++i)
       cdb[i] = static_cast<unsigned char>(bytes[i]);
-    return iface::plan_command({list_, 3}, lun, cdb, response_);
+    return iface::plan_command({list_, 3}, lun, cdb, response_, state_);
   }
 
   void expect_sense(const Plan& plan, iface::Sense sense) {
@@ -55,6 +55,8 @@ class StorageDriver : public ::testing::Test {
 
   iface::Device device_[3];
   const iface::Device* list_[3];
+  iface::Modes modes_;
+  iface::UnitState state_;  // nothing can be changed
   unsigned char response_[iface::kResponseMax];
 };
 
@@ -246,6 +248,76 @@ TEST_F(StorageDriver, ModeSensePageControl) {
   expect_sense(run({0x1a, 8, 0xca, 0, 255}), iface::kSavingNotSupported);
 }
 
+TEST_F(StorageDriver, ModeSelectIsForDriversWhoseModesCanBeChanged) {
+  for (const int opcode : {0x15, 0x55}) {
+    state_.modes = nullptr;
+    expect_sense(run({opcode, 0x10}), iface::kInvalidOpcode);
+    run({0xa3, 0x0c, 1, opcode, 0, 0, 0, 0, 1, 0});
+    EXPECT_EQ(response_[1] & 7, 1) << opcode;
+    state_.modes = &modes_;
+    EXPECT_FALSE(run({opcode, 0x10}).failed());
+    run({0xa3, 0x0c, 1, opcode, 0, 0, 0, 0, 1, 0});
+    EXPECT_EQ(response_[1] & 7, 3) << opcode;
+    EXPECT_EQ(response_[5], 0x10);  // PF, and no SP
+  }
+}
+
+TEST_F(StorageDriver, ModeSelectAsksForItsParameterList) {
+  state_.modes = &modes_;
+  for (const auto& cdb :
+       {std::vector<int>{0x15, 0x10, 0, 0, 16}, {0x55, 0x10, 0, 0, 0, 0, 0, 0, 16}}) {
+    const Plan plan = run(cdb);
+    EXPECT_FALSE(plan.failed());
+    EXPECT_EQ(plan.kind, Kind::kParameters);
+    EXPECT_EQ(plan.length, 16u);
+  }
+  EXPECT_EQ(run({0x15, 0x10}).kind, Kind::kNothing);
+  EXPECT_EQ(run({0x55, 0x10, 0, 0, 0, 0, 0, 0x10, 0}).length, iface::kResponseMax);
+  expect_sense(run({0x55, 0x10, 0, 0, 0, 0, 0, 0x10, 1}), iface::kParameterListLength);
+  expect_sense(run({0x55, 0x10, 0, 0, 0, 0, 0, 0xff, 0xff}), iface::kParameterListLength);
+  for (const int opcode : {0x15, 0x55}) {
+    expect_sense(run({opcode, 0x00}), iface::kInvalidField);  // pages of a vendor's form
+    expect_sense(run({opcode, 0x11}), iface::kInvalidField);  // SP
+    expect_sense(run({opcode, 0x12}), iface::kInvalidField);  // RTD
+    expect_sense(run({opcode, 0x10}, 3), iface::kNoSuchUnit);
+  }
+}
+
+TEST_F(StorageDriver, EveryWriteToAProtectedUnitIsRefused) {
+  modes_.write_protected = true;
+  state_.modes = &modes_;
+  for (int opcode : {0x0a, 0x2a, 0xaa, 0x8a, 0x2e, 0xae, 0x8e}) {
+    expect_sense(run({opcode}), iface::kSoftwareWriteProtected);
+    // Known before anything else, without asking for anything else.
+    expect_sense(run({opcode, 0, 0xff, 0xff, 0xff}), iface::kSoftwareWriteProtected);
+  }
+  for (int opcode : {0x00, 0x08, 0x28, 0xa8, 0x88, 0x35, 0x91, 0x1b})
+    EXPECT_FALSE(run({opcode}).failed()) << opcode;
+}
+
+TEST_F(StorageDriver, AUnitAttentionComesBeforeTheCommand) {
+  state_.attention = iface::kModeParametersChanged;
+  for (int opcode : {0x00, 0x28, 0x2a, 0x1a, 0x9e, 0xa3, 0xff}) {
+    const Plan plan = run({opcode});
+    expect_sense(plan, iface::kModeParametersChanged);
+    EXPECT_TRUE(plan.tells_attention) << opcode;
+  }
+  for (int opcode : {0x12, 0xa0}) {
+    const Plan plan = run({opcode});
+    EXPECT_FALSE(plan.failed()) << opcode;
+    EXPECT_FALSE(plan.tells_attention) << opcode;
+  }
+  EXPECT_TRUE(run({0x03, 0, 0, 0, 18}).tells_attention);
+  EXPECT_EQ(response_[2], 6);
+  EXPECT_EQ(iface::get_be16(response_ + 12), 0x2a01);
+  EXPECT_TRUE(run({0x03, 1, 0, 0, 18}).tells_attention);
+  EXPECT_EQ(iface::get_be32(response_), 0x72062a01u);
+  // An absent unit has none.
+  EXPECT_FALSE(run({0x03, 0, 0, 0, 18}, 3).tells_attention);
+  EXPECT_EQ(response_[12], 0x25);
+  EXPECT_FALSE(run({0x00}, 3).tells_attention);
+}
+
 TEST_F(StorageDriver, StartStopRefusesWhatTheMediumCannotDo) {
   EXPECT_FALSE(run({0x1b, 0, 0, 0, 1}).failed());
   expect_sense(run({0x1b, 0, 0, 0, 2}), iface::kInvalidField);
@@ -333,6 +405,22 @@ TEST(FitTransfer, MovesNothingInTheWrongDirection) {
   EXPECT_EQ(t.flag, static_cast<unsigned>(SC_FLAG_XFER_UNDERFLOW));
   EXPECT_EQ(t.residual, 512u);
   t = iface::fit_transfer(plan_of(Kind::kWriteMedia, 512), 512, false);
+  EXPECT_EQ(t.sense.asc, 0x0e);
+  EXPECT_EQ(t.length, 0u);
+}
+
+TEST(FitTransfer, AParameterListComesAsAWholeOrNotAtAll) {
+  Transfer t = iface::fit_transfer(plan_of(Kind::kParameters, 16), 20, true);
+  EXPECT_EQ(t.sense.key, 0);
+  EXPECT_EQ(t.length, 16u);
+  EXPECT_EQ(t.residual, 4u);
+  for (const unsigned expected : {0U, 1U, 15U}) {
+    t = iface::fit_transfer(plan_of(Kind::kParameters, 16), expected, true);
+    EXPECT_EQ(t.sense.asc, 0x1a);
+    EXPECT_EQ(t.length, 0u);
+    EXPECT_EQ(t.residual, expected);
+  }
+  t = iface::fit_transfer(plan_of(Kind::kParameters, 16), 16, false);
   EXPECT_EQ(t.sense.asc, 0x0e);
   EXPECT_EQ(t.length, 0u);
 }

@@ -5,8 +5,8 @@
 #
 # Runs in the test machine; open-iscsi's interface records carry the second
 # name.  What one initiator writes the other must read, sessions must be told
-# apart, a reset by one is told to the other, and the end of one must not touch
-# the other.
+# apart, a reset or a MODE SELECT by one is told to the other, and the end of
+# one must not touch the other.
 
 set -eu
 # shellcheck source=tests/vm/lib/guest.sh
@@ -41,6 +41,18 @@ together()
 		--name=two --filename="$two" --offset=32m
 }
 
+# Software write protect of the whole unit, MODE SELECT(6): `08` on, `00` off.
+protect()
+{
+	printf "\\0\\0\\0\\0\\x0a\\x0a\\0\\x10\\x$2\\0\\0\\0\\xff\\xff\\0\\0" >/run/mode_list
+	sg_raw -s 16 -i /run/mode_list "$(sg_of "$1")" 15 10 00 00 10 00
+}
+
+write_block()
+{
+	sg_raw -v -s 512 -i /dev/zero "$(sg_of "$1")" 2a 00 00 00 00 00 00 00 01 00
+}
+
 up
 check 'interface records' add_interface first
 check 'interface records, second' add_interface second
@@ -61,6 +73,17 @@ check_says 'the second hears of the reset, once' 'Bus device reset function occu
 	sg_raw -v "$(sg_of "$two")" 00 00 00 00 00 00
 check 'the second goes on' sg_turs "$(sg_of "$two")"
 check 'both write at once after the reset' together
+udevadm settle --timeout="$PATIENCE" >/dev/null 2>&1 || :
+check 'the first protects the unit' protect "$one" 08
+check_says 'the second hears of it, once' 'Mode parameters changed' \
+	sg_raw -v "$(sg_of "$two")" 00 00 00 00 00 00
+check_says 'the second is shown that it is protected' 'WP=1' sg_modes -6 "$(sg_of "$two")"
+check_says 'the second cannot write' 'Logical unit software write protected' write_block "$two"
+check 'the second still reads' dd if="$two" of=/dev/null bs=64k count=8 iflag=direct
+check 'the first unprotects it' protect "$one" 00
+check_says 'the second hears of that' 'Mode parameters changed' \
+	sg_raw -v "$(sg_of "$two")" 00 00 00 00 00 00
+check 'both write at once after that' together
 check 'the first logs out' logout "$IQN" "$PORTAL" first
 check 'the second still works' dd if="$two" of=/dev/null bs=64k count=8 iflag=direct
 check 'the second logs out' logout "$IQN" "$PORTAL" second
