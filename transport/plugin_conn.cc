@@ -136,7 +136,8 @@ void PluginPort::start(Worker& worker, ConnUser& user) {
 
 void PluginPort::turn() {
   if (stopped_) return finish_if_quiet();
-  if (user_ == nullptr) return;
+  // Nothing of the transport's is called from when it said so until on_stopped().
+  if (user_ == nullptr || stop_told_.load()) return;
   note_failure();
   if (moving_to_ != nullptr && close_reason_ == CloseReason::kNone) return finish_move();
   if (arriving_) arrive();
@@ -392,7 +393,7 @@ void PluginPort::close(CloseReason reason, bool flush) {
 // At the end of a turn, so that the transport is in none of its functions.
 void PluginPort::stop() {
   const Stop wanted = flushing_ ? Stop::kFlush : Stop::kTerminate;
-  if (stop_asked_ >= wanted) return;
+  if (stop_asked_ >= wanted || stop_told_.load()) return;
   stop_asked_ = wanted;
   worker_.load()->arm(stop_timer_, flushing_ ? kPluginFlushLimitMs : kPluginStopReportMs);
   functions_.stop_conn(conn_, flushing_ ? CHISCSI_STOP_CONN_FLUSH : CHISCSI_STOP_CONN_TERM);

@@ -374,7 +374,8 @@ void chiscsi_conn_failed(struct chiscsi_conn_port *conn_port, int error);
  * chiscsi_conn_stopped() - The end that stop_conn() asked for.
  *
  * The transport calls nothing for this connection from here on, and holds no
- * memory of a PDU.
+ * memory of a PDU. Said in a turn, nothing but destroy_conn() is called any more;
+ * said elsewhere, a turn that has begun still ends.
  *
  * Context: Any context. Does not sleep.
  */

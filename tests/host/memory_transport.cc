@@ -156,6 +156,7 @@ class MemoryConn {
   }
 
   void release(void* task) {
+    check_not_stopped();
     if (in_function_) MemoryTransport::violate("release_task() inside of another function");
     placed_.release(port, task);
   }
@@ -163,6 +164,7 @@ class MemoryConn {
   // Around each function in which the target is called.
   template <typename Function>
   int in_function(Function function) {
+    check_not_stopped();
     in_function_ = true;
     const int result = function();
     in_function_ = false;
@@ -170,6 +172,7 @@ class MemoryConn {
   }
 
   void stop(int flag) {
+    check_not_stopped();
     if (flag == CHISCSI_STOP_CONN_TERM) return finish();
     flushing_ = true;
     chiscsi_conn_schedule(port);
@@ -177,6 +180,11 @@ class MemoryConn {
 
  private:
   enum class Step { kHeader, kData, kTrailer, kPlaced };
+
+  // After chiscsi_conn_stopped() there is only the last call.
+  void check_not_stopped() const {
+    if (stopped_) MemoryTransport::violate("a call after the end of the connection");
+  }
 
   // An adapter hears of what was sent by a message, and so in the turn after it.
   void report_sent() {
@@ -441,6 +449,9 @@ class MemoryConn {
       pipe_->changed.notify_all();
     }
     flushing_ = false;
+    stopped_ = true;
+    // A turn may have been asked for just before.
+    chiscsi_conn_schedule(port);
     chiscsi_conn_stopped(port);
   }
 
@@ -460,6 +471,7 @@ class MemoryConn {
   bool login_is_over_ = false;    // Its last response was pulled.
   bool in_full_feature_ = false;  // So was a PDU after it.
   bool in_function_ = false;
+  bool stopped_ = false;  // chiscsi_conn_stopped() was called.
   unsigned params_set_[2] = {};
   std::vector<chiscsi_xmit_pdu> unreported_;
   PlacedTasks placed_;

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "information.hh"
 #include "memory_transport.hh"
 
 namespace chiscsi::test {
@@ -297,7 +298,8 @@ TEST_F(MultiConnection, OneConnectionMayLogOutAnother) {
   EXPECT_TRUE(peers[1]->closed_by_target());
   EXPECT_TRUE(driver.wait_for("cleanup"));
   driver.release_held();
-  EXPECT_EQ(logout(0, kCloseConnection, 1), 1);  // It is not there any more.
+  // It is not there any more, a moment after its last command.
+  EXPECT_TRUE(eventually([&] { return logout(0, kCloseConnection, 1) == 1; }));
   EXPECT_EQ(logout(0, kCloseConnection, 7), 1);
   expect_loss_of_commands(0);
   EXPECT_TRUE(works(0));
