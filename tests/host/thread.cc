@@ -17,6 +17,7 @@
 #include <functional>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,8 @@ struct os_spinlock {
 namespace {
 
 std::atomic<uint64_t> clock_ahead_ms{0};
+// How far the clock was ahead when this thread last looked at it and has not waited since.
+thread_local std::optional<uint64_t> seen_ahead_ms;
 thread_local const os_thread* current_thread = nullptr;
 
 // All events, for host_advance_clock(). Never destroyed.
@@ -231,12 +234,14 @@ void os_event_signal(os_event* event) {
 
 int os_event_wait(os_event* event, uint32_t timeout_ms) {
   host_might_sleep("os_event_wait()");
-  const uint64_t deadline = os_now_ms() + timeout_ms;
+  // A limit is counted from when it was computed: an advance of the clock may have come after that.
+  const uint64_t ahead = std::exchange(seen_ahead_ms, std::nullopt).value_or(clock_ahead_ms);
+  const uint64_t deadline = real_now_ms() + ahead + timeout_ms;
   must(pthread_mutex_lock(&event->lock), "os_event_wait()");
   if (event->waited_for) host_contract_broken("two waiters on one event");
   event->waited_for = true;
   while (!event->signalled) {
-    const uint64_t now = os_now_ms();
+    const uint64_t now = real_now_ms() + clock_ahead_ms;
     if (now >= deadline) break;
     const timespec until = real_time_after(deadline - now);
     pthread_cond_timedwait(&event->changed, &event->lock, &until);
@@ -304,7 +309,10 @@ void os_spinlock_unlock(os_spinlock* lock, unsigned long) {
   must(pthread_mutex_unlock(&lock->lock), "os_spinlock_unlock()");
 }
 
-uint64_t os_now_ms() { return real_now_ms() + clock_ahead_ms; }
+uint64_t os_now_ms() {
+  seen_ahead_ms = clock_ahead_ms.load();
+  return real_now_ms() + *seen_ahead_ms;
+}
 
 uint64_t os_now_us() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();

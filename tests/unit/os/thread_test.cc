@@ -131,6 +131,17 @@ TEST(OsEvent, ClockMayBeMovedAhead) {
   os_event_destroy(event);
 }
 
+// The clock may move between the computation of a limit and the wait for it, never against it.
+TEST(OsEvent, ALimitCountsFromWhenTheClockWasRead) {
+  os_event* event = os_event_create();
+  ASSERT_NE(event, nullptr);
+  const uint64_t before = os_now_ms();
+  host_advance_clock(3600 * 1000);
+  EXPECT_EQ(os_event_wait(event, 1800 * 1000), 0);
+  EXPECT_LT(os_now_ms(), before + 3600 * 1000 + 600 * 1000);
+  os_event_destroy(event);
+}
+
 TEST(OsMutex, Excludes) {
   os_mutex* mutex = os_mutex_create();
   int counter = 0;
