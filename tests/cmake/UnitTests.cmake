@@ -9,15 +9,28 @@ find_package(GTest REQUIRED)
 include(GoogleTest)
 enable_testing()
 
+# How each test program is compiled. Optimizing instrumented tests takes three times as long as it
+# saves; the engine is optimized. The library, which has the last word, is linked last.
+add_library(chiscsi_test_flags INTERFACE)
+if(CHISCSI_SANITIZE)
+  target_compile_options(chiscsi_test_flags INTERFACE -O0 -g1)
+endif()
+
+# The headers that all tests include, compiled once: reading them is half of the time of a build.
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/precompiled.cc CONTENT "")
+add_library(chiscsi_precompiled STATIC ${CMAKE_CURRENT_BINARY_DIR}/precompiled.cc)
+target_link_libraries(chiscsi_precompiled PRIVATE
+  chiscsi_includes chiscsi_warnings GTest::gtest chiscsi_test_flags)
+target_precompile_headers(chiscsi_precompiled PRIVATE
+  <gtest/gtest.h> <algorithm> <atomic> <chrono> <condition_variable> <cstring> <deque> <functional>
+  <map> <memory> <mutex> <optional> <random> <set> <string> <thread> <vector>)
+
 function(chiscsi_test_program name)
   cmake_parse_arguments(arg "" "LABEL" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE
-    ${arg_LIBRARIES} chiscsi_warnings GTest::gtest GTest::gtest_main)
-  # Optimizing instrumented tests takes three times as long as it saves; the engine is optimized.
-  if(CHISCSI_SANITIZE)
-    set_source_files_properties(${arg_SOURCES} PROPERTIES COMPILE_OPTIONS "-O0;-g1")
-  endif()
+    ${arg_LIBRARIES} chiscsi_warnings GTest::gtest GTest::gtest_main chiscsi_test_flags)
+  target_precompile_headers(${name} REUSE_FROM chiscsi_precompiled)
   set_property(GLOBAL APPEND PROPERTY CHISCSI_TEST_PROGRAMS ${name})
   # Listing the cases waits until ctest runs: the build itself runs nothing. Limits only catch hangs.
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
