@@ -26,7 +26,7 @@ RxAction without_home(Connection& connection, Placement* placement) {
 void receive_for(Connection& connection, Command& command) {
   command.receiving = true;
   connection.rx.command = &command;
-  connection.rx.placed = false;
+  connection.rx.placed = connection.rx.in_list = false;
 }
 
 // A PDU without data is legal before the last one (RFC 7143 section 11.7.7). One that brings the
@@ -124,8 +124,12 @@ RxAction begin_unsolicited(Connection& connection, RxPdu& pdu, Placement* placem
   }
   ++command->unsolicited_data_sn;
   connection.rx.placed = true;
-  placement->memory =
-      command->unsolicited.bytes().slice(command->unsolicited_received, pdu.data_size());
+  connection.rx.in_list =
+      write_data::find_unsolicited_place(*command, pdu.data_size(), &placement->buffers);
+  if (!connection.rx.in_list) {
+    placement->memory =
+        command->unsolicited.bytes().slice(command->unsolicited_received, pdu.data_size());
+  }
   return RxAction::kContinue;
 }
 
@@ -149,8 +153,7 @@ void complete_unsolicited(Connection& connection, RxPdu& pdu, Command& command) 
     connection.reject(pdu.bhs, iscsi::RejectReason::kDataDigestError, "data digest error");
     write_data::fail(command, kProtocolServiceCrcError);
   } else if (connection.rx.placed) {
-    command.unsolicited_received += pdu.data_size();
-    write_data::advance(command);
+    write_data::unsolicited_received(command, pdu.data_size(), connection.rx.in_list);
   }
   const bool full = !command.failed && unsolicited_room(command) == 0;
   if (pdu.bhs.final() || full) write_data::unsolicited_complete(command);

@@ -148,7 +148,8 @@ class Connection final : public ConnUser {
     Buffer spare;               // Memory that was missing at the last try.
     uint32_t wanted = 0;        // Bytes that are missing: receiving has paused for them.
     bool want_command = false;  // A command is missing: receiving has paused for one.
-    bool placed = false;        // The data of an unsolicited Data-Out has a place.
+    bool placed = false;        // The data of an unsolicited Data-Out has a place,
+    bool in_list = false;       // and that is the driver's.
     bool discard = false;       // Takes no part in anything but the stream.
   } rx;
 

@@ -108,6 +108,27 @@ void advance(Command& command) {
   solicit(command);
 }
 
+// Not while data before it waits for its list, nor where it reaches over the end of one.
+bool find_unsolicited_place(Command& command, uint32_t count, SgCursor* place) {
+  const uint32_t offset = command.unsolicited_received;
+  if (!is_taking_data(command) || command.unsolicited_placed != offset) return false;
+  const BufferPhase* phase = phase_at(command, offset);
+  if (phase == nullptr || count > phase->wire_length - (offset - phase->offset)) return false;
+  *place = SgCursor(phase->list(), offset - phase->offset, count);
+  return true;
+}
+
+void unsolicited_received(Command& command, uint32_t count, bool in_list) {
+  const uint32_t offset = command.unsolicited_received;
+  command.unsolicited_received += count;
+  if (in_list) {
+    command.unsolicited_placed += count;
+    const bool still_wanted = is_taking_data(command) && !command.failed && !command.silent;
+    if (still_wanted) note_progress(command, *phase_at(command, offset), count);
+  }
+  advance(command);
+}
+
 void retry_missing_r2ts(Session& session) {
   if (!std::exchange(session.r2ts_missing, false)) return;
   session.commands.for_each([](Command& command) {

@@ -2,9 +2,9 @@
 //
 // The data of a write: from unsolicited data and R2Ts into the buffers that the driver lends.
 //
-// Every byte is placed at most once, in order, inside the list it belongs to. Unsolicited data
-// waits in a buffer of ours until there is a list for it; solicited data goes straight to the
-// driver's memory. On the session's worker; calls no hook.
+// Every byte is placed at most once, in order, inside the list it belongs to. Unsolicited data that
+// comes before there is a list for it waits in a buffer of ours; all other data goes straight to
+// the driver's memory. On the session's worker; calls no hook.
 #pragma once
 
 #include "target/session/command.hh"
@@ -19,6 +19,11 @@ namespace chiscsi::write_data {
 // The driver has lent buffers, or unsolicited data has come: places what can be placed and asks
 // for what is missing.
 void advance(Command& command);
+// Where `count` bytes of unsolicited data can land in a list that the driver has lent. False: there
+// is no such place yet.
+bool find_unsolicited_place(Command& command, uint32_t count, SgCursor* place);
+// They have come: to that place, or into the buffer of the command.
+void unsolicited_received(Command& command, uint32_t count, bool in_list);
 // `count` more bytes have been received for `r2t`, straight into its phase.
 void received(R2t& r2t, uint32_t count);
 // The transport has let go of the buffers.

@@ -18,3 +18,13 @@ foreach(test IN LISTS simulation_tests)
   chiscsi_test_program(simulation_${name} LABEL protocol
     SOURCES ${test} LIBRARIES ${libraries})
 endforeach()
+
+# It counts the bytes that the engine copies: gcc calls memcpy(), clang's sanitizer a function of its own.
+if(TARGET simulation_budget_test)
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND CHISCSI_SANITIZE MATCHES address)
+    target_compile_definitions(simulation_budget_test PRIVATE COUNTED_COPY=__asan_memcpy)
+    target_link_options(simulation_budget_test PRIVATE -Wl,--wrap=__asan_memcpy)
+  else()
+    target_link_options(simulation_budget_test PRIVATE -Wl,--wrap=memcpy)
+  endif()
+endif()

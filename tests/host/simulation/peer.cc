@@ -221,6 +221,12 @@ void Peer::send_all(size_t split) {
   settle();
 }
 
+void Peer::send_first(size_t size) {
+  link.send(outgoing_.substr(0, size));
+  outgoing_.erase(0, size);
+  settle();
+}
+
 void Peer::answer_r2t(uint32_t most) {
   if (r2ts.empty()) return;
   OpenR2t& r2t = r2ts.front();

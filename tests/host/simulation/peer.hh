@@ -67,6 +67,8 @@ class Peer {
   void add_raw(const std::string& bytes);
   // Sends what was added; with a split, in two parts between which the engine runs.
   void send_all(size_t split = 0);
+  // Sends the first bytes of what was added: the test does something before the rest.
+  void send_first(size_t size);
   // Answers the oldest R2T, with `most` bytes of it.
   void answer_r2t(uint32_t most);
 

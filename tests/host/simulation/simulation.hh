@@ -32,6 +32,24 @@ void release_notices();
 // Sockets the engine has not closed.
 size_t open_sockets();
 
+// What the engine has asked of its host. A test may set it back.
+struct Counts {
+  uint64_t wake_ups = 0;       // Threads that had gone to sleep and were woken.
+  uint64_t receive_calls = 0;  // os_socket_read(), those included that find nothing.
+  uint64_t send_calls = 0;     // os_socket_send()
+};
+Counts& counts();
+// A thread of the engine runs, and no HostWork lives.
+bool is_engine_running();
+// While one lives, what an engine's thread does is the simulated host's own work.
+class HostWork {
+ public:
+  HostWork();
+  ~HostWork();
+  HostWork(const HostWork&) = delete;
+  HostWork& operator=(const HostWork&) = delete;
+};
+
 // The other end of a TCP connection.
 class Link {
  public:

@@ -109,6 +109,12 @@ bool memory_is_short() {
   return probe == nullptr;
 }
 
+std::vector<uint8_t> part_of(const std::string& bytes, size_t at, size_t size) {
+  const chiscsi::simulation::HostWork own;
+  const auto start = bytes.begin() + static_cast<long>(at);
+  return std::vector<uint8_t>(start, start + static_cast<long>(size));
+}
+
 const uint8_t* start_of(const os_fragment& fragment) {
   const void* base = fragment.page != nullptr ? fragment.page : fragment.address;
   return static_cast<const uint8_t*>(base) + fragment.offset;
@@ -227,6 +233,7 @@ int os_socket_addresses(os_socket* socket, os_address* local, os_address* peer) 
 
 long os_socket_read(os_socket* socket, os_socket_consume consume, void* context, size_t limit) {
   host_might_sleep("os_socket_read()");
+  ++chiscsi::simulation::counts().receive_calls;
   State& state = *socket->state;
   if (state.peer_reset) return -ECONNRESET;
   size_t total = 0;
@@ -234,9 +241,7 @@ long os_socket_read(os_socket* socket, os_socket_consume consume, void* context,
     size_t size = std::min(state.to_engine.size() - state.read, limit - total);
     if (read_piece != 0) size = std::min(size, read_piece);
     // Memory of its own, so that a sanitizer sees a step beyond the piece.
-    const std::vector<uint8_t> piece(
-        state.to_engine.begin() + static_cast<long>(state.read),
-        state.to_engine.begin() + static_cast<long>(state.read + size));
+    const std::vector<uint8_t> piece = part_of(state.to_engine, state.read, size);
     size_t used;
     {
       HostAtomicSection socket_lock;
@@ -266,6 +271,8 @@ void os_send_notice_put(os_send_notice* notice) {
 long os_socket_send(os_socket* socket, const os_fragment* fragments, size_t count, size_t skip,
                     unsigned int, os_send_notice* notice) {
   host_might_sleep("os_socket_send()");
+  ++chiscsi::simulation::counts().send_calls;
+  const chiscsi::simulation::HostWork own;
   State& state = *socket->state;
   if (state.peer_reset || state.peer_closed) return -EPIPE;
   const size_t before = state.from_engine.size();

@@ -17,7 +17,6 @@ namespace chiscsi::simulation {
 
 namespace {
 
-constexpr uint32_t kMostLent = 80 * 1024;  // Of one command: the rest is an underflow.
 constexpr size_t kPage = 4096;
 constexpr uint32_t kPiece = 3 * kPage;
 
@@ -219,14 +218,14 @@ void Storage::end(Task& task) {
 // Goes as far as a driver can: lends what is missing, or ends the command.
 void Storage::do_complete(Task& task) {
   if (!task.is_open()) return;
-  const bool all_lent = task.next_offset >= std::min(task.length, kMostLent);
-  if (!all_lent) return do_lend(task, kMostLent, true);
+  const bool all_lent = task.next_offset >= std::min(task.length, most_lent);
+  if (!all_lent) return do_lend(task, most_lent, true);
   if (!task.write || task.loans.empty()) end(task);
 }
 
 void Storage::do_lend(Task& task, uint32_t bytes, bool may_cut) {
   if (!task.is_open()) return;
-  const uint32_t most = std::min(task.length, kMostLent);
+  const uint32_t most = std::min(task.length, most_lent);
   if (task.next_offset >= most) return;
   const uint32_t size =
       multi_phase ? std::min(bytes, most - task.next_offset) : most - task.next_offset;

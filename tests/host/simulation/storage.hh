@@ -41,6 +41,7 @@ class Storage {
   // What an initiator wrote is not looked at: an adapter has put it where the initiator said.
   bool takes_any_data = false;
   unsigned max_cmd = 0;
+  uint32_t most_lent = 80 * 1024;  // Of one command: the rest is an underflow.
 
   int start();
   int add_target(const std::string& name, const std::vector<std::string>& keys);

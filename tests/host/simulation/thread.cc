@@ -50,6 +50,7 @@ constexpr size_t kStackSize = 256 * 1024;
 constexpr uint64_t kMostRounds = 1'000'000;
 
 uint64_t clock_ms = 1'000'000;
+unsigned host_works = 0;
 os_thread* running = nullptr;  // Null: the test itself.
 ucontext_t main_context;
 void* main_fake_stack = nullptr;
@@ -148,6 +149,16 @@ void advance(uint64_t milliseconds) {
   settle();
 }
 
+Counts& counts() {
+  static Counts all;
+  return all;
+}
+
+bool is_engine_running() { return running != nullptr && host_works == 0; }
+
+HostWork::HostWork() { ++host_works; }
+HostWork::~HostWork() { --host_works; }
+
 }  // namespace chiscsi::simulation
 
 unsigned int os_cpu_count() { return 2; }
@@ -200,6 +211,7 @@ int os_event_wait(os_event* event, uint32_t timeout_ms) {
     running->waits_for = event;
     running->deadline = deadline;
     switch_to_main(false);
+    if (event->signalled) ++chiscsi::simulation::counts().wake_ups;
   }
   return std::exchange(event->signalled, false) ? 1 : 0;
 }
