@@ -390,6 +390,41 @@ TEST_P(OffloadFaults, ArpFailureLeavesNoGap) {
   }
 }
 
+// The adapter never says that the last Login Response has gone, and the initiator believes that it
+// is in. That has a limit, also where logins have a long one or none; another login of the session
+// and the removal of the target wait no longer.
+TEST_P(OffloadFaults, LoginWhoseCreditsAreLostEnds) {
+  struct Case {
+    uint32_t login_timeout_s, lost, ends_after_ms;
+  };
+  for (const Case& each : {Case{10, 2, 11'000}, Case{300, 1, 31'000}, Case{0, 2, 31'000}}) {
+    SCOPED_TRACE(each.login_timeout_s);
+    target_.options.login_timeout_s = each.login_timeout_s;
+    start();
+    inject("lost_ack", each.lost);
+    Peer& stuck = add_peer();
+    read(stuck);
+    inject("lost_ack", 0);
+    wait(5'000);
+    --target_.login.isid;
+    Peer& next = add_peer();
+    EXPECT_EQ(stuck.good_statuses, 0u);
+    EXPECT_TRUE(stuck.link.is_open());
+    EXPECT_FALSE(next.in_full_feature());
+    wait(each.ends_after_ms - 5'000);
+    EXPECT_FALSE(stuck.link.is_open());
+    EXPECT_TRUE(next.in_full_feature());
+    expect_alive();
+    inject("lost_ack", 1);
+    read(add_peer());
+    inject("lost_ack", 0);
+    peers_.clear();
+    const uint64_t before = os_now_ms();
+    target_.end();
+    EXPECT_LT(os_now_ms() - before, each.ends_after_ms);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Chips, OffloadFaults, testing::Values(5u, 6u),
                          [](const auto& info) { return "T" + std::to_string(info.param); });
 
