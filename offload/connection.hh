@@ -113,6 +113,7 @@ class OffloadConn : public RefCounted<OffloadConn> {
   void pdu_arrived();
   void begin_pdu();
   void translate_data_out();
+  void note_silent_data();
   bool claim_silent_data(uint32_t offset, uint32_t expected);
   bool deliver_header();
   void deliver_data();
@@ -244,8 +245,9 @@ class OffloadConn : public RefCounted<OffloadConn> {
   bool rx_again_pending_ = false;
   DdpTask* rx_task_ = nullptr;  // That its data belongs to.
   DdpR2t* rx_r2t_ = nullptr;
-  uint32_t rx_told_to_ = 0;    // Of the stream, before the first message of this PDU.
-  uint64_t silent_bytes_ = 0;  // T6: of the stream, without a message before this PDU.
+  uint32_t rx_told_to_ = 0;     // Of the stream, before the first message of this PDU.
+  uint64_t silent_bytes_ = 0;   // T6: of the stream, that came without a message.
+  uint64_t claimed_bytes_ = 0;  // Of them: that headers behind them have accounted for.
   uint32_t rx_credits_ = 0;
 
   // Sending.

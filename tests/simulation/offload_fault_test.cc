@@ -390,6 +390,27 @@ TEST_P(OffloadFaults, ArpFailureLeavesNoGap) {
   }
 }
 
+// What stands between the PDUs of a burst that a T6 tells of only at its end.
+TEST_P(OffloadFaults, InterruptedBurstIsWhole) {
+  start();
+  ask_write(peer());
+  const R2t r2t = peer().r2ts.front().bhs;
+  constexpr uint32_t kPart = kWrite / 4;
+  for (uint32_t i = 0; i < 4; ++i) {
+    peer().add_data(peer().make_data_out(r2t.initiator_task_tag.get(),
+                                         r2t.target_transfer_tag.get(), i, i * kPart, i == 3),
+                    kPart);
+    Bhs ping = peer().make(Opcode::kNopOut, false);
+    ping.as<NopOut>().target_transfer_tag = kReservedTag;
+    peer().add(ping, {});
+  }
+  peer().send_all();
+  peer().collect();
+  EXPECT_EQ(peer().good_statuses, 1u);
+  EXPECT_EQ(stats().placed_pdus, 4u);
+  EXPECT_TRUE(peer().link.is_open());
+}
+
 // The adapter never says that the last Login Response has gone, and the initiator believes that it
 // is in. That has a limit, also where logins have a long one or none; another login of the session
 // and the removal of the target wait no longer.

@@ -558,23 +558,69 @@ TEST(OffloadPlacement, T6SkippedDataEndsTheConnection) {
   rig.terminate();
 }
 
-// Bytes that other PDUs have left over are none of this one's.
+// What has gone by in silence before an R2T was sent did not answer it.
 TEST(OffloadPlacement, T6GapsAreNotSaved) {
   Rig rig(6);
   rig.open();
   Buffers first(4), second(4);
   const Placed a = send_r2t(rig, r2t(first, 0, first.size));
   rig.ack(a.owed);
-  const Placed b = send_r2t(rig, r2t(second, 0, second.size, nullptr, 0x20003));
-  rig.ack(b.owed);
   // The first says again and again that it begins at 0: 3 times 4096 bytes went by in silence.
   say_completion(rig, data_out(a.tag, 0, 4096, 3), kRcvIsn + 3 * (48 + 4096));
+  rig.target.turns();
+  const Placed b = send_r2t(rig, r2t(second, 0, second.size, nullptr, 0x20003));
+  rig.ack(b.owed);
   const uint32_t next = kRcvIsn + 4 * (48 + 4096);
   say_completion(rig, data_out(b.tag, 8192, 8192, 2), next);
   rig.target.turns();
   EXPECT_TRUE(rig.target.failure);
-  EXPECT_LE(rig.target.received.size(), 1u);
+  EXPECT_EQ(rig.target.received.size(), 1u);
   rig.terminate();
+}
+
+// Other PDUs may stand between those of a burst.
+TEST(OffloadPlacement, T6BurstMayBeInterrupted) {
+  Rig rig(6);
+  rig.open();
+  Buffers buffers(8);
+  const Placed placed = send_r2t(rig, r2t(buffers, 0, buffers.size));
+  rig.ack(placed.owed);
+  iscsi::Bhs ping;
+  ping.opcode_byte = static_cast<uint8_t>(iscsi::Opcode::kNopOut);
+  for (int i = 0; i < 2; ++i) {
+    rig.rcv_nxt += 48 + 8192;  // Without a word.
+    rig.peer_sends(ping, {});
+  }
+  rig.rcv_nxt += 48 + 8192;
+  say_completion(rig, data_out(placed.tag, 3 * 8192, 8192, 3), rig.rcv_nxt);
+  rig.target.turns();
+  EXPECT_FALSE(rig.target.failure);
+  ASSERT_EQ(rig.target.received.size(), 3u);
+  EXPECT_EQ(rig.target.received[2].placed, buffers.size);
+  rig.terminate();
+}
+
+// So may those of another burst; what one has taken is not there for the other.
+TEST(OffloadPlacement, T6BurstsMayAlternate) {
+  for (const uint32_t second_gap : {0u, 1u}) {
+    SCOPED_TRACE(second_gap);
+    Rig rig(6);
+    rig.open();
+    Buffers first(4), second(4);
+    const Placed a = send_r2t(rig, r2t(first, 0, first.size));
+    rig.ack(a.owed);
+    const Placed b = send_r2t(rig, r2t(second, 0, second.size, nullptr, 0x20003));
+    rig.ack(b.owed);
+    rig.rcv_nxt += (1 + second_gap) * (48 + 8192);  // Without a word.
+    for (const Placed* each : {&a, &b}) {
+      say_completion(rig, data_out(each->tag, 8192, 8192, 1), rig.rcv_nxt);
+      rig.rcv_nxt += 48 + 8192;
+    }
+    rig.target.turns();
+    EXPECT_EQ(rig.target.failure.has_value(), second_gap == 0);
+    EXPECT_EQ(rig.target.received.size(), 1 + second_gap);
+    rig.terminate();
+  }
 }
 
 // Headers take room too, and none has more data than was agreed on.
