@@ -71,10 +71,8 @@ void OffloadConn::pdu_arrived() {
     rx_stage_ = RxStage::kClosed;
     return chiscsi_conn_rx_header_digest_error(port_);
   }
-  if (assembler_.pad_error()) {
-    offload_stats.add(OffloadCount::kPadErrors);
-    return fail(kRxError);
-  }
+  // RFC 7143 section 11.1: padding SHOULD be zeros, and nobody has to look. Sockets do not either.
+  if (assembler_.pad_error()) offload_stats.add(OffloadCount::kPadErrors);
   if (adapter_->info().chip >= 6) note_silent_data();
   begin_pdu();
 }
