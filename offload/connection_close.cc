@@ -89,6 +89,7 @@ void OffloadConn::closed_a_half() {
 
 // Answered always; while our own abort is under way its end is waited for.
 void OffloadConn::on_abort_request(uint8_t status) {
+  is_accepted_ = true;
   if (wr::is_negative_advice(status)) return;
   drop_backlog();
   reply_owed_ = true;
@@ -101,7 +102,7 @@ void OffloadConn::send_abort_reply() {
   }
   if (abort_reply_buffer_ == nullptr || !send_flowc()) return retry_later();
   wr::write_abort_rpl(ops().buffer_header(abort_reply_buffer_), tid());
-  if (ops().send(dev(), abort_reply_buffer_, route_.tx_queue, 0) < 0) return retry_later();
+  if (send_behind_flowc(abort_reply_buffer_) < 0) return retry_later();
   abort_reply_buffer_ = nullptr;
   reply_owed_ = false;
   // An abort of ours that was not sent has nothing to end any more.
