@@ -124,7 +124,7 @@ bool OffloadConn::begin_turn() {
     if (on_device_) end();
     return false;
   }
-  while (on_device_) {
+  while (on_device_ && state_ != OffloadState::kDead) {
     OffloadMessage* message = next_message();
     if (message == nullptr) break;
     const bool hands_over =

@@ -185,6 +185,8 @@ class OffloadConn : public RefCounted<OffloadConn> {
   void closed_a_half();
   void die(int error);
   void end();
+  bool is_drained();
+  void take_late_credits();
   bool release_device();
   void drop_messages();
   void stop_now();
@@ -224,7 +226,8 @@ class OffloadConn : public RefCounted<OffloadConn> {
   bool has_clip_ = false;
   bool has_route_ = false;
   bool fin_sent_ = false, fin_acked_ = false, peer_fin_ = false;
-  bool reply_owed_ = false;  // CPL_ABORT_RPL could not be sent yet.
+  bool reply_owed_ = false;       // CPL_ABORT_RPL could not be sent yet.
+  uint64_t drains_until_ms_ = 0;  // The peer has reset it: how long pods may be on their way.
   bool failed_told_ = false;
   bool flushing_ = false;    // Stopped by CHISCSI_STOP_CONN_FLUSH.
   bool stop_asked_ = false;  // By either flag.

@@ -303,6 +303,41 @@ TEST(OffloadPlacement, PodsEndWithTheConnection) {
   EXPECT_TRUE(rig.lld.pods_released());
 }
 
+// The writes of valid pods may still wait on the data queue when the peer's reset is heard of: what
+// goes by the control queue could overtake them.
+TEST(OffloadPlacement, InvalidPodsDoNotOvertakeValidOnes) {
+  for (const bool by_credits : {false, true}) {
+    SCOPED_TRACE(by_credits);
+    Rig rig;
+    rig.open();
+    Buffers buffers(16);
+    const Placed placed = send_r2t(rig, r2t(buffers, 0, buffers.size));
+    if (by_credits) rig.ack(1);
+    rig.say_status(cpl::Opcode::kAbortReqRss);
+    rig.target.turns();
+    EXPECT_TRUE(rig.lld.next_cpl(cpl::Opcode::kAbortRpl));
+    EXPECT_TRUE(rig.target.failure);
+    rig.target.stop(CHISCSI_STOP_CONN_TERM);
+    {
+      const std::lock_guard guard(rig.lld.mutex);
+      EXPECT_TRUE(rig.lld.sent.empty());
+      EXPECT_EQ(rig.lld.mappings, 16);
+      EXPECT_EQ(rig.lld.tids.size(), 1u);
+      EXPECT_FALSE(rig.target.stopped);
+    }
+    if (by_credits) {
+      rig.ack(placed.owed - 1);
+    } else {
+      host_advance_clock(3'000);
+    }
+    take_revocation(rig, 16);
+    EXPECT_TRUE(rig.target.wait_stopped());
+    EXPECT_EQ(rig.lld.mappings, 0);
+    rig.finish();
+    EXPECT_TRUE(rig.lld.pods_released());
+  }
+}
+
 TEST(OffloadPlacement, MemoryIsKeptUntilThePodsAreGone) {
   Rig rig;
   rig.open();
