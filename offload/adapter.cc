@@ -331,28 +331,33 @@ bool OffloadAdapter::send_control(lld_buffer* buffer, uint32_t control_queue) {
   return false;
 }
 
-// An abort goes on without a reset; of anything else the connection hears that it is lost.
+// What goes to no peer goes on, an abort without a reset, unless the adapter does not know the
+// connection; of anything else the connection hears that it is lost.
 void OffloadAdapter::on_arp_failure(lld_buffer* buffer, void* context) {
   auto& adapter = *static_cast<OffloadAdapter*>(context);
   // SAFETY: all messages that are sent so have at least the 16 bytes of a work request's header,
   // and those of FW_TP_WR a CPL behind it.
   auto& request = *reinterpret_cast<cpl::AbortReq*>(adapter.ops_->buffer_header(buffer));
-  const bool is_cpl = request.wr.hi.get() >> cpl::kWrOpcodeShift == cpl::fw::kTp;
-  const bool is_abort = is_cpl && request.ot.opcode() == cpl::Opcode::kAbortReq;
+  const uint32_t kind = request.wr.hi.get() >> cpl::kWrOpcodeShift;
+  const bool is_cpl = kind == cpl::fw::kTp;
+  const auto has_opcode = [&](cpl::Opcode opcode) {
+    return is_cpl && request.ot.opcode() == opcode;
+  };
+  const bool is_abort = has_opcode(cpl::Opcode::kAbortReq);
+  const bool needs_hop =
+      !is_abort && !has_opcode(cpl::Opcode::kAbortRpl) && kind != cpl::fw::kFlowc;
   const uint32_t tid = is_cpl ? request.ot.tid() : request.wr.mid.get() >> cpl::kWrFlowIdShift;
   uint32_t queue = 0;
-  bool found = false;
+  bool goes_on = false;
   if (adapter.has_tid(tid)) {
     SpinGuard guard(adapter.shard_of(tid).lock);
     OffloadConn* conn = adapter.slot_of(tid);
-    found = conn != nullptr;
-    if (found && !is_abort) conn->lost_message();
-    if (found) queue = conn->tx_queue();
+    if (conn != nullptr && needs_hop) conn->lost_message(has_opcode(cpl::Opcode::kPassAcceptRpl));
+    goes_on = conn != nullptr && !needs_hop && !conn->is_unknown();
+    if (goes_on) queue = conn->tx_queue();
   }
-  if (found && is_abort) {
-    request.cmd = cpl::kAbortNoRst;
-    if (adapter.ops_->send(adapter.dev_, buffer, queue, 0) >= 0) return;
-  }
+  if (is_abort) request.cmd = cpl::kAbortNoRst;
+  if (goes_on && adapter.ops_->send(adapter.dev_, buffer, queue, 0) >= 0) return;
   adapter.ops_->buffer_free(buffer);
 }
 

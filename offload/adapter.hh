@@ -34,6 +34,7 @@ struct OffloadLimits {
   uint32_t set_tcb = 5'000;        // The adapter's answer to a setting.
   uint32_t abort_report = 30'000;  // A missing answer to an abort is said so often.
   uint32_t close = 10'000;         // Our FIN and the peer's, then an abort.
+  uint32_t drain = 2'000;          // Pods that were on their way when the peer's reset came.
   uint32_t detach = 10'000;        // Connections of an adapter that goes away.
   uint32_t tick = 500;             // How often limits are looked at.
 };

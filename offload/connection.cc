@@ -73,7 +73,8 @@ bool OffloadConn::limit_passed(uint64_t now_ms) const {
   return retry_.load() || (limit != 0 && now_ms >= limit);
 }
 
-void OffloadConn::lost_message() {
+void OffloadConn::lost_message(bool accept) {
+  if (accept) accept_lost_.store(true);
   lost_.store(true);
   wake();
 }
@@ -123,10 +124,11 @@ bool OffloadConn::begin_turn() {
     if (on_device_) end();
     return false;
   }
-  while (on_device_) {
+  while (on_device_ && state_ != OffloadState::kDead) {
     OffloadMessage* message = next_message();
     if (message == nullptr) break;
-    const bool hands_over = message->opcode() == cpl::Opcode::kPassEstablish;
+    const bool hands_over =
+        state_ == OffloadState::kOpening && message->opcode() == cpl::Opcode::kPassEstablish;
     // The backend may be gone with the adapter's last connection: its pages go back before that.
     const AdapterUse use(*adapter_, message->has_pages());
     handle(*message);
@@ -166,7 +168,7 @@ void OffloadConn::handle(const OffloadMessage& message) {
 
 void OffloadConn::check_adapter() {
   if (is_forgotten()) return die(kIoError);
-  if (lost_.load() && state_ == OffloadState::kOpening) return die(kIoError);
+  if (is_unknown()) return die(kIoError);
   if (reply_owed_) return send_abort_reply();
   if (state_ == OffloadState::kAborting) return send_abort();
   if (adapter_->is_leaving() || lost_.load()) return fail(kIoError);

@@ -57,8 +57,10 @@ class OffloadConn : public RefCounted<OffloadConn> {
   // The owner is to look at its limits, and at the adapter's state. Context: as above.
   void wake();
   bool limit_passed(uint64_t now_ms) const;
-  // The adapter could not deliver a message to the next hop. Context: as above.
-  void lost_message();
+  // The adapter could not deliver a message to the next hop; `accept`: the reply to the request, so
+  // it does not know the connection and is told nothing of it any more. Context: as above.
+  void lost_message(bool accept);
+  bool is_unknown() const { return accept_lost_.load(); }
 
   // The functions of struct chiscsi_transport. Context: the target's worker.
   static OffloadConn& of(void* conn) { return *static_cast<OffloadConn*>(conn); }
@@ -102,6 +104,7 @@ class OffloadConn : public RefCounted<OffloadConn> {
   Status open();
   bool allocate_buffers();
   Status send_accept_reply();
+  void guess_flowc(const uint8_t* accept_reply, uint32_t mtu);
   void on_establish(const OffloadMessage& message);
   bool fill_flowc(const cpl::PassEstablish& established);
   void hand_over();
@@ -113,6 +116,7 @@ class OffloadConn : public RefCounted<OffloadConn> {
   void pdu_arrived();
   void begin_pdu();
   void translate_data_out();
+  void note_silent_data();
   bool claim_silent_data(uint32_t offset, uint32_t expected);
   bool deliver_header();
   void deliver_data();
@@ -135,6 +139,7 @@ class OffloadConn : public RefCounted<OffloadConn> {
   wr::FlowcValues flowc_values() const;
   uint32_t flowc_cost() const;
   bool send_flowc();
+  int send_behind_flowc(lld_buffer* buffer);
   void on_ack(const cpl::Fw4Ack& ack);
   void request_done(TxRequest& request);
   void report_sent();
@@ -180,6 +185,8 @@ class OffloadConn : public RefCounted<OffloadConn> {
   void closed_a_half();
   void die(int error);
   void end();
+  bool is_drained();
+  void take_late_credits();
   bool release_device();
   void drop_messages();
   void stop_now();
@@ -199,6 +206,7 @@ class OffloadConn : public RefCounted<OffloadConn> {
   std::atomic<uint64_t> limit_ms_{0};  // When the owner has to look; 0: never.
   std::atomic<bool> retry_{false};
   std::atomic<bool> lost_{false};
+  std::atomic<bool> accept_lost_{false};
 
   // Guarded by lock_.
   OffloadMessages control_;  // What changes the state, and credits.
@@ -218,7 +226,8 @@ class OffloadConn : public RefCounted<OffloadConn> {
   bool has_clip_ = false;
   bool has_route_ = false;
   bool fin_sent_ = false, fin_acked_ = false, peer_fin_ = false;
-  bool reply_owed_ = false;  // CPL_ABORT_RPL could not be sent yet.
+  bool reply_owed_ = false;       // CPL_ABORT_RPL could not be sent yet.
+  uint64_t drains_until_ms_ = 0;  // The peer has reset it: how long pods may be on their way.
   bool failed_told_ = false;
   bool flushing_ = false;    // Stopped by CHISCSI_STOP_CONN_FLUSH.
   bool stop_asked_ = false;  // By either flag.
@@ -244,8 +253,9 @@ class OffloadConn : public RefCounted<OffloadConn> {
   bool rx_again_pending_ = false;
   DdpTask* rx_task_ = nullptr;  // That its data belongs to.
   DdpR2t* rx_r2t_ = nullptr;
-  uint32_t rx_told_to_ = 0;    // Of the stream, before the first message of this PDU.
-  uint64_t silent_bytes_ = 0;  // T6: of the stream, without a message before this PDU.
+  uint32_t rx_told_to_ = 0;     // Of the stream, before the first message of this PDU.
+  uint64_t silent_bytes_ = 0;   // T6: of the stream, that came without a message.
+  uint64_t claimed_bytes_ = 0;  // Of them: that headers behind them have accounted for.
   uint32_t rx_credits_ = 0;
 
   // Sending.
@@ -257,7 +267,9 @@ class OffloadConn : public RefCounted<OffloadConn> {
   List<TxSlot, &TxSlot::node> spare_slots_;
   TxSlot* building_ = nullptr;  // The last of `pulled_`, not yet made into requests.
   TxRequest close_request_;
+  bool is_accepted_ = false;  // The adapter has spoken of it: the reply is there.
   bool flowc_sent_ = false;
+  bool flowc_waits_ = false;  // Behind the reply, for the next hop.
   bool header_digest_ = false, data_digest_ = false;
   bool tcb_wanted_ = false;   // The digests are others than the adapter's.
   bool tcb_waiting_ = false;  // It was told; nothing is pulled until it has answered.

@@ -89,6 +89,7 @@ void OffloadConn::closed_a_half() {
 
 // Answered always; while our own abort is under way its end is waited for.
 void OffloadConn::on_abort_request(uint8_t status) {
+  is_accepted_ = true;
   if (wr::is_negative_advice(status)) return;
   drop_backlog();
   reply_owed_ = true;
@@ -101,11 +102,14 @@ void OffloadConn::send_abort_reply() {
   }
   if (abort_reply_buffer_ == nullptr || !send_flowc()) return retry_later();
   wr::write_abort_rpl(ops().buffer_header(abort_reply_buffer_), tid());
-  if (ops().send(dev(), abort_reply_buffer_, route_.tx_queue, 0) < 0) return retry_later();
+  if (send_behind_flowc(abort_reply_buffer_) < 0) return retry_later();
   abort_reply_buffer_ = nullptr;
   reply_owed_ = false;
   // An abort of ours that was not sent has nothing to end any more.
-  if (state_ != OffloadState::kAborting || abort_buffer_ != nullptr) die(kPeerReset);
+  if (state_ == OffloadState::kAborting && abort_buffer_ == nullptr) return;
+  // Unlike all other ends, no answer stands behind what was sent before.
+  drains_until_ms_ = os_now_ms() + offload_limits.drain;
+  die(kPeerReset);
 }
 
 void OffloadConn::on_abort_reply() {
@@ -124,8 +128,26 @@ void OffloadConn::die(int error) {
 
 // Without memory it is tried again at the next tick.
 void OffloadConn::end() {
-  if (!release_device()) return retry_later();
+  take_late_credits();
+  if (!is_drained() || !release_device()) return retry_later();
   if (stop_asked_) stop_now();
+}
+
+// The pods of the connection were written by the data queue, and are made invalid by the control
+// queue, which may be faster: not before the credits say that they are there, or for so long that
+// they are there or never will be.
+bool OffloadConn::is_drained() {
+  if (drains_until_ms_ == 0 || is_forgotten() || credits_.idle()) return true;
+  return os_now_ms() >= drains_until_ms_ || !has_tasks();
+}
+
+// Nothing else matters any more.
+void OffloadConn::take_late_credits() {
+  while (OffloadMessage* message = on_device_ ? next_message() : nullptr) {
+    cpl::Fw4Ack ack;
+    if (message->opcode() == cpl::Opcode::kFw4Ack && message->read(&ack)) on_ack(ack);
+    OffloadMessage::drop(message, ops().page_put);
+  }
 }
 
 // False: there are still pods in the adapter, so it keeps the tid and the memory.

@@ -110,18 +110,29 @@ Status OffloadConn::send_accept_reply() {
   lld_buffer* buffer = ops().buffer_alloc(dev(), wr::kAcceptReplySize, 0);
   if (buffer == nullptr) return Error::kNoMemory;
   wr::write_accept_reply(ops().buffer_header(buffer), values);
+  guess_flowc(ops().buffer_header(buffer), mtu);
   const int rc = ops().send_l2t(dev(), buffer, route_.control_queue, 1, route_.l2t,
                                 &OffloadAdapter::on_arp_failure, adapter_.get());
   if (rc < 0) ops().buffer_free(buffer);
   return Status::from_errno(rc);
 }
 
+// For an abort before CPL_PASS_ESTABLISH: what is known without it.
+void OffloadConn::guess_flowc(const uint8_t* accept_reply, uint32_t mtu) {
+  const lld_device_info& info = adapter_->info();
+  // SAFETY: the reply was written there; a CPL is bytes with alignment 1.
+  flowc_.snd_nxt = reinterpret_cast<const cpl::PassAcceptRpl*>(accept_reply)->iss.get() + 1;
+  flowc_.mss = wr::segment_of(mtu, request_.local.is_ipv6 != 0, request_.timestamps);
+  flowc_.plen_max = info.has_iso != 0 ? iso_payload_max(info.max_fragments) : kPlainPlenMax;
+}
+
 void OffloadConn::on_establish(const OffloadMessage& message) {
   cpl::PassEstablish established;
+  is_accepted_ = true;
+  if (state_ == OffloadState::kAborting) return;
   if (state_ != OffloadState::kOpening || !message.read(&established)) {
     offload_stats.add(OffloadCount::kBadMessages);
-    if (state_ != OffloadState::kAborting) fail(-static_cast<int>(Error::kIo));
-    return;
+    return fail(-static_cast<int>(Error::kIo));
   }
   state_ = OffloadState::kEstablished;
   clear_limit();

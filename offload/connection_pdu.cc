@@ -225,7 +225,9 @@ bool OffloadConn::place(const chiscsi_rx_landing& landing, uint32_t tag) {
     refusal = DdpTask::create(*adapter_, tid(), landing, &fresh);
     task = fresh.get();
   }
-  if (refusal == DdpRefusal::kNone && !task->add_r2t(landing, tag)) refusal = DdpRefusal::kMemory;
+  if (refusal == DdpRefusal::kNone && !task->add_r2t(landing, tag, silent_bytes_)) {
+    refusal = DdpRefusal::kMemory;
+  }
   if (refusal != DdpRefusal::kNone) {
     count_refusal(refusal);
     // What is copied to mapped memory would be overwritten when that is unmapped.

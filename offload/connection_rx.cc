@@ -71,20 +71,18 @@ void OffloadConn::pdu_arrived() {
     rx_stage_ = RxStage::kClosed;
     return chiscsi_conn_rx_header_digest_error(port_);
   }
-  if (assembler_.pad_error()) {
-    offload_stats.add(OffloadCount::kPadErrors);
-    return fail(kRxError);
-  }
-  if (assembler_.merged()) {
-    const uint32_t told =
-        assembler_.wire_bytes() + (assembler_.placed() ? assembler_.data_size() : 0);
-    const uint32_t gap = assembler_.rcv_nxt() - rx_told_to_ - told;
-    silent_bytes_ = gap < kHalfOfSequence ? gap : 0;
-  } else if (adapter_->info().chip >= 6) {
-    const uint32_t gap = assembler_.rcv_nxt() - rx_told_to_ - assembler_.wire_bytes();
-    silent_bytes_ = gap < kHalfOfSequence ? gap : 0;
-  }
+  // RFC 7143 section 11.1: padding SHOULD be zeros, and nobody has to look. Sockets do not either.
+  if (assembler_.pad_error()) offload_stats.add(OffloadCount::kPadErrors);
+  if (adapter_->info().chip >= 6) note_silent_data();
   begin_pdu();
+}
+
+// T6: what the stream has without a word right before this PDU.
+void OffloadConn::note_silent_data() {
+  const uint32_t unseen = assembler_.merged() && assembler_.placed() ? assembler_.data_size() : 0;
+  const uint32_t told = assembler_.wire_bytes() + unseen;
+  const uint32_t gap = assembler_.rcv_nxt() - rx_told_to_ - told;
+  if (gap < kHalfOfSequence) silent_bytes_ += gap;
 }
 
 // Decides how the target is to see the PDU of the assembler.
@@ -134,8 +132,9 @@ void OffloadConn::translate_data_out() {
   if (adapter_->info().bounces != 0 && !assembler_.data_digest_error()) fail(kRxError);
 }
 
-// T6: PDUs before this one may have been placed without a word. What the stream has not room for
-// was not sent, whatever this header says.
+// T6: PDUs before this one may have been placed without a word, others in between. What the stream
+// has had no room for since the R2T, beside what others have claimed, was not sent, whatever this
+// header says.
 bool OffloadConn::claim_silent_data(uint32_t offset, uint32_t expected) {
   if (adapter_->info().chip < 6 || static_cast<int32_t>(offset - expected) <= 0) return true;
   const uint64_t missing = offset - expected;
@@ -143,11 +142,14 @@ bool OffloadConn::claim_silent_data(uint32_t offset, uint32_t expected) {
   const uint64_t pdus = data_out.data_sn.get() - rx_r2t_->next_wire_sn;
   const uint32_t headers =
       iscsi::kBhsSize + (header_digest_ ? kDigestSize : 0) + (data_digest_ ? kDigestSize : 0);
-  if (missing + pdus * headers > silent_bytes_ || missing > pdus * adapter_->max_data_segment()) {
+  const uint64_t claimed = missing + pdus * headers;
+  const uint64_t unclaimed = silent_bytes_ - claimed_bytes_;
+  const uint64_t since_r2t = silent_bytes_ - rx_r2t_->silent_before;
+  if (claimed > unclaimed || claimed > since_r2t || missing > pdus * adapter_->max_data_segment()) {
     fail(kRxError);
     return false;
   }
-  silent_bytes_ = 0;
+  claimed_bytes_ += claimed;
   rx_r2t_->next_wire_sn += static_cast<uint32_t>(pdus);
   data_out.buffer_offset = expected;
   rx_flags_ |= CHISCSI_RX_MERGED;

@@ -150,14 +150,23 @@ wr::FlowcValues OffloadConn::flowc_values() const {
 
 uint32_t OffloadConn::flowc_cost() const { return wr::length16(wr::flowc_size(flowc_)); }
 
-// Ahead of everything on the data queue, once.
+// Ahead of everything on the data queue, once. It needs no next hop, but the reply to the request
+// does and has to be first: until the adapter has spoken of the connection that may still wait.
 bool OffloadConn::send_flowc() {
   if (flowc_sent_) return true;
   wr::write_flowc(ops().buffer_header(flowc_buffer_), flowc_values());
-  if (ops().send(dev(), flowc_buffer_, route_.tx_queue, 0) < 0) return false;
+  const int rc = is_accepted_ ? ops().send(dev(), flowc_buffer_, route_.tx_queue, 0)
+                              : send_to_peer(flowc_buffer_);
+  if (rc < 0) return false;
   flowc_buffer_ = nullptr;
   flowc_sent_ = true;
+  flowc_waits_ = !is_accepted_;
   return true;
+}
+
+// Of what needs no next hop either.
+int OffloadConn::send_behind_flowc(lld_buffer* buffer) {
+  return flowc_waits_ ? send_to_peer(buffer) : ops().send(dev(), buffer, route_.tx_queue, 0);
 }
 
 // --- What comes back ---

@@ -130,12 +130,14 @@ uint64_t DdpTask::map_element(const chiscsi_sgvec& element, uint32_t length, Pha
   return bus;
 }
 
-bool DdpTask::add_r2t(const chiscsi_rx_landing& landing, uint32_t target_transfer_tag) {
+bool DdpTask::add_r2t(const chiscsi_rx_landing& landing, uint32_t target_transfer_tag,
+                      uint64_t silent_bytes) {
   OwnPtr<DdpR2t> r2t = make<DdpR2t>(Alloc::kAtomic);
   if (!r2t) return false;
   r2t->target_transfer_tag = target_transfer_tag;
   r2t->offset = landing.offset;
   r2t->length = landing.length;
+  r2t->silent_before = silent_bytes;
   r2ts_.push_back(*r2t.release());
   return true;
 }

@@ -24,8 +24,9 @@ struct DdpR2t {
   uint32_t offset = 0;
   uint32_t length = 0;
   uint32_t received = 0;
-  uint32_t next_data_sn = 0;  // The target's: merged bursts are one.
-  uint32_t next_wire_sn = 0;  // The initiator's.
+  uint32_t next_data_sn = 0;   // The target's: merged bursts are one.
+  uint32_t next_wire_sn = 0;   // The initiator's.
+  uint64_t silent_before = 0;  // T6: of the stream, without a message when it was made.
 };
 
 class DdpTask {
@@ -40,8 +41,9 @@ class DdpTask {
 
   // The R2T's buffers, if they are not known yet; then the pods of `dirty()` are to be written.
   DdpRefusal add_buffers(const chiscsi_rx_landing& landing);
-  // False without memory.
-  bool add_r2t(const chiscsi_rx_landing& landing, uint32_t target_transfer_tag);
+  // False without memory. `silent_bytes`: of the stream until now, without a message (T6).
+  bool add_r2t(const chiscsi_rx_landing& landing, uint32_t target_transfer_tag,
+               uint64_t silent_bytes);
 
   // Buffers that begin there are mapped, some of them at least.
   bool maps(uint32_t sgl_offset) {

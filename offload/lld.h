@@ -195,7 +195,10 @@ struct lld_ops {
 	 * ULP_MEM_IO may also go by a control queue, with flow 0 and without credits. Context: any.
 	 */
 	int (*send)(struct lld_device *dev, struct lld_buffer *buffer, uint32_t queue, int control);
-	/** @send_l2t: The same, when the next hop is known; @failed may take the message back. */
+	/**
+	 * @send_l2t: The same, when the next hop is known; @failed may take the message back. What
+	 * waits for one next hop keeps its order, whatever the queues.
+	 */
 	int (*send_l2t)(struct lld_device *dev, struct lld_buffer *buffer, uint32_t queue,
 			int control, struct lld_l2t *l2t, lld_arp_failure failed, void *context);
 

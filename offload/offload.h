@@ -48,7 +48,7 @@ void offload_stop(void);
  * @credits_exhausted: turns that ended for want of credits
  * @header_digest_errors: as said by the adapter
  * @data_digest_errors: as said by the adapter
- * @pad_errors: as said by the adapter
+ * @pad_errors: PDUs whose padding is not zero, as said by the adapter
  * @bad_messages: messages of the adapter that make no sense, or for nobody
  */
 struct offload_counters {

@@ -151,10 +151,14 @@ uint32_t path_mtu(uint32_t route_mtu, uint32_t peer_mss, bool is_ipv6, bool time
   return peer_mss != 0 && route_mtu > most ? most : route_mtu;
 }
 
+uint32_t segment_of(uint32_t mtu, bool is_ipv6, bool timestamps) {
+  const uint32_t headers = header_bytes(is_ipv6, timestamps);
+  return mtu < headers + kMinMss ? kMinMss : mtu - headers;
+}
+
 uint32_t effective_mss(const uint16_t* mtus, uint16_t tcp_opt, bool is_ipv6) {
   const uint32_t mtu = mtus[tcp_opt >> cpl::kTcpOptMssIndexShift & 0xf];
-  const uint32_t headers = header_bytes(is_ipv6, (tcp_opt & cpl::kTcpOptTimestamps) != 0);
-  return mtu < headers + kMinMss ? kMinMss : mtu - headers;
+  return segment_of(mtu, is_ipv6, (tcp_opt & cpl::kTcpOptTimestamps) != 0);
 }
 
 uint32_t window_scale(uint32_t window) {

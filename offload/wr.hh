@@ -31,7 +31,9 @@ constexpr uint32_t header_bytes(bool is_ipv6, bool timestamps) {
 }
 // The path MTU, lowered so that a segment fits what the peer announced in its SYN.
 uint32_t path_mtu(uint32_t route_mtu, uint32_t peer_mss, bool is_ipv6, bool timestamps);
-// What a segment carries: at least 128. `tcp_opt` is that of CPL_PASS_ESTABLISH, `mtus` the
+// What a segment carries: at least 128.
+uint32_t segment_of(uint32_t mtu, bool is_ipv6, bool timestamps);
+// The same as agreed on. `tcp_opt` is that of CPL_PASS_ESTABLISH, `mtus` the
 // adapter's table of 16.
 uint32_t effective_mss(const uint16_t* mtus, uint16_t tcp_opt, bool is_ipv6);
 // The smallest shift, at most 14, that makes the window fit 16 bits.

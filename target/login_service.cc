@@ -126,6 +126,7 @@ void LoginService::act(Login::Step step) {
       acting_ = true;
       trace::login(connection_, login_->session(), 0);
       set_digests(login_->connection());
+      connection_.limit_response();
       return send_response(AfterSend::kLoginResponse);
     case Login::Step::kRespondAndClose:
       acting_ = true;

@@ -22,6 +22,8 @@ namespace {
 // RFC 7143 section 11.9.1: seconds in the parameters of an asynchronous message.
 constexpr uint16_t kAsyncTime2Wait = 2;
 constexpr uint64_t kMsPerSecond = 1000;
+// Until the network has taken the last Login Response.
+constexpr uint64_t kLoginResponseLimitMs = 30'000;
 
 void copy_endpoint(tcp_endpoint* to, const os_address& from) {
   __builtin_memcpy(to->ip, from.ip, sizeof(to->ip));
@@ -76,7 +78,16 @@ void Connection::start(Worker& worker) {
   login_ = make<LoginService>(Alloc::kMaySleep, engine_, *this);
   conn_->start(worker, *this);
   if (!login_ || !login_->start()) return drop("out of memory for a login");
-  if (const uint64_t limit = engine_.login_timeout_ms()) worker.arm(timer_, limit);
+  if (const uint64_t limit = engine_.login_timeout_ms()) {
+    login_ends_ms_ = last_receive_ms + limit;
+    worker.arm(timer_, limit);
+  }
+}
+
+// The login's limit may be long, or none, and a session waits for its first connection.
+void Connection::limit_response() {
+  const uint64_t end = os_now_ms() + kLoginResponseLimitMs;
+  if (login_ends_ms_ == 0 || login_ends_ms_ > end) worker_->arm(timer_, kLoginResponseLimitMs);
 }
 
 void Connection::join(Ref<Session> session, Ref<Member> member,

@@ -101,6 +101,8 @@ class Connection final : public ConnUser {
   void discard_arriving(Command& command);
   // A command or a control PDU has ended: goes on if receiving had paused for want of it.
   void command_freed();
+  // The last Login Response is to be sent: that has a limit of its own, besides the login's.
+  void limit_response();
   // The time-out of the portal group; 0: no check.
   void set_keepalive(uint32_t seconds) { keepalive_s_ = seconds; }
 
@@ -176,6 +178,7 @@ class Connection final : public ConnUser {
   Ref<Roster> portal_;  // Of the portal it came by; empty when that has closed meanwhile.
   ConnectionPhase phase_ = ConnectionPhase::kLogin;
   Timer timer_{&Connection::on_timer};
+  uint64_t login_ends_ms_ = 0;  // 0: no limit.
   AddressText peer_text_;
   uint32_t keepalive_s_ = 0;
   bool ending_ = false;

@@ -47,8 +47,8 @@ class AdapterScene : public Scene {
       settle();
       sim_state(adapter_.device, LLD_STATE_UP);
     } else {
-      // Not "resolving": FLOWC of an abort overtakes the PASS_ACCEPT_RPL that waits,
-      // docs/offload.md.
+      // Not "resolving": what waits is overtaken by the answer to a reset and by the release of
+      // the tid, docs/offload.md.
       static constexpr const char* kFaults[] = {
           "allocation", "no_pods", "no_map", "arp_failure", "no_pods",         "header_crc",
           "data_crc",   "pad",     "colour", "tcb_silent",  "negative_advice", "peer_reset"};

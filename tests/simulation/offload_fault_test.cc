@@ -269,9 +269,10 @@ class Faulty : public testing::TestWithParam<uint32_t> {
     peer().collect();
     expect_taken("pad");
     EXPECT_EQ(grown(&offload_counters::pad_errors), 1u);
-    // An adapter that has lost the frame of the stream is not believed any more.
-    EXPECT_FALSE(peer().last(Opcode::kNopIn));
-    expect_ended_but_not_the_next();
+    const auto answer = peer().last(Opcode::kNopIn);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->data, "12345");
+    expect_alive();
   }
   void colour() {
     start();
@@ -387,6 +388,62 @@ TEST_P(OffloadFaults, ArpFailureLeavesNoGap) {
     expect_ended_but_not_the_next();
     peers_.clear();
     add_peer();
+  }
+}
+
+// What stands between the PDUs of a burst that a T6 tells of only at its end.
+TEST_P(OffloadFaults, InterruptedBurstIsWhole) {
+  start();
+  ask_write(peer());
+  const R2t r2t = peer().r2ts.front().bhs;
+  constexpr uint32_t kPart = kWrite / 4;
+  for (uint32_t i = 0; i < 4; ++i) {
+    peer().add_data(peer().make_data_out(r2t.initiator_task_tag.get(),
+                                         r2t.target_transfer_tag.get(), i, i * kPart, i == 3),
+                    kPart);
+    Bhs ping = peer().make(Opcode::kNopOut, false);
+    ping.as<NopOut>().target_transfer_tag = kReservedTag;
+    peer().add(ping, {});
+  }
+  peer().send_all();
+  peer().collect();
+  EXPECT_EQ(peer().good_statuses, 1u);
+  EXPECT_EQ(stats().placed_pdus, 4u);
+  EXPECT_TRUE(peer().link.is_open());
+}
+
+// The adapter never says that the last Login Response has gone, and the initiator believes that it
+// is in. That has a limit, also where logins have a long one or none; another login of the session
+// and the removal of the target wait no longer.
+TEST_P(OffloadFaults, LoginWhoseCreditsAreLostEnds) {
+  struct Case {
+    uint32_t login_timeout_s, lost, ends_after_ms;
+  };
+  for (const Case& each : {Case{10, 2, 11'000}, Case{300, 1, 31'000}, Case{0, 2, 31'000}}) {
+    SCOPED_TRACE(each.login_timeout_s);
+    target_.options.login_timeout_s = each.login_timeout_s;
+    start();
+    inject("lost_ack", each.lost);
+    Peer& stuck = add_peer();
+    read(stuck);
+    inject("lost_ack", 0);
+    wait(5'000);
+    --target_.login.isid;
+    Peer& next = add_peer();
+    EXPECT_EQ(stuck.good_statuses, 0u);
+    EXPECT_TRUE(stuck.link.is_open());
+    EXPECT_FALSE(next.in_full_feature());
+    wait(each.ends_after_ms - 5'000);
+    EXPECT_FALSE(stuck.link.is_open());
+    EXPECT_TRUE(next.in_full_feature());
+    expect_alive();
+    inject("lost_ack", 1);
+    read(add_peer());
+    inject("lost_ack", 0);
+    peers_.clear();
+    const uint64_t before = os_now_ms();
+    target_.end();
+    EXPECT_LT(os_now_ms() - before, each.ends_after_ms);
   }
 }
 

@@ -99,6 +99,11 @@ int fake_send_l2t(lld_device* dev, lld_buffer* buffer, uint32_t queue, int contr
       fake->changed.notify_all();
       return 0;
     }
+    if (fake->hop_is_unknown) {
+      fake->waiting_for_hop.push_back({buffer, queue, control});
+      fake->changed.notify_all();
+      return 0;
+    }
   }
   if (control == 0 && std::exchange(fake->hop_is_dead, false)) {
     failed(buffer, context);
@@ -363,6 +368,28 @@ int FakeLld::say_pages(const std::vector<uint8_t>& bytes, const std::vector<size
 int FakeLld::failures_left() {
   const std::lock_guard guard(mutex);
   return fail_sends;
+}
+
+void FakeLld::hop_is_found() {
+  std::vector<Waiting> all;
+  {
+    const std::lock_guard guard(mutex);
+    hop_is_unknown = false;
+    all.swap(waiting_for_hop);
+  }
+  for (const Waiting& each : all)
+    fake_send(nullptr, each.buffer, each.queue, each.control);
+}
+
+void FakeLld::hop_is_silent() {
+  std::vector<Waiting> all;
+  {
+    const std::lock_guard guard(mutex);
+    hop_is_unknown = false;
+    all.swap(waiting_for_hop);
+  }
+  for (const Waiting& each : all)
+    last_failed(each.buffer, last_context);
 }
 
 bool FakeLld::waits_gone() {

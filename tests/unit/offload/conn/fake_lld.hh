@@ -128,6 +128,16 @@ class FakeLld {
   void* last_context = nullptr;
   bool holds_accept = false;  // The next hop is not known: the reply to a request is kept.
   lld_buffer* held = nullptr;
+  // The same for all that has to go there, in order.
+  struct Waiting {
+    lld_buffer* buffer;
+    uint32_t queue;
+    int control;
+  };
+  bool hop_is_unknown = false;
+  std::vector<Waiting> waiting_for_hop;
+  void hop_is_found();   // All is sent.
+  void hop_is_silent();  // None is.
 };
 
 }  // namespace chiscsi::test

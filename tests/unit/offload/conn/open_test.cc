@@ -155,6 +155,60 @@ TEST(OffloadOpen, ForgetsAConnectionWhoseNextHopIsSilent) {
   EXPECT_TRUE(rig.lld.let_go());
 }
 
+// What ends a connection stays behind the reply that began it, and what goes to the adapter before
+// it knows the connection goes to it never.
+class OffloadOpenSilentHop : public testing::Test {
+ protected:
+  // The reply waits for the next hop, and the connection is not wanted any more.
+  void SetUp() override {
+    rig.lld.hop_is_unknown = true;
+    rig.syn();
+    ASSERT_TRUE(rig.lld.wait([&] { return rig.lld.waiting_for_hop.size() == 1; }));
+    host_advance_clock(31'000);
+    ASSERT_TRUE(
+        rig.lld.wait([&] { return rig.lld.waiting_for_hop.size() == 3 || !rig.lld.sent.empty(); }));
+    EXPECT_TRUE(rig.lld.is_quiet());
+  }
+  Rig rig;
+};
+
+TEST_F(OffloadOpenSilentHop, IsFoundLate) {
+  rig.lld.hop_is_found();
+  const auto accept = rig.lld.next();
+  ASSERT_TRUE(accept);
+  EXPECT_EQ(accept->opcode(), cpl::Opcode::kPassAcceptRpl);
+  const auto flowc = rig.lld.next();
+  ASSERT_TRUE(flowc);
+  ASSERT_EQ(flowc->fw_opcode(), cpl::fw::kFlowc);
+  EXPECT_FALSE(flowc->control);
+  // What is known without the adapter's word for it.
+  const auto value = [&](size_t i) { return flowc->as<cpl::FlowcParam>(8 + 8 * i).value.get(); };
+  EXPECT_EQ(value(4), accept->as<cpl::PassAcceptRpl>().iss.get() + 1);
+  EXPECT_NE(value(7), 0u);
+  EXPECT_NE(value(8), 0u);
+  const auto abort = rig.lld.next();
+  ASSERT_TRUE(abort);
+  EXPECT_EQ(abort->opcode(), cpl::Opcode::kAbortReq);
+  EXPECT_FALSE(abort->control);
+  rig.say_status(cpl::Opcode::kAbortRplRss);
+  EXPECT_TRUE(rig.lld.let_go());
+}
+
+TEST_F(OffloadOpenSilentHop, IsNeverFound) {
+  rig.lld.hop_is_silent();
+  EXPECT_TRUE(rig.lld.let_go());
+  EXPECT_TRUE(rig.lld.is_quiet());
+}
+
+// The adapter's word that the connection is established is late: the abort is on its way.
+TEST_F(OffloadOpenSilentHop, EstablishedBehindTheAbort) {
+  rig.lld.hop_is_found();
+  ASSERT_TRUE(rig.lld.next_cpl(cpl::Opcode::kAbortReq));
+  rig.establish();
+  rig.say_status(cpl::Opcode::kAbortRplRss);
+  EXPECT_TRUE(rig.lld.let_go());
+}
+
 // A request that waits while the adapter starts anew asks for nothing any more: its tid is another
 // connection's, or free.
 TEST(OffloadOpen, ForgetsRequestsOfAFormerLife) {
