@@ -49,19 +49,9 @@ klog_without_known()
 		END { excused = 0; leave() }'
 }
 
-# User-Mode Linux alone: its console takes a lock that may not be taken in a hard interrupt, where
-# the kernel prints that a timer's interrupt took long, as on a busy host.
-klog_without_console()
-{
-	awk '
-		{ line[NR] = $0 }
-		/ at: uml_console_write/ && line[NR - 4] ~ /BUG: Invalid wait context/ { line[NR - 4] = "" }
-		END { for (i = 1; i <= NR; i++) print line[i] }'
-}
-
 klog_bad()
 {
-	klog_without_known "$@" | klog_without_console | grep -anE "$KLOG_BAD" | grep -avE "$KLOG_FINE"
+	klog_without_known "$@" | grep -anE "$KLOG_BAD" | grep -avE "$KLOG_FINE"
 }
 
 klog_story()
