@@ -17,6 +17,8 @@ command -v multipathd >/dev/null || skip_case 'there is no multipathd'
 modprobe -a dummy dm_multipath dm_service_time scsi_dh_alua 2>/dev/null && grep -q device-mapper /proc/misc ||
 	skip_case 'the kernel has no dm_multipath'
 klog_mark multipath
+# multipathd looks at its paths one after the other, and waits for those that are dead.
+PATIENCE=180
 
 IQN=iqn.2026-01.test.chiscsi:multipath
 PORTAL=192.0.2.1:3260
