@@ -29,7 +29,7 @@ truncate -s 64M /run/file.img
 lines='thin,MEM,size=64MB,THIN;/run/file.img,FILE,PROD=A FILE;ro,MEM,RO;out,MEM,REMOVABLE'
 slow=
 modprobe sd_mod 2>/dev/null || :
-if modprobe scsi_debug dev_size_mb=8 ndelay=50000000 2>/dev/null && wait_for 20 slow_disk >/dev/null; then
+if modprobe scsi_debug dev_size_mb=8 ndelay=200000000 2>/dev/null && wait_for 20 slow_disk >/dev/null; then
 	slow=$(slow_disk)
 	lines="$lines;$slow,BLK"
 fi
