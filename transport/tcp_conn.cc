@@ -98,8 +98,9 @@ void TcpConn::receive_pass() {
   // A paused reader first repeats its question, which needs no bytes.
   if (reader_.paused()) reader_.consume(Bytes());
   long got = 0;
+  int more = 1;
   if (!reader_.paused() && !reader_.closed()) {
-    got = os_socket_read(socket_, &TcpConn::on_bytes, this, kReceiveBudget);
+    got = os_socket_read(socket_, &TcpConn::on_bytes, this, kReceiveBudget, &more);
   }
   user_->on_pass_end();
   if (reader_.closed()) return close(CloseReason::kProtocolError, true);
@@ -108,7 +109,7 @@ void TcpConn::receive_pass() {
     const bool ended = got == -static_cast<long>(Error::kPipe);
     return close(ended ? CloseReason::kPeerClosed : CloseReason::kTransportError, false);
   }
-  // There may be more: the next pass finds out.
+  if (more == 0) return;
   rx_wanted_ = true;
   request_turn();
 }

@@ -72,11 +72,13 @@ typedef size_t (*os_socket_consume)(void *context, const uint8_t *data, size_t s
 /**
  * os_socket_read() - one pass over what has arrived.
  * @limit: about how many bytes to take in this pass
+ * @more: null, or set to 1 if another call would find bytes, the end of the stream or an error; 0:
+ * what comes from now on makes a callback
  * Return: bytes used (0 may mean that the consumer took none), -EAGAIN when nothing is there,
  * -EPIPE at the end of the stream, or another negative errno. Context: process.
  */
 long os_socket_read(struct os_socket *socket, os_socket_consume consume, void *context,
-		    size_t limit);
+		    size_t limit, int *more);
 
 /**
  * struct os_fragment - a piece of what is to be sent.

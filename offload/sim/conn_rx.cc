@@ -65,7 +65,7 @@ void Conn::receive() {
     rx_room_ = rx_.size() - rx_filled_;
     if (rx_room_ > window) rx_room_ = window;
     const size_t before = rx_filled_;
-    const long got = os_socket_read(socket_, &Conn::on_bytes, this, rx_room_);
+    const long got = os_socket_read(socket_, &Conn::on_bytes, this, rx_room_, nullptr);
     if (got == -static_cast<long>(Error::kAgain)) {
       rx_wanted_ = false;
       return;

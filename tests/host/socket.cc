@@ -441,12 +441,18 @@ int os_socket_addresses(os_socket* socket, os_address* local, os_address* peer) 
   return 0;
 }
 
-long os_socket_read(os_socket* socket, os_socket_consume consume, void* context, size_t limit) {
+long os_socket_read(os_socket* socket, os_socket_consume consume, void* context, size_t limit,
+                    int* more) {
   host_might_sleep("os_socket_read()");
   size_t total = 0;
+  int unused;
+  if (more == nullptr) more = &unused;
+  *more = 1;
   while (total < limit) {
     if (socket->received_begin == socket->received.size()) {
       const long rc = refill(socket);
+      // The poller's events are edges: it tells of what comes after this.
+      if (rc == -EAGAIN) *more = 0;
       if (rc != 0) return total != 0 ? static_cast<long>(total) : rc;
     }
     size_t size = std::min(socket->received.size() - socket->received_begin, limit - total);

@@ -106,7 +106,7 @@ static void a_replaced_callback_never_runs_again(struct kunit *test)
 
 		os_socket_set_notify(connection->socket, mortal_notify, mortal);
 		usleep_range(100, 500);
-		os_socket_read(connection->socket, discard, NULL, SIZE_MAX);
+		os_socket_read(connection->socket, discard, NULL, SIZE_MAX, NULL);
 		os_socket_set_notify(connection->socket, NULL, NULL);
 		mortal_end(mortal);
 	}
@@ -189,7 +189,7 @@ static int accept_all(struct connection *connection)
 
 	while (os_socket_accept(connection->listener, &socket) == 0) {
 		os_socket_set_notify(socket, watcher_notify, &connection->watcher);
-		os_socket_read(socket, discard, NULL, SIZE_MAX);
+		os_socket_read(socket, discard, NULL, SIZE_MAX, NULL);
 		os_socket_close(socket);
 		accepted++;
 	}

@@ -145,7 +145,7 @@ static long read_within_limit(struct os_socket *socket, struct sink *sink)
 	u64 end = os_now_ms() + PEER_LIMIT_MS;
 	long result;
 
-	while ((result = os_socket_read(socket, sink_consume, sink, SIZE_MAX)) == -EAGAIN) {
+	while ((result = os_socket_read(socket, sink_consume, sink, SIZE_MAX, NULL)) == -EAGAIN) {
 		if (os_now_ms() >= end)
 			break;
 		usleep_range(1000, 2000);
@@ -158,7 +158,7 @@ static long drain(struct connection *connection, struct sink *sink, size_t limit
 {
 	while (sink->used < sink->room) {
 		size_t before = sink->used;
-		long result = os_socket_read(connection->socket, sink_consume, sink, limit);
+		long result = os_socket_read(connection->socket, sink_consume, sink, limit, NULL);
 
 		if (result == -EAGAIN) {
 			if (!os_event_wait(connection->watcher.happened, PEER_LIMIT_MS))
@@ -230,6 +230,7 @@ static void read_keeps_to_its_limit(struct kunit *test)
 	u8 *data = kunit_kmalloc(test, size, GFP_KERNEL);
 	struct sink sink;
 	long first;
+	int more;
 
 	KUNIT_ASSERT_NOT_NULL(test, data);
 	transfer(test, 1, 100000, SIZE_MAX, 1);
@@ -237,8 +238,9 @@ static void read_keeps_to_its_limit(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, peer_send(connection->peer, data, size), 0);
 	KUNIT_ASSERT_TRUE(test, watcher_saw(&connection->watcher, OS_SOCKET_READABLE));
 	sink_init(test, &sink, size, SIZE_MAX);
-	first = os_socket_read(connection->socket, sink_consume, &sink, 100);
+	first = os_socket_read(connection->socket, sink_consume, &sink, 100, &more);
 	KUNIT_EXPECT_GE(test, first, 100L);
+	KUNIT_EXPECT_EQ(test, more, 1);
 	KUNIT_EXPECT_EQ(test, drain(connection, &sink, 100), 0L);
 	KUNIT_EXPECT_EQ(test, pattern_error(sink.data, sink.used, 0), -1L);
 	kvfree(sink.data);
@@ -249,14 +251,17 @@ static void read_returns_zero_when_nothing_is_taken(struct kunit *test)
 {
 	struct connection *connection = connection_open(test, 0);
 	struct sink sink;
+	int more;
 
 	sink_init(test, &sink, 5, 0);
 	KUNIT_ASSERT_EQ(test, peer_send(connection->peer, "hello", 5), 0);
 	KUNIT_ASSERT_TRUE(test, watcher_saw(&connection->watcher, OS_SOCKET_READABLE));
-	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100), 0L);
-	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100), 0L);
+	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100, NULL), 0L);
+	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100, &more), 0L);
+	KUNIT_EXPECT_EQ(test, more, 1);
 	sink.most = SIZE_MAX;
-	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100), 5L);
+	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100, &more), 5L);
+	KUNIT_EXPECT_EQ(test, more, 0);
 	KUNIT_EXPECT_EQ(test, memcmp(sink.data, "hello", 5), 0);
 	kvfree(sink.data);
 	connection_close(connection);
@@ -266,18 +271,21 @@ static void read_tells_empty_from_ended(struct kunit *test)
 {
 	struct connection *connection = connection_open(test, 0);
 	struct sink sink;
+	int more;
 
 	sink_init(test, &sink, 100, SIZE_MAX);
-	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100),
+	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100, &more),
 			(long)-EAGAIN);
+	KUNIT_EXPECT_EQ(test, more, 0);
 	KUNIT_ASSERT_EQ(test, peer_send(connection->peer, "last words", 10), 0);
 	sock_release(connection->peer);
 	connection->peer = NULL;
 	KUNIT_EXPECT_TRUE(test, watcher_saw(&connection->watcher, OS_SOCKET_CLOSED));
-	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100), 10L);
-	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100),
+	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100, &more), 10L);
+	KUNIT_EXPECT_EQ(test, more, 1);
+	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100, NULL),
 			(long)-EPIPE);
-	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100),
+	KUNIT_EXPECT_EQ(test, os_socket_read(connection->socket, sink_consume, &sink, 100, NULL),
 			(long)-EPIPE);
 	kvfree(sink.data);
 	connection_close(connection);
@@ -293,9 +301,9 @@ static void read_reports_a_reset(struct kunit *test)
 	peer_reset(connection->peer);
 	connection->peer = NULL;
 	KUNIT_EXPECT_TRUE(test, watcher_saw(&connection->watcher, OS_SOCKET_CLOSED));
-	result = os_socket_read(connection->socket, sink_consume, &sink, 100);
+	result = os_socket_read(connection->socket, sink_consume, &sink, 100, NULL);
 	KUNIT_EXPECT_TRUE(test, result == -ECONNRESET || result == -EPIPE);
-	result = os_socket_read(connection->socket, sink_consume, &sink, 100);
+	result = os_socket_read(connection->socket, sink_consume, &sink, 100, NULL);
 	KUNIT_EXPECT_TRUE(test, result < 0 && result != -EAGAIN);
 	kvfree(sink.data);
 	connection_close(connection);
@@ -355,7 +363,7 @@ static void listener_may_close_before_its_connections(struct kunit *test)
 	os_socket_set_notify(accepted, watcher_notify, &watcher);
 	KUNIT_EXPECT_EQ(test, peer_send(peer, "world", 5), 0);
 	KUNIT_EXPECT_TRUE(test, watcher_saw(&watcher, OS_SOCKET_READABLE));
-	KUNIT_EXPECT_EQ(test, os_socket_read(accepted, sink_consume, &sink, 100), 5L);
+	KUNIT_EXPECT_EQ(test, os_socket_read(accepted, sink_consume, &sink, 100, NULL), 5L);
 	KUNIT_EXPECT_EQ(test, memcmp(sink.data, "helloworld", 10), 0);
 	/* The one that nobody accepted has been refused. */
 	KUNIT_EXPECT_LE(test, peer_receive(waiting, &byte, 1), 0L);

@@ -63,7 +63,7 @@ static size_t discard(void *context, const u8 *data, size_t size)
 /* TCP answers a close with unread data by a reset, and what is on its way would be lost. */
 static void discard_unread(struct os_socket *socket)
 {
-	os_socket_read(socket, discard, NULL, SIZE_MAX);
+	os_socket_read(socket, discard, NULL, SIZE_MAX, NULL);
 }
 
 static void release(struct os_socket *socket)

@@ -74,6 +74,13 @@ static int on_packet(read_descriptor_t *descriptor, struct sk_buff *skb, unsigne
 	return taken;
 }
 
+/* What another pass would find. What comes after the lock is dropped makes a callback. */
+static bool finds_more(struct sock *sk, const struct read_pass *pass)
+{
+	return pass->stopped || !pass->left || !skb_queue_empty(&sk->sk_receive_queue) ||
+	       sk->sk_err || sk->sk_shutdown & RCV_SHUTDOWN || sk->sk_state == TCP_CLOSE;
+}
+
 /* Why a pass has found nothing. */
 static long state_of(struct sock *sk)
 {
@@ -88,7 +95,7 @@ static long state_of(struct sock *sk)
 }
 
 long os_socket_read(struct os_socket *socket, os_socket_consume consume, void *context,
-		    size_t limit)
+		    size_t limit, int *more)
 {
 	struct sock *sk = socket->sock->sk;
 	struct read_pass pass = { .consume = consume, .context = context, .left = limit };
@@ -98,6 +105,8 @@ long os_socket_read(struct os_socket *socket, os_socket_consume consume, void *c
 
 	lock_sock(sk);
 	taken = tcp_read_sock(sk, &descriptor, on_packet);
+	if (more)
+		*more = finds_more(sk, &pass);
 	if (!taken && !pass.stopped)
 		taken = state_of(sk);
 	release_sock(sk);

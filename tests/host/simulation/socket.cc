@@ -231,10 +231,14 @@ int os_socket_addresses(os_socket* socket, os_address* local, os_address* peer) 
   return 0;
 }
 
-long os_socket_read(os_socket* socket, os_socket_consume consume, void* context, size_t limit) {
+long os_socket_read(os_socket* socket, os_socket_consume consume, void* context, size_t limit,
+                    int* more) {
   host_might_sleep("os_socket_read()");
   ++chiscsi::simulation::counts().receive_calls;
   State& state = *socket->state;
+  int unused;
+  if (more == nullptr) more = &unused;
+  *more = 1;
   if (state.peer_reset) return -ECONNRESET;
   size_t total = 0;
   while (total < limit && state.read < state.to_engine.size()) {
@@ -254,6 +258,7 @@ long os_socket_read(os_socket* socket, os_socket_consume consume, void* context,
   if (state.read == state.to_engine.size()) {
     state.to_engine.clear();
     state.read = 0;
+    *more = state.peer_closed ? 1 : 0;
   }
   if (total != 0) return static_cast<long>(total);
   return state.peer_closed ? -EPIPE : -EAGAIN;

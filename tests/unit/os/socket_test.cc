@@ -101,6 +101,7 @@ class OsSocketTest : public testing::Test {
   Notified notified_;
   os_socket* listener_ = nullptr;
   os_socket* socket_ = nullptr;
+  int more_ = -1;  // Of the last os_socket_read().
   int peer_ = -1;
 };
 
@@ -128,20 +129,23 @@ TEST_F(OsSocketTest, AddressInUseIsReported) {
 
 TEST_F(OsSocketTest, ReadsWhatArrives) {
   std::string got;
-  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000), -EAGAIN);
+  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000, &more_), -EAGAIN);
   peer_write("hello");
   ASSERT_TRUE(eventually([this] { return (notified_.events & OS_SOCKET_READABLE) != 0; }));
-  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000), 5);
+  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000, &more_), 5);
   EXPECT_EQ(got, "hello");
-  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000), -EAGAIN);
+  EXPECT_EQ(more_, 0);
+  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000, &more_), -EAGAIN);
 }
 
 TEST_F(OsSocketTest, LimitEndsThePassAndKeepsTheRest) {
   peer_write("abcdef");
   std::string got;
-  ASSERT_TRUE(eventually([&] { return os_socket_read(socket_, append, &got, 4) != -EAGAIN; }));
+  ASSERT_TRUE(
+      eventually([&] { return os_socket_read(socket_, append, &got, 4, &more_) != -EAGAIN; }));
   EXPECT_EQ(got, "abcd");
-  EXPECT_EQ(os_socket_read(socket_, append, &got, 4), 2);
+  EXPECT_EQ(more_, 1);
+  EXPECT_EQ(os_socket_read(socket_, append, &got, 4, &more_), 2);
   EXPECT_EQ(got, "abcdef");
 }
 
@@ -159,12 +163,13 @@ struct Picky {
 TEST_F(OsSocketTest, ConsumerMayLeaveBytes) {
   peer_write("abcdef");
   Picky picky{3, {}};
-  ASSERT_TRUE(
-      eventually([&] { return os_socket_read(socket_, Picky::consume, &picky, 100) != -EAGAIN; }));
+  ASSERT_TRUE(eventually(
+      [&] { return os_socket_read(socket_, Picky::consume, &picky, 100, &more_) != -EAGAIN; }));
   EXPECT_EQ(picky.got, "abc");
-  EXPECT_EQ(os_socket_read(socket_, Picky::consume, &picky, 100), 0);
+  EXPECT_EQ(more_, 1);
+  EXPECT_EQ(os_socket_read(socket_, Picky::consume, &picky, 100, &more_), 0);
   std::string rest;
-  EXPECT_EQ(os_socket_read(socket_, append, &rest, 100), 3);
+  EXPECT_EQ(os_socket_read(socket_, append, &rest, 100, &more_), 3);
   EXPECT_EQ(rest, "def");
 }
 
@@ -179,7 +184,7 @@ TEST_F(OsSocketTest, PiecesMayBeMadeSmall) {
     return size;
   };
   ASSERT_TRUE(eventually([&] {
-    os_socket_read(socket_, consume, &pieces, 100);
+    os_socket_read(socket_, consume, &pieces, 100, &more_);
     return pieces.sizes.size() == 3;
   }));
   EXPECT_EQ(pieces.sizes, (std::vector<size_t>{1, 1, 1}));
@@ -190,9 +195,10 @@ TEST_F(OsSocketTest, EndOfStreamComesAfterTheData) {
   shutdown(peer_, SHUT_WR);
   ASSERT_TRUE(eventually([this] { return (notified_.events & OS_SOCKET_CLOSED) != 0; }));
   std::string got;
-  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000), 3);
-  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000), -EPIPE);
-  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000), -EPIPE);
+  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000, &more_), 3);
+  EXPECT_EQ(more_, 1);
+  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000, &more_), -EPIPE);
+  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000, &more_), -EPIPE);
 }
 
 TEST_F(OsSocketTest, ResetIsReportedAndStays) {
@@ -202,8 +208,8 @@ TEST_F(OsSocketTest, ResetIsReportedAndStays) {
   peer_ = -1;
   ASSERT_TRUE(eventually([this] { return (notified_.events & OS_SOCKET_CLOSED) != 0; }));
   std::string got;
-  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000), -ECONNRESET);
-  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000), -ECONNRESET);
+  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000, &more_), -ECONNRESET);
+  EXPECT_EQ(os_socket_read(socket_, append, &got, 1000, &more_), -ECONNRESET);
   const os_fragment fragment = {nullptr, "x", 0, 1};
   EXPECT_EQ(os_socket_send(socket_, &fragment, 1, 0, 0, nullptr), -EPIPE);
 }
@@ -314,7 +320,7 @@ TEST_F(OsSocketTest, ShutdownEndsTheStreamOfOneSide) {
     static_cast<std::string*>(context)->append(reinterpret_cast<const char*>(data), size);
     return size;
   };
-  eventually([&] { return os_socket_read(socket_, hear, &heard, 100) == 6; });
+  eventually([&] { return os_socket_read(socket_, hear, &heard, 100, &more_) == 6; });
   EXPECT_EQ(heard, "answer");
 }
 
@@ -370,7 +376,7 @@ TEST_F(OsSocketTest, ConsumerCountsAsAtomicContext) {
     os_relax();
     return size;
   };
-  EXPECT_DEATH(eventually([&] { return os_socket_read(socket_, sleeps, nullptr, 9) > 0; }),
+  EXPECT_DEATH(eventually([&] { return os_socket_read(socket_, sleeps, nullptr, 9, &more_) > 0; }),
                "atomic context");
 }
 
