@@ -189,6 +189,7 @@ lint selftest abi packages unit unit-asan unit-tsan libiscsi fuzz-smoke kunit um
 .PHONY: bench
 bench:
 	@sh tests/deps build test bench
+	+@$(MAKE) --no-print-directory all
 	@tests/bench/run
 
 .PHONY: format

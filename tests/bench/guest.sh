@@ -9,7 +9,10 @@
 # are for tests/bench/report: fields separated by tabs, fio's JSON at the end.
 # Around each run it reads what every thread has used (/proc/PID/schedstat, ns).
 #
-# arguments: PEER ROUNDS SECONDS JOBS DIGESTS ENGINE-ARGS DRIVER-ARGS PROFILE
+# Our target serves a built-in RAM disk from a chiscsi.conf, as an administrator has it
+# (LUN mem, or null: writes are dropped), or the sample driver's (driver).
+#
+# arguments: PEER ROUNDS SECONDS JOBS DIGESTS ENGINE-ARGS DRIVER-ARGS PROFILE LUN
 
 set -eu
 
@@ -22,9 +25,12 @@ digests=$5
 export CHISCSI_ARGS=$6
 driver=$7
 profile=$8
+disk_kind=$9
 
 # shellcheck source=tests/vm/lib/guest.sh
 . "${GUEST_LIB:-/tests/lib}/guest.sh"
+# shellcheck source=tests/vm/lib/storage.sh
+. "$GUEST_LIB/storage.sh"
 
 SIZE_MB=64
 PEER_IQN=iqn.2026-01.test.chiscsi:peer
@@ -54,11 +60,21 @@ memory_files()
 	mount -t tmpfs tmpfs /tmp
 }
 
+load_ours()
+{
+	case $disk_kind in
+	# shellcheck disable=SC2086 # Several words are meant.
+	driver) load_target "portal=PortalGroup=1@$PORTAL" "lun_sizes_mb=$SIZE_MB" $driver ;;
+	mem) engine_load && storage_devices "bench,MEM,size=${SIZE_MB}MB" ;;
+	null) engine_load && storage_devices "bench,MEM,size=${SIZE_MB}MB,NULLRW" ;;
+	esac
+}
+
+# The peers' disks drop writes as well where ours does.
 load_both()
 {
-	# shellcheck disable=SC2086 # Several words are meant.
-	load_target "portal=PortalGroup=1@$PORTAL" "lun_sizes_mb=$SIZE_MB" $driver &&
-		wait_for_port 127.0.0.1 3260 &&
+	[ "$disk_kind" != null ] || export NULL_DISKS=yes
+	load_ours && wait_for_port 127.0.0.1 3260 &&
 		with_peer target_load "$PEER_IQN" "PortalGroup=1@$PEER_PORTAL" "$SIZE_MB" &&
 		wait_for_port 127.0.0.1 3261
 }
@@ -115,6 +131,7 @@ checked()
 verify()
 {
 	local disk=${disks[$1]}
+	[ "$disk_kind" != null ] || return 0
 	if ! checked "$disk" --rw=write --bs=256k --iodepth=8 ||
 		! checked "$disk" --rw=randwrite --bs=4k --iodepth=16 --io_size=2m; then
 		give_up "the data of $1 is right" "$(cat /run/verify.out)"
@@ -263,5 +280,6 @@ verify "$peer"
 check "logout from $peer" logout "$PEER_IQN"
 check "$peer unloads" with_peer target_unload
 check 'logout' logout
+[ "$disk_kind" = driver ] || check 'our target goes' iscsictl -s "target=$IQN"
 down
 [ "$failed" -eq 0 ]

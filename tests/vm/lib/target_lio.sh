@@ -5,6 +5,7 @@
 #
 # Sourced by guest.sh in the test machine; same functions as
 # target_chiscsi.sh.  Parameters that only our sample driver has are ignored.
+# With NULL_DISKS=yes the disks drop writes.
 
 LIO=/sys/kernel/config/target
 
@@ -33,7 +34,7 @@ lio_lun()
 {
 	local disk="$LIO/core/rd_mcp_0/vm$2"
 	mkdir -p "$disk"
-	echo "rd_pages=$(($3 * 256))" >"$disk/control"
+	echo "rd_pages=$(($3 * 256)),rd_nullio=$([ "${NULL_DISKS-}" = yes ] && echo 1 || echo 0)" >"$disk/control"
 	echo "vm-serial-$2" >"$disk/wwn/vpd_unit_serial"
 	echo 1 >"$disk/enable"
 	mkdir "$1/lun/lun_$2"

@@ -5,6 +5,7 @@
 #
 # Sourced by guest.sh in the test machine; same functions as
 # target_chiscsi.sh.  Its LUN 0 is a controller, so volumes start at 1.
+# With NULL_DISKS=yes they drop writes.
 
 tgtd_pid=
 
@@ -23,7 +24,8 @@ target_load()
 	tgtadm --lld iscsi --mode target --op new --tid 1 -T "$1"
 	for size in ${3//,/ }; do
 		truncate -s "${size}M" "/tmp/tgt.$index"
-		tgtadm --lld iscsi --mode logicalunit --op new --tid 1 --lun "$index" -b "/tmp/tgt.$index"
+		tgtadm --lld iscsi --mode logicalunit --op new --tid 1 --lun "$index" \
+			--bstype "$([ "${NULL_DISKS-}" = yes ] && echo null || echo rdwr)" -b "/tmp/tgt.$index"
 		index=$((index + 1))
 	done
 	tgtadm --lld iscsi --mode target --op bind --tid 1 -I ALL
