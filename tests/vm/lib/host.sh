@@ -185,13 +185,13 @@ vm_find_accel()
 	esac
 }
 
-# Sets vm_accel for a machine whose clock is the number of its instructions, one per ns, and
+# Sets vm_accel for a machine whose clock is the number of its instructions, 8 ns each, and
 # jumps to the next event when nothing runs: what the host does besides changes no figure in it.
 # It has one processor. A copy costs an instruction for 8 bytes; with erms, one for each.
 vm_count_instructions()
 {
 	vm_smp=1
-	vm_accel=(-accel 'tcg,thread=single,tb-size=512' -icount 'shift=0,sleep=off'
+	vm_accel=(-accel 'tcg,thread=single,tb-size=512' -icount 'shift=3,sleep=off'
 		-cpu 'max,-erms,-fsrm')
 }
 
