@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The goals of docs/performance.md, row by row, next to what was measured.
+
+What needs many sessions is measured by tests/bench/sessions; its newest file is looked at here.
+"""
+
+import glob
+import json
+import os
+
+from figures import OURS
+from tables import table
+
+# goal, job, metric, peer, at least (1) or at most (-1), bound
+RATIOS = (
+    ("4k random read, depth 16, IOPS / lio", "4k-randread-q16", "iops", "lio", 1, 1.5),
+    ("4k random write, depth 16, IOPS / lio", "4k-randwrite-q16", "iops", "lio", 1, 1.5),
+    ("256k sequential read / lio", "256k-read-q8", "mbps", "lio", 1, 1.5),
+    ("256k sequential write / lio", "256k-write-q8", "mbps", "lio", 1, 1.5),
+    ("4k latency, depth 1 / lio", "4k-randread-q1", "lat_us", "lio", -1, 0.8),
+    ("target's processor time per 4k read / lio", "4k-randread-q16", "cpu_us_per_io", "lio", -1, 0.5),
+)
+DIGEST_JOB, DIGEST_BOUND = "256k-read-q8", 0.85
+SEND_JOB, SEND_BOUND = "256k-read-q8", 2.0
+# goal, name in the file of tests/bench/sessions, side, bound
+SESSIONS = (
+    ("memory per idle session, KiB", "memory_per_session_kib", -1, 16),
+    ("threads per idle session", "threads_per_session", -1, 0),
+    ("4k IOPS, 256 sessions / one", "iops_256_sessions", 1, 0.9),
+    ("login rate / tgt", "login_rate_tgt", 1, 2.0),
+)
+NOT_HERE = "not measured here"
+
+
+def reaches(value, side, bound):
+    return value * side >= bound * side
+
+
+def verdict(measured, side, bound):
+    """By the median; and whether all pairs say the same."""
+    met = reaches(measured["ratio"], side, bound)
+    word = "met" if met else "missed"
+    if all(reaches(p, side, bound) == met for p in measured["pairs"]):
+        return word
+    return word + ", pairs on both sides"
+
+
+def row(goal, side, bound, measured, digits=2):
+    """A row of the table and of the JSON file; measured as ratio() has it, or None."""
+    out = {"goal": goal, "bound": ("at least " if side > 0 else "at most ") + f"{bound:g}", "measured": measured}
+    out["verdict"] = verdict(measured, side, bound) if measured else NOT_HERE
+    out["cells"] = [goal, out["bound"], f"{measured['ratio']:.{digits}f}" if measured else "-",
+                    "{:.{d}f}..{:.{d}f}".format(*measured["pairs"], d=digits) if measured else "-", out["verdict"]]
+    return out
+
+
+def own_rows(figures):
+    for goal, job, metric, peer, side, bound in RATIOS:
+        yield row(goal, side, bound, figures.against(job, peer, metric))
+    sends = figures.calls.get((SEND_JOB, OURS), {}).get("sends_per_io")
+    yield row("send calls per 256 KiB read", -1, SEND_BOUND,
+              None if sends is None else {"ratio": sends, "pairs": [sends, sends]})
+    yield row("256k reads with digests / without", 1, DIGEST_BOUND, figures.digest_cost(DIGEST_JOB, OURS))
+
+
+def newest_sessions(folder):
+    files = glob.glob(os.path.join(folder, "*-sessions.json"))
+    return max(files, key=os.path.getmtime) if files else None
+
+
+def session_rows(folder):
+    path = newest_sessions(folder)
+    goals = {}
+    if path:
+        with open(path, encoding="utf-8") as f:
+            goals = json.load(f).get("goals", {})
+    for goal, key, side, bound in SESSIONS:
+        yield row(goal, side, bound, goals.get(key))
+
+
+def all_rows(figures, folder):
+    return list(own_rows(figures)) + list(session_rows(folder))
+
+
+def show(rows, folder):
+    print("\ngoals of docs/performance.md")
+    table(["goal", "bound", "measured", "pairs", "verdict"], [r["cells"] for r in rows])
+    path = newest_sessions(folder)
+    print("rows about many sessions: " + (path or "run tests/bench/sessions first"))
