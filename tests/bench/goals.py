@@ -22,13 +22,6 @@ RATIOS = (
 )
 DIGEST_JOB, DIGEST_BOUND = "256k-read-q8", 0.85
 SEND_JOB, SEND_BOUND = "256k-read-q8", 2.0
-# goal, name in the file of tests/bench/sessions, side, bound
-SESSIONS = (
-    ("memory per idle session, KiB", "memory_per_session_kib", -1, 16),
-    ("threads per idle session", "threads_per_session", -1, 0),
-    ("4k IOPS, 256 sessions / one", "iops_256_sessions", 1, 0.9),
-    ("login rate / tgt", "login_rate_tgt", 1, 2.0),
-)
 NOT_HERE = "not measured here"
 
 
@@ -58,8 +51,7 @@ def own_rows(figures):
     for goal, job, metric, peer, side, bound in RATIOS:
         yield row(goal, side, bound, figures.against(job, peer, metric))
     sends = figures.calls.get((SEND_JOB, OURS), {}).get("sends_per_io")
-    yield row("send calls per 256 KiB read", -1, SEND_BOUND,
-              None if sends is None else {"ratio": sends, "pairs": [sends, sends]})
+    yield row("send calls per 256 KiB read", -1, SEND_BOUND, single(sends))
     yield row("256k reads with digests / without", 1, DIGEST_BOUND, figures.digest_cost(DIGEST_JOB, OURS))
 
 
@@ -68,14 +60,30 @@ def newest_sessions(folder):
     return max(files, key=os.path.getmtime) if files else None
 
 
-def session_rows(folder):
+def single(value):
+    return None if value is None else {"ratio": value, "pairs": [value, value]}
+
+
+def of_many_sessions(folder):
+    """The newest file of tests/bench/sessions; what it has not is empty."""
     path = newest_sessions(folder)
-    goals = {}
-    if path:
-        with open(path, encoding="utf-8") as f:
-            goals = json.load(f).get("goals", {})
-    for goal, key, side, bound in SESSIONS:
-        yield row(goal, side, bound, goals.get(key))
+    if not path:
+        return {}
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
+
+
+def session_rows(folder):
+    found = of_many_sessions(folder)
+    idle = found.get("idle", {}).get(OURS, {})
+    logins = found.get("logins", {})
+    done = logins.get(OURS, {}).get("done")
+    many = next((by for job, by in found.get("io", {}).items() if job.startswith("256@")), {}).get(OURS, {})
+    yield row("memory per idle session, KiB", -1, 16, single(idle.get("kb")), 1)
+    yield row("threads of all idle sessions", -1, 0, single(idle.get("threads_more")), 0)
+    yield row("4k IOPS, 256 sessions / one", 1, 0.9, many.get("to_the_first_job"))
+    yield row("login rate / tgt", 1, 2, logins.get("tgt", {}).get("ours_to_it"))
+    yield row("logins done, of those asked for", 1, 1, single(min(done) / logins[OURS]["asked"] if done else None))
 
 
 def all_rows(figures, folder):

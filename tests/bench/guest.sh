@@ -6,9 +6,10 @@
 # Started by tests/bench/run with NAME=VALUE arguments, which it knows by the same
 # names.  Loads our target on port 3260, LIO on 3261 and tgt on 3262, opens a
 # session to each, and a second one with digests where a job wants that, writes
-# and verifies the disks, has fio's jobs go round the targets (measure.sh), and
-# verifies again.  Our target serves a built-in RAM disk from a chiscsi.conf, as an
-# administrator has it (mem, or null: writes are dropped), or the sample driver's.
+# the disks, verifies a part of each, has fio's jobs go round the targets
+# (measure.sh), and verifies again.  Our target serves a built-in RAM disk from a
+# chiscsi.conf, as an administrator has it (mem, or null: writes are dropped), or
+# the sample driver's.
 # Lines that start with "bench-" are for tests/bench/report.
 
 # shellcheck disable=SC2154 # Variables that run gives.
@@ -192,11 +193,12 @@ open_all
 printf 'bench-machine\tkernel=%s\tprocessors=%s\tprocessor=%s\n' "$(uname -r)" \
 	"$(grep -c ^processor /proc/cpuinfo)" "$(sed -n 's/^model name[^:]*: //p;T;q' /proc/cpuinfo)"
 
-verify_all
+fill_all
+verify_all 4
 count_calls
 measure_all
 [ "$profile" = no ] || profile_all
-verify_all
+verify_all 4
 
 check 'logout' iscsiadm -m node --logoutall=all
 stop_initiator

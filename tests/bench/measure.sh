@@ -17,25 +17,37 @@ declare -A disks
 
 # --- data -------------------------------------------------------------------
 
-# checked DISK FIO-OPTION...: writes and reads back against the checksums.
+# checked DISK MB FIO-OPTION...: writes and reads back against the checksums.
 checked()
 {
 	fio --name=verify --filename="$1" --direct=1 --ioengine=libaio --verify=crc32c \
-		--verify_fatal=1 --verify_dump=0 --randrepeat=0 --size="${SIZE_MB}m" \
-		--output-format=terse --eta=never "${@:2}" >/run/verify.out 2>&1
+		--verify_fatal=1 --verify_dump=0 --randrepeat=0 --size="${2}m" \
+		--output-format=terse --eta=never "${@:3}" >/run/verify.out 2>&1
 }
 
-# verify_all: each whole disk in large blocks, then a part of it in small ones.
+# verify_all MB: so much of each disk in large blocks, then a part of it in small ones.
 verify_all()
 {
 	local name
 	[ "$lun_kind" != null ] || return 0
 	for name in "${!disks[@]}"; do
-		if ! checked "${disks[$name]}" --rw=write --bs=256k --iodepth=8 ||
-			! checked "${disks[$name]}" --rw=randwrite --bs=4k --iodepth=16 --io_size=2m; then
+		if ! checked "${disks[$name]}" "$1" --rw=write --bs=256k --iodepth=8 ||
+			! checked "${disks[$name]}" "$1" --rw=randwrite --bs=4k --iodepth=16 --io_size=1m; then
 			give_up "the data of $name is right" "$(cat /run/verify.out)"
 		fi
 	done
+}
+
+# fill_all: memory is taken by the first write, and what was never written is cheap to read.
+fill_all()
+{
+	local name
+	dd if=/dev/urandom of=/run/pattern bs=1M count="$SIZE_MB" status=none
+	for name in $names; do
+		dd if=/run/pattern of="${disks[$name-$(iface_of "${jobs%% *}")]}" bs=1M oflag=direct status=none ||
+			give_up "the disk of $name is written" "$(dmesg | tail -n 20)"
+	done
+	rm -f /run/pattern
 }
 
 # --- jobs -------------------------------------------------------------------
