@@ -114,9 +114,8 @@ class Figures:
     def against(self, job, peer, metric):
         return ratio(self.values(job, OURS, metric), self.values(job, peer, metric))
 
-    def digest_cost(self, job, target):
-        """What a job gets with digests, of what it gets without."""
-        metric = Job(job).metric
+    def digest_cost(self, job, target, metric):
+        """What a job has with digests, of what it has without."""
         return ratio(self.values(job + DIGESTS, target, metric), self.values(job, target, metric))
 
     def problems(self, jobs, targets, rounds):

@@ -52,7 +52,7 @@ def own_rows(figures):
         yield row(goal, side, bound, figures.against(job, peer, metric))
     sends = figures.calls.get((SEND_JOB, OURS), {}).get("sends_per_io")
     yield row("send calls per 256 KiB read", -1, SEND_BOUND, single(sends))
-    yield row("256k reads with digests / without", 1, DIGEST_BOUND, figures.digest_cost(DIGEST_JOB, OURS))
+    yield row("256k reads with digests / without", 1, DIGEST_BOUND, figures.digest_cost(DIGEST_JOB, OURS, "mbps"))
 
 
 def newest_sessions(folder):

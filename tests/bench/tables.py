@@ -34,10 +34,10 @@ def show_figures(figures, jobs, peers):
 
 
 # heading, metric, digits
-LATENCY = (("p50 us", "p50_us", 0), ("p90", "p90_us", 0), ("p99", "p99_us", 0), ("p99.9", "p999_us", 0))
 COST = (("own us/IO", "cpu_us_per_io", 0), ("own s/GiB", "cpu_s_per_gib", 2), ("runs/IO", "runs_per_io", 2),
         ("machine us/IO", "machine_us_per_io", 0), ("kworker us/IO", "kworker_us_per_io", 0))
 CALLS = (("sends/IO", "sends_per_io"), ("receives/IO", "receives_per_io"))
+LATENCY = (("p50", "p50_us"), ("p90", "p90_us"), ("p99", "p99_us"), ("p99.9", "p999_us"))
 
 
 def cost_cells(figures, job, target):
@@ -52,15 +52,24 @@ def cost_cells(figures, job, target):
 def show_costs(figures, jobs, peers):
     print(f"\nper I/O, in brackets {OURS}'s part of it (less is better); own: processor time of the target's threads; runs: how\n"
           "often they were given a processor; machine: busy time of all processors; kworker: time of all kworkers; sends,\n"
-          "receives: the threads' socket calls, counted in a round of its own; p50..p99.9: latency")
+          "receives: the threads' socket calls, counted in a round of its own")
     rows = []
     for job in jobs:
         for target in [OURS] + peers:
             calls = figures.calls.get((job, target), {})
             rows.append([job if target == OURS else "", target] + list(cost_cells(figures, job, target))
-                        + [f"{calls[m]:.2f}" if m in calls else "-" for _, m in CALLS]
-                        + [f"{figures.median(job, target, m) or 0:.{d}f}" for _, m, d in LATENCY])
-    table(["job", "target"] + [c[0] for c in COST + CALLS + LATENCY], rows)
+                        + [f"{calls[m]:.2f}" if m in calls else "-" for _, m in CALLS])
+    table(["job", "target"] + [c[0] for c in COST + CALLS], rows)
+
+
+def show_latency(figures, jobs, peers):
+    targets = [OURS] + peers
+    print(f"\nlatency in us, {' : '.join(targets)}")
+    rows = []
+    for job in jobs:
+        medians = [[figures.median(job, t, metric) for t in targets] for _, metric in LATENCY]
+        rows.append([job] + [" : ".join("-" if m is None else f"{m:.0f}" for m in cell) for cell in medians])
+    table(["job"] + [c[0] for c in LATENCY], rows)
 
 
 def show_digests(figures, jobs, peers):
@@ -68,6 +77,16 @@ def show_digests(figures, jobs, peers):
     plain = [j for j in jobs if j + DIGESTS in jobs]
     if not plain:
         return
-    print("\nwith header and data digests, of the same without (latency: less is better)")
-    table(["job"] + [c for t in [OURS] + peers for c in (t, "pairs")],
-          [[j] + [c for t in [OURS] + peers for c in ratio_cells(figures.digest_cost(j, t))] for j in plain])
+    print("\nwith header and data digests, of the same without")
+    rows = []
+    for job in plain:
+        for words, metric in ((Job(job).unit, Job(job).metric), ("own us (less is better)", "cpu_us_per_io")):
+            rows.append([job, words] + [c for t in [OURS] + peers for c in ratio_cells(figures.digest_cost(job, t, metric))])
+    table(["job", "figure"] + [c for t in [OURS] + peers for c in (t, "pairs")], rows)
+
+
+def show(figures, jobs, peers):
+    show_figures(figures, jobs, peers)
+    show_costs(figures, jobs, peers)
+    show_latency(figures, jobs, peers)
+    show_digests(figures, jobs, peers)
