@@ -186,11 +186,11 @@ check:
 lint selftest abi packages unit unit-asan unit-tsan libiscsi fuzz-smoke kunit uml vm:
 	@sh $(parts) $@
 
-.PHONY: bench
-bench:
+.PHONY: bench bench-goals
+bench bench-goals:
 	@sh tests/deps build test bench
 	+@$(MAKE) --no-print-directory all
-	@tests/bench/run
+	@tests/bench/run $(if $(filter bench-goals,$@),--goals)
 
 .PHONY: format
 format:
@@ -245,4 +245,4 @@ FORCE:
 #:   make vm             the real thing: Debian's kernel in a virtual machine
 #:   make test-modules   storage drivers and a software adapter for single cases of it; a case
 #:                       without its own is skipped
-#:   make bench          speed next to other targets
+#:   make bench          speed next to other targets; bench-goals: next to the goals as well
