@@ -172,6 +172,7 @@ struct TxOptions {
   bool as_fragments = false;
   bool no_force = false;
   bool control = false;
+  bool by_next_hop = false;
   int32_t tid = -1;
 };
 
@@ -447,7 +448,12 @@ class SimTest : public ::testing::Test {
     } else {
       std::copy(padded.begin(), padded.end(), header + 64);
     }
-    ASSERT_EQ(ops_->send(dev_, buffer, link.route.tx_queue, options.control ? 1 : 0), 0);
+    const uint32_t queue = link.route.tx_queue;
+    const int control = options.control ? 1 : 0;
+    ASSERT_EQ(options.by_next_hop
+                  ? ops_->send_l2t(dev_, buffer, queue, control, link.route.l2t, nullptr, nullptr)
+                  : ops_->send(dev_, buffer, queue, control),
+              0);
   }
 
   // A sequence of Data-In PDUs in one work request.
