@@ -135,7 +135,7 @@ class SimInbox {
       const uint8_t* start = page + piece.offset;
       arrived.bytes.insert(arrived.bytes.end(), start, start + piece.length);
       os_page_unmap(page);
-      sim_backend()->page_put(piece.page);
+      keeps_pages ? kept.push_back(piece.page) : sim_backend()->page_put(piece.page);
     }
     messages.push_back(std::move(arrived));
     arrival.notify_all();
@@ -150,6 +150,8 @@ class SimInbox {
   std::condition_variable arrival;
   std::deque<Arrived> messages;
   int refusals = 0;
+  bool keeps_pages = false;
+  std::vector<void*> kept;
   std::atomic<int> polls{0};
   bool is_gone = false;
 };
