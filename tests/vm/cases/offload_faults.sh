@@ -65,7 +65,7 @@ silent_abort()
 	check 'abort_silent: writes are under way' load_begin 4m
 	check 'abort_silent: it is switched on' fault abort_silent
 	check 'abort_silent: and something to abort for' fault header_crc
-	check 'abort_silent: it has happened' wait_for "$PATIENCE" fault_has_happened abort_silent 1
+	check 'abort_silent: it has happened' wait_for "$PATIENCE" meets abort_silent 1
 	check 'abort_silent: the writes wait' load_runs
 	# The adapter calls it alive to the end, and complains that it is let go of.
 	printf 'detach\n' >"$OFFLOAD_FOLDER/state"
