@@ -133,7 +133,7 @@ on_chip()
 	under_fault - peer_reset 1
 	under_fault - lost_ack 1
 	if [ "$cuts" = yes ]; then
-		under_fault - resolving 2 cut_connection
+		under_fault - resolving 1 cut_connection
 		under_fault - arp_failure 1 cut_connection
 		under_fault - tcb_silent 1 cut_connection
 	else
