@@ -3,6 +3,7 @@
 // Placement of one command: see the header.
 #include "offload/ddp_task.hh"
 
+#include "os/log.h"
 #include "transport/sg_cursor.hh"
 
 namespace chiscsi {
@@ -20,9 +21,8 @@ DdpRefusal DdpTask::create(OffloadAdapter& adapter, uint32_t tid, const chiscsi_
   if (task->layout_.start(first.total, kBasePageShift, kMaxPages) != NoPlacement::kNone) {
     return DdpRefusal::kList;
   }
-  const SgList list{first.sgl, first.sgcnt};
-  if (task->layout_.add_phase(list, first.sgl_offset, first.sgl_length) != NoPlacement::kNone ||
-      !task->layout_.knows(first.offset, first.length) || first.offset < first.sgl_offset) {
+  if (!task->add_phase(first) || !task->layout_.knows(first.offset, first.length) ||
+      first.offset < first.sgl_offset) {
     return DdpRefusal::kList;
   }
   const uint32_t pages = task->layout_.total_pages();
@@ -59,11 +59,8 @@ void DdpTask::unmap() {
 DdpRefusal DdpTask::add_buffers(const chiscsi_rx_landing& landing) {
   if (broken_) return DdpRefusal::kMemory;
   const bool is_known = maps(landing.sgl_offset);
-  const SgList list{landing.sgl, landing.sgcnt};
   if (!is_known) {
-    if (layout_.add_phase(list, landing.sgl_offset, landing.sgl_length) != NoPlacement::kNone) {
-      return DdpRefusal::kList;
-    }
+    if (!add_phase(landing)) return DdpRefusal::kList;
     if (!layout_.knows(landing.offset, landing.length) || landing.offset < landing.sgl_offset ||
         !map_phase(landing)) {
       broken_ = true;
@@ -73,6 +70,18 @@ DdpRefusal DdpTask::add_buffers(const chiscsi_rx_landing& landing) {
     mark_dirty(pods_of_pages(0, layout_.known_pages()));
   }
   return layout_.knows(landing.offset, landing.length) ? DdpRefusal::kNone : DdpRefusal::kList;
+}
+
+// One answer has a line of its own in the Guide, appendix D.
+bool DdpTask::add_phase(const chiscsi_rx_landing& landing) {
+  const SgList list{landing.sgl, landing.sgcnt};
+  const NoPlacement answer = layout_.add_phase(list, landing.sgl_offset, landing.sgl_length);
+  if (answer == NoPlacement::kNotFullPages) {
+    const uint32_t index = layout_.refused_element();
+    os_log_limited(OS_LOG_WARNING, "%u/%u, len %u xferoff %u NOT full pages", index + 1,
+                   landing.sgcnt, landing.sgl[index].sg_length, landing.sgl_offset);
+  }
+  return answer == NoPlacement::kNone;
 }
 
 void DdpTask::mark_dirty(const PodRange& range) {

@@ -94,6 +94,7 @@ class DdpTask {
     uint32_t offset = 0;  // Where it begins in the command.
     Mapping* mappings() { return reinterpret_cast<Mapping*>(this + 1); }
   };
+  bool add_phase(const chiscsi_rx_landing& landing);
   void mark_dirty(const PodRange& range);
   bool map_phase(const chiscsi_rx_landing& landing);
   bool empty_phase(const chiscsi_rx_landing& landing);

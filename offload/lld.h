@@ -197,7 +197,8 @@ struct lld_ops {
 	int (*send)(struct lld_device *dev, struct lld_buffer *buffer, uint32_t queue, int control);
 	/**
 	 * @send_l2t: The same, when the next hop is known; @failed may take the message back. What
-	 * waits for one next hop keeps its order, whatever the queues.
+	 * waits for one next hop keeps its order, whatever the queues. Once a PASS_ACCEPT_RPL has gone
+	 * out nothing of its connection waits, until route_put().
 	 */
 	int (*send_l2t)(struct lld_device *dev, struct lld_buffer *buffer, uint32_t queue,
 			int control, struct lld_l2t *l2t, lld_arp_failure failed, void *context);

@@ -85,7 +85,10 @@ int OffloadServer::wait(std::atomic<int>& reply) {
 Status OffloadServer::wait_until_open() {
   const int reply = wait(open_reply_);
   if (reply == 0) return Status();
-  return reply == kNoReply ? Error::kTimedOut : Error::kIo;
+  if (reply == kNoReply) return Error::kTimedOut;
+  os_log(OS_LOG_WARNING, "offload: %s refuses server %u, status %u", adapter_->info().name, stid_,
+         static_cast<uint32_t>(reply));
+  return Error::kIo;
 }
 
 void OffloadServer::close() {
@@ -104,16 +107,9 @@ void OffloadServer::close() {
   end();
 }
 
+// Under the lock of the adapter: nothing is logged here.
 void OffloadServer::on_reply(cpl::Opcode opcode, uint8_t status) {
-  if (opcode == cpl::Opcode::kPassOpenRpl) {
-    if (status != 0) {
-      os_log(OS_LOG_WARNING, "offload: %s refuses server %u, status %u", adapter_->info().name,
-             stid_, status);
-    }
-    open_reply_.store(status);
-  } else {
-    close_reply_.store(status);
-  }
+  (opcode == cpl::Opcode::kPassOpenRpl ? open_reply_ : close_reply_).store(status);
   os_event_signal(replied_);
 }
 

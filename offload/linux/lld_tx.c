@@ -231,6 +231,11 @@ static void on_arp_failure(void *unused, struct sk_buff *skb)
 		kfree_skb(skb);
 }
 
+/*
+ * The LLD keeps a message back in the states RESOLVING and SYNC_WRITE. An entry is in one of them only
+ * until it is resolved for the first time: while it is held it then changes between VALID and STALE,
+ * and sends in both.
+ */
 int lld_send_l2t(struct lld_device *dev, struct lld_buffer *buffer, u32 queue, int control,
 		 struct lld_l2t *l2t, lld_arp_failure failed, void *context)
 {

@@ -180,6 +180,10 @@ class Device : public lld_device {
   void turn();
   void take_messages();
   void take_one(lld_buffer* buffer);
+  bool waits(lld_buffer* buffer);
+  void end_waiting();
+  bool next_hop_fails(lld_buffer* buffer);
+  void give_back(lld_buffer* buffer);
   void serve(Request* request);
   void open_server(const Request& request);
   void close_server(uint32_t stid);
@@ -200,7 +204,6 @@ class Device : public lld_device {
   void egress_tp(lld_buffer* buffer);
   void control_pods(lld_buffer* buffer, uint32_t tid);
   void control_message(lld_buffer* buffer, uint32_t opcode, Conn* conn);
-  bool next_hop_fails(lld_buffer* buffer);
 
   // delivery.cc
   Message* new_message(uint32_t queue);

@@ -85,12 +85,7 @@ void Device::take_messages() {
   MailboxNode* requests = requests_.take_all();
   MailboxNode* queues[2] = {data_.take_all(), control_.take_all()};
   hop_is_dead_ = false;
-  if (is_tick_) {
-    BufferList ready;
-    ready.splice_back(parked_);
-    while (lld_buffer* buffer = ready.pop_front())
-      egress(buffer);
-  }
+  if (is_tick_) end_waiting();
   while (queues[0] != nullptr || queues[1] != nullptr) {
     uint32_t pick = random_below(2);
     if (queues[pick] == nullptr) pick = 1 - pick;
@@ -107,29 +102,49 @@ void Device::take_messages() {
 
 void Device::take_one(lld_buffer* buffer) {
   if (lost_) return free_buffer(buffer);
-  if (buffer->l2t != nullptr && next_hop_fails(buffer)) return;
+  if (buffer->l2t != nullptr && (waits(buffer) || next_hop_fails(buffer))) return;
   egress(buffer);
 }
 
-// True when the message has been dealt with. What waits for a next hop that does not answer fails
-// together.
-bool Device::next_hop_fails(lld_buffer* buffer) {
-  if (hop_is_dead_ || faults_.take(Fault::arp_failure)) {
-    hop_is_dead_ = true;
-    if (buffer->failed == nullptr) {
-      free_buffer(buffer);
-      return true;
-    }
-    os_softirq_begin();
-    buffer->l2t = nullptr;
-    buffer->failed(buffer, buffer->context);
-    os_softirq_end();
-    return true;
-  }
+// As with cxgb4: an entry of its table that was resolved once sends at once for as long as it is
+// held, also when its neighbour has failed since, and a connection holds its own to the end. So
+// what waits is the reply to a request, and what was sent behind that.
+bool Device::waits(lld_buffer* buffer) {
+  if (buffer->header_size < sizeof(cpl::FlowcWr)) return false;
+  // The first 8 bytes are alike in all.
+  const uint32_t flow = buffer->as<cpl::FlowcWr>().flowid_len16.get() >> cpl::kWrFlowIdShift;
+  if (tables_.tid_state(flow & 0xf'ffff) != TidState::kOffered) return false;
   if (parked_.empty() && !faults_.take(Fault::resolving)) return false;
   parked_.push_back(*buffer);
   want_tick();
   return true;
+}
+
+// The next hop has answered, or will not.
+void Device::end_waiting() {
+  if (parked_.empty()) return;
+  const bool fails = faults_.take(Fault::arp_failure);
+  BufferList ready;
+  ready.splice_back(parked_);
+  while (lld_buffer* buffer = ready.pop_front())
+    fails ? give_back(buffer) : egress(buffer);
+}
+
+// True when the message has been dealt with. What is sent to a next hop that does not answer fails
+// together. That also connections which are accepted meet this is more than cxgb4 does.
+bool Device::next_hop_fails(lld_buffer* buffer) {
+  if (!hop_is_dead_ && !faults_.take(Fault::arp_failure)) return false;
+  hop_is_dead_ = true;
+  give_back(buffer);
+  return true;
+}
+
+void Device::give_back(lld_buffer* buffer) {
+  if (buffer->failed == nullptr) return free_buffer(buffer);
+  os_softirq_begin();
+  buffer->l2t = nullptr;
+  buffer->failed(buffer, buffer->context);
+  os_softirq_end();
 }
 
 int Device::request(uint32_t kind, uint32_t id, const os_address* address) {

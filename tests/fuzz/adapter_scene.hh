@@ -47,10 +47,8 @@ class AdapterScene : public Scene {
       settle();
       sim_state(adapter_.device, LLD_STATE_UP);
     } else {
-      // Not "resolving": what waits is overtaken by the answer to a reset and by the release of
-      // the tid, docs/offload.md.
       static constexpr const char* kFaults[] = {
-          "allocation", "no_pods", "no_map", "arp_failure", "no_pods",         "header_crc",
+          "allocation", "no_pods", "no_map", "arp_failure", "resolving",       "header_crc",
           "data_crc",   "pad",     "colour", "tcb_silent",  "negative_advice", "peer_reset"};
       const uint8_t which = input_.byte();
       is_hostile();

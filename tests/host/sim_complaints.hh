@@ -13,16 +13,22 @@
 
 namespace chiscsi::test {
 
+// Counters of struct sim_stats, and what they count.
+// clang-format off
+#define CHISCSI_SIM_LEFT_KINDS(X) \
+  X(buffers, "messages") X(tids, "tids") X(stids, "stids") X(l2t, "next hops") \
+  X(clip, "addresses") X(pods, "pods") X(mapped, "mappings") X(pages, "pages") \
+  X(credits, "credits")
+// clang-format on
+
 struct SimLeftKind {
   const char* name;
   uint64_t sim_stats::*count;
 };
 inline constexpr SimLeftKind kSimLeftKinds[] = {
-    {"messages", &sim_stats::buffers}, {"tids", &sim_stats::tids},
-    {"stids", &sim_stats::stids},      {"next hops", &sim_stats::l2t},
-    {"addresses", &sim_stats::clip},   {"pods", &sim_stats::pods},
-    {"mappings", &sim_stats::mapped},  {"pages", &sim_stats::pages},
-    {"credits", &sim_stats::credits},
+#define CHISCSI_SIM_LEFT_KIND(counter, name) {name, &sim_stats::counter},
+    CHISCSI_SIM_LEFT_KINDS(CHISCSI_SIM_LEFT_KIND)
+#undef CHISCSI_SIM_LEFT_KIND
 };
 
 inline std::vector<std::string> sim_left(const struct sim_stats& stats) {

@@ -182,13 +182,19 @@ class Faulty : public testing::TestWithParam<uint32_t> {
     start();
     ask_write(peer());
     inject("resolving");
+    // Who is connected does not meet it, nor a reset that is answered while others wait.
+    read(peer());
+    EXPECT_EQ(peer().good_statuses, 1u);
     add_peer();
     expect_taken("resolving");
     EXPECT_FALSE(peers_[1]->in_full_feature());
+    peer().add(peer().make_command(kCommandRead, kWrite, 0), {});
+    peer().send_all();
+    inject("peer_reset");
+    expect_taken("peer_reset");
     wait(200);
     EXPECT_TRUE(peers_[1]->in_full_feature());
-    finish_write(peer());
-    EXPECT_EQ(peer().good_statuses, 1u);
+    expect_ended_but_not_the_next();
   }
 
   // ---- Servers ----
@@ -389,6 +395,24 @@ TEST_P(OffloadFaults, ArpFailureLeavesNoGap) {
     peers_.clear();
     add_peer();
   }
+}
+
+// What waits for the next hop fails together; who is connected does not notice.
+TEST_P(OffloadFaults, NextHopThatNeverAnswersEndsAllThatWait) {
+  start();
+  inject("resolving");
+  inject("arp_failure");
+  add_peer();
+  add_peer();
+  expect_taken("resolving");
+  EXPECT_EQ(stats().tids, 3u);
+  wait(200);
+  expect_taken("arp_failure");
+  EXPECT_EQ(stats().tids, 1u);
+  wait(11'000);
+  EXPECT_FALSE(peers_[1]->link.is_open());
+  EXPECT_FALSE(peers_[2]->link.is_open());
+  expect_alive();
 }
 
 // What stands between the PDUs of a burst that a T6 tells of only at its end.

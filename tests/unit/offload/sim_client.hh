@@ -135,7 +135,7 @@ class SimInbox {
       const uint8_t* start = page + piece.offset;
       arrived.bytes.insert(arrived.bytes.end(), start, start + piece.length);
       os_page_unmap(page);
-      sim_backend()->page_put(piece.page);
+      keeps_pages ? kept.push_back(piece.page) : sim_backend()->page_put(piece.page);
     }
     messages.push_back(std::move(arrived));
     arrival.notify_all();
@@ -150,6 +150,8 @@ class SimInbox {
   std::condition_variable arrival;
   std::deque<Arrived> messages;
   int refusals = 0;
+  bool keeps_pages = false;
+  std::vector<void*> kept;
   std::atomic<int> polls{0};
   bool is_gone = false;
 };
@@ -172,6 +174,7 @@ struct TxOptions {
   bool as_fragments = false;
   bool no_force = false;
   bool control = false;
+  bool by_next_hop = false;
   int32_t tid = -1;
 };
 
@@ -447,7 +450,12 @@ class SimTest : public ::testing::Test {
     } else {
       std::copy(padded.begin(), padded.end(), header + 64);
     }
-    ASSERT_EQ(ops_->send(dev_, buffer, link.route.tx_queue, options.control ? 1 : 0), 0);
+    const uint32_t queue = link.route.tx_queue;
+    const int control = options.control ? 1 : 0;
+    ASSERT_EQ(options.by_next_hop
+                  ? ops_->send_l2t(dev_, buffer, queue, control, link.route.l2t, nullptr, nullptr)
+                  : ops_->send(dev_, buffer, queue, control),
+              0);
   }
 
   // A sequence of Data-In PDUs in one work request.

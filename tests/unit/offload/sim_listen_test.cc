@@ -178,38 +178,64 @@ TEST_F(SimListen, ReusesATidAtOnce) {
   EXPECT_EQ(first.tid, second.tid);
 }
 
-TEST_F(SimListen, TellsOfAnUnreachableNextHop) {
-  Link link = offered();
-  struct Failure {
-    std::atomic<lld_buffer*> buffer{nullptr};
-  } failure;
-  ASSERT_EQ(sim_fault(dev_, "arp_failure", 1), 0);
-  const auto message = accept_message(link);
-  const auto send = [&] {
+class SimNextHop : public SimListen {
+ protected:
+  // PASS_ACCEPT_RPL by the next hop; what fails is counted.
+  void reply_by_next_hop(const Link& link) {
+    const auto message = accept_message(link);
     lld_buffer* buffer = ops_->buffer_alloc(dev_, sizeof(message), 0);
+    ASSERT_NE(buffer, nullptr);
     memcpy(ops_->buffer_header(buffer), &message, sizeof(message));
-    return ops_->send_l2t(
-        dev_, buffer, 0, 1, link.route.l2t,
-        [](lld_buffer* back, void* context) { static_cast<Failure*>(context)->buffer = back; },
-        &failure);
-  };
-  ASSERT_EQ(send(), 0);
-  ASSERT_TRUE(eventually([&] { return failure.buffer != nullptr; }));
-  ops_->buffer_free(failure.buffer);
+    ASSERT_EQ(ops_->send_l2t(dev_, buffer, 0, 1, link.route.l2t, &SimNextHop::failed, this), 0);
+  }
+  static void failed(lld_buffer* back, void* self) {
+    sim_backend()->buffer_free(back);
+    ++static_cast<SimNextHop*>(self)->failures_;
+  }
+
+  std::atomic<uint32_t> failures_{0};
+};
+
+TEST_F(SimNextHop, IsUnreachable) {
+  const Link link = offered();
+  ASSERT_EQ(sim_fault(dev_, "arp_failure", 1), 0);
+  reply_by_next_hop(link);
+  ASSERT_TRUE(eventually([&] { return failures_ == 1; }));
   // Later it answers, after a while.
   ASSERT_EQ(sim_fault(dev_, "resolving", 1), 0);
-  ASSERT_EQ(send(), 0);
+  reply_by_next_hop(link);
   now_established(link);
 }
 
-// Who lets go of an adapter has sent it all the same.
-TEST_F(SimListen, AMessageForANextHopIsNotLeftOver) {
-  const Link link = offered();
+// Who lets go of an adapter has sent it all the same; of the tid that is another matter.
+TEST_F(SimNextHop, HoldsAMessageThatIsNotLeftOver) {
+  Link link = offered();
   ASSERT_EQ(sim_fault(dev_, "resolving", 1), 0);
-  const auto message = accept_message(link);
-  lld_buffer* buffer = ops_->buffer_alloc(dev_, sizeof(message), 0);
-  memcpy(ops_->buffer_header(buffer), &message, sizeof(message));
-  ASSERT_EQ(ops_->send_l2t(dev_, buffer, 0, 1, link.route.l2t, nullptr, nullptr), 0);
+  reply_by_next_hop(link);
+  ops_->route_put(dev_, &link.route);
+  links_.clear();
+  broken_.insert("left_over");
+  leaves_ = {"left: tids 1"};
+}
+
+// Nothing waits once it was reached: a message that waited would be overtaken by what needs no next
+// hop, here by the answer to a reset and the release of the tid.
+TEST_F(SimNextHop, HoldsNothingOfAnAcceptedConnection) {
+  const Link link = established();
+  TxOptions options;
+  options.by_next_hop = true;
+  ASSERT_EQ(sim_fault(dev_, "resolving", 1), 0);
+  send_pdu(link, bhs_of(iscsi::Opcode::kNopIn, 0), {}, options);
+  ASSERT_EQ(sim_fault(dev_, "peer_reset", 1), 0);
+  inbox_.next(Opcode::kAbortReqRss);
+  answer_abort(link);
+  release(link);
+  EXPECT_TRUE(eventually([&] { return stats().buffers == 0 && stats().tids == 0; }));
+  EXPECT_EQ(sim_faults_done(dev_, "resolving"), 0u);
+  const Link next = offered();
+  reply_by_next_hop(next);
+  now_established(next);
+  EXPECT_EQ(sim_faults_done(dev_, "resolving"), 1u);
 }
 
 TEST_F(SimListen, AllocationFailsWhenAsked) {

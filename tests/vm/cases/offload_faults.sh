@@ -65,7 +65,7 @@ silent_abort()
 	check 'abort_silent: writes are under way' load_begin 4m
 	check 'abort_silent: it is switched on' fault abort_silent
 	check 'abort_silent: and something to abort for' fault header_crc
-	check 'abort_silent: it has happened' wait_for "$PATIENCE" fault_has_happened abort_silent 1
+	check 'abort_silent: it has happened' wait_for "$PATIENCE" meets abort_silent 1
 	check 'abort_silent: the writes wait' load_runs
 	# The adapter calls it alive to the end, and complains that it is let go of.
 	printf 'detach\n' >"$OFFLOAD_FOLDER/state"
@@ -133,7 +133,7 @@ on_chip()
 	under_fault - peer_reset 1
 	under_fault - lost_ack 1
 	if [ "$cuts" = yes ]; then
-		under_fault - resolving 2 cut_connection
+		under_fault - resolving 1 cut_connection
 		under_fault - arp_failure 1 cut_connection
 		under_fault - tcb_silent 1 cut_connection
 	else

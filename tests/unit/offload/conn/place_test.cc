@@ -348,6 +348,25 @@ TEST(OffloadPlacement, LoansThatEndInAPageAreTheLast) {
   rig.terminate();
 }
 
+// The line of the Guide's appendix D, which operators search for, with the numbers of its example.
+TEST(OffloadPlacement, ListWithoutFullPagesIsNamed) {
+  Rig rig;
+  rig.open();
+  Buffers low(8), high(3);
+  FakePdu pdu = r2t(low, 0, 8192);
+  pdu.landing->sgl_length = 8192;
+  const HostLogCapture log;
+  EXPECT_EQ(send_r2t(rig, pdu).tag & 0x80000, 0u);
+  EXPECT_TRUE(log.lines().empty());
+  pdu = r2t(high, 8192, 8192, rig.target.placed.at(0), 0x20003);
+  pdu.landing->total = low.size;
+  pdu.landing->sgl_offset = 8192;
+  high.sgl[1].sg_length = 3072;
+  EXPECT_EQ(send_r2t(rig, pdu).tag & 0x80000, 0x80000u);
+  EXPECT_EQ(log.lines(), std::vector<std::string>{"2/3, len 3072 xferoff 8192 NOT full pages"});
+  rig.terminate();
+}
+
 TEST(OffloadPlacement, AddressesInsideAPageAreNotPages) {
   Rig rig;
   rig.open();

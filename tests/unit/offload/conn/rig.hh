@@ -79,6 +79,7 @@ class Rig {
     EXPECT_EQ(lld.mappings, 0);
     EXPECT_EQ(lld.pod_runs, 0);
     EXPECT_TRUE(lld.tids.empty());
+    EXPECT_EQ(lld.stids.size(), stids_left);
   }
 
   uint32_t stid() const { return *lld.stids.begin(); }
@@ -164,6 +165,7 @@ class Rig {
   FakeLld lld;
   FakeTarget target;
   uint32_t rcv_nxt = kRcvIsn;
+  size_t stids_left = 0;  // Of a server that the adapter never spoke of again.
   offload_counters before = {};
 };
 

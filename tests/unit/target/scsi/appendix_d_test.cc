@@ -3,7 +3,7 @@
 // The log lines of the Guide's appendix D, which operators search for: word for word, with the
 // numbers of the call in their places. In the kernel each line begins with "chiscsi: " and all of
 // them are rate limited (os_log_limited). The one that is missing, "NOT full pages", is about
-// direct placement by an adapter and belongs to an offload transport; docs/api-readings.md.
+// direct placement by an adapter: tests/unit/offload/conn/place_test.cc; docs/api-readings.md.
 #include <cstdio>
 
 #include "driver_fixture.hh"
