@@ -89,6 +89,7 @@ endif
 # software adapter chiscsi_cxgb4_sim.ko.
 .PHONY: test-modules
 test-modules: modules $(top)/tests/vm/modules/control_client
+	+@$(MAKE) -C tests/bench/load --no-print-directory
 ifneq ($(out),$(top))
 	@mkdir -p $(out)/tests/vm/modules
 	@echo 'include $(top)/tests/vm/modules/Kbuild' > $(out)/tests/vm/modules/Kbuild
@@ -204,6 +205,7 @@ clean:
 ifneq ($(wildcard tools/Makefile),)
 	+@$(MAKE) -C tools --no-print-directory clean
 endif
+	+@$(MAKE) -C tests/bench/load --no-print-directory clean
 
 .PHONY: distclean
 distclean: clean
