@@ -82,6 +82,9 @@ settle()
 	end=$(($(uptime_s) + SETTLE_S))
 	while [ "$(uptime_s)" -lt "$end" ]; do
 		echo 3 >/proc/sys/vm/drop_caches
+		# Free pages on the processors' own lists do not count as free; this empties them.
+		echo 1 >/proc/sys/vm/compact_memory
+		cat /proc/sys/vm/stat_refresh >/dev/null
 		now=$(meminfo MemAvailable)
 		if [ $((now - before)) -lt "$STEADY_KB" ] && [ $((before - now)) -lt "$STEADY_KB" ]; then return 0; fi
 		before=$now
@@ -129,10 +132,17 @@ none_left()
 	[ "$(connections "$1")" -eq 0 ]
 }
 
+# do_slabs: the caches of the kernel's allocator that hold most, in KiB.
+do_slabs()
+{
+	answer "$(awk '$1 !~ /^#|slabinfo/ { kb = $15 * $6 * 4; if (kb >= 64) printf "%s=%d ", $1, kb }' /proc/slabinfo)"
+}
+
 # do_gone TARGET: waits until no connection is left.
 do_gone()
 {
-	wait_for "$PATIENCE" none_left "$1" || :
+	wait_for "$PATIENCE" none_left "$1" ||
+		ss -Htano state connected "( sport = :${ports[$1]} )" | grep -v TIME-WAIT | head -n 5
 	answer "connections=$(connections "$1") sessions=$(sessions_of "$1")"
 }
 
