@@ -244,6 +244,6 @@ FORCE:
 #:   make fuzz-smoke     each fuzzer for a short time
 #:   make kunit          KUnit and module tests in a User-Mode Linux debug kernel; uml: all of those
 #:   make vm             the real thing: Debian's kernel in a virtual machine
-#:   make test-modules   storage drivers and a software adapter for single cases of it; a case
-#:                       without its own is skipped
+#:   make test-modules   storage drivers, a software adapter and a load generator for single cases
+#:                       of it; a case without its own is skipped
 #:   make bench          speed next to other targets
