@@ -89,6 +89,7 @@ endif
 # software adapter chiscsi_cxgb4_sim.ko.
 .PHONY: test-modules
 test-modules: modules $(top)/tests/vm/modules/control_client
+	+@$(MAKE) -C tests/bench/load --no-print-directory
 ifneq ($(out),$(top))
 	@mkdir -p $(out)/tests/vm/modules
 	@echo 'include $(top)/tests/vm/modules/Kbuild' > $(out)/tests/vm/modules/Kbuild
@@ -205,6 +206,7 @@ clean:
 ifneq ($(wildcard tools/Makefile),)
 	+@$(MAKE) -C tools --no-print-directory clean
 endif
+	+@$(MAKE) -C tests/bench/load --no-print-directory clean
 
 .PHONY: distclean
 distclean: clean
@@ -243,6 +245,6 @@ FORCE:
 #:   make fuzz-smoke     each fuzzer for a short time
 #:   make kunit          KUnit and module tests in a User-Mode Linux debug kernel; uml: all of those
 #:   make vm             the real thing: Debian's kernel in a virtual machine
-#:   make test-modules   storage drivers and a software adapter for single cases of it; a case
-#:                       without its own is skipped
+#:   make test-modules   storage drivers, a software adapter and a load generator for single cases
+#:                       of it; a case without its own is skipped
 #:   make bench          speed next to other targets; bench-goals: next to the goals as well

@@ -134,7 +134,8 @@ void os_socket_abort(struct os_socket *socket);
 /**
  * os_socket_close() - closes and frees; the callback is removed first. What was accepted for
  * sending still goes out, unless os_socket_abort() was called, but not for longer than half a
- * minute: then the connection is reset, and the notices come. Context: process.
+ * minute: then the connection is reset, and the notices come. A FIN that gets lost is sent again
+ * for as long. Context: process.
  */
 void os_socket_close(struct os_socket *socket);
 

@@ -20,10 +20,14 @@ R2tPool::~R2tPool() {
   used_.for_each([](R2t& r2t) { r2t.pool_node.unlink(); });
   for (uint32_t i = 0; i < chunk_count_; ++i)
     os_free(chunks_[i]);
+  os_free(chunks_);
 }
 
 bool R2tPool::grow() {
   if (chunk_count_ == kMaxChunks) return false;
+  if (chunks_ == nullptr)
+    chunks_ = static_cast<R2t**>(allocate(sizeof(R2t*) * kMaxChunks, Alloc::kAtomic));
+  if (chunks_ == nullptr) return false;
   void* memory = allocate(sizeof(R2t) * kChunk, Alloc::kAtomic);
   if (memory == nullptr) return false;
   auto* chunk = static_cast<R2t*>(memory);

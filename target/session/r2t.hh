@@ -54,7 +54,8 @@ class R2tPool {
   static constexpr uint32_t kMaxChunks = 256;
   bool grow();
 
-  R2t* chunks_[kMaxChunks] = {};  // 2 KiB; the R2Ts themselves come as they are needed.
+  // kMaxChunks of them. It comes with the first R2T: an idle session has none.
+  R2t** chunks_ = nullptr;
   uint32_t chunk_count_ = 0;
   List<R2t, &R2t::pool_node> free_;
   List<R2t, &R2t::pool_node> used_;

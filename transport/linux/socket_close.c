@@ -6,7 +6,8 @@
  * memory that was sent by reference has an owner who waits for it. TCP's own limit is for peers
  * that say nothing; one that takes a byte now and then would keep the memory for ever. So the
  * socket stays ours until the peer has acknowledged all of it, or the limit has passed: then the
- * connection is reset.
+ * connection is reset. That holds for a FIN alone, too: the kernel stops the timers of its own
+ * sockets when they are released, and a FIN that got lost would never be sent again.
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -109,9 +110,11 @@ static bool is_connection(const struct sock *sk)
 	return READ_ONCE(sk->sk_state) != TCP_LISTEN;
 }
 
-static bool has_unacknowledged_data(const struct sock *sk)
+/* There is a FIN to be sent, or one that the peer has not acknowledged. */
+static bool has_to_be_heard(const struct sock *sk)
 {
-	return READ_ONCE(tcp_sk(sk)->snd_una) != READ_ONCE(tcp_sk(sk)->write_seq);
+	return is_unacknowledged(sk) ||
+	       (1 << READ_ONCE(sk->sk_state)) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
 }
 
 void os_socket_close(struct os_socket *socket)
@@ -128,7 +131,7 @@ void os_socket_close(struct os_socket *socket)
 	else if (is_connection(sk))
 		discard_unread(socket);
 	/* 3. What TCP still has to do it does without the user. */
-	if (!socket->reset_at_close && is_connection(sk) && has_unacknowledged_data(sk))
+	if (!socket->reset_at_close && has_to_be_heard(sk))
 		begin_closing(socket);
 	else
 		release(socket);

@@ -264,7 +264,7 @@ vm_pack_modules()
 vm_pack_tools()
 {
 	local name file
-	for name in iscsictl chisns control_client; do
+	for name in iscsictl chisns control_client iscsi-load; do
 		file=$(find "$vm_repo" -maxdepth 4 -type f -name "$name" -perm -100 \
 			-not -path '*/.git/*' -print -quit)
 		[ -z "$file" ] || cp "$file" "$1/"

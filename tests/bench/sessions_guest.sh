@@ -1,0 +1,203 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# sessions_guest.sh - the half of tests/bench/sessions inside the test machine.
+#
+# Loads the targets that are its arguments, each on a port of its own, and then does what the third
+# serial port says, line by line: "NUMBER WORD [ARGUMENT...]". It prints "answer NUMBER TEXT" for each
+# result and "done NUMBER STATUS"; whatever else it prints is for people.
+
+set -eu
+# shellcheck source=tests/vm/lib/guest.sh
+. "${GUEST_LIB:-/tests/lib}/guest.sh"
+
+SIZE_MB=64
+CONTROL=/dev/ttyS2
+CONF=/run/sessions.conf
+SETTLE_S=60
+# Two readings of the free memory that differ by less are the same.
+STEADY_KB=512
+declare -A ports=([chiscsi]=3260 [lio]=3261 [tgt]=3262)
+targets=("$@")
+
+# with_target NAME FUNCTION [ARGUMENT...]: that target's version of a function.
+with_target()
+(
+	# shellcheck source=/dev/null
+	. "$GUEST_LIB/target_$1.sh"
+	# target_tgt.sh remembers the daemon's number in a variable.
+	# shellcheck disable=SC2034
+	tgtd_pid=$(pidof tgtd || :)
+	shift
+	"$@"
+)
+
+iqn_of()
+{
+	printf 'iqn.2026-01.test.chiscsi:%s\n' "$1"
+}
+
+# Our own target as an administrator makes it, with a RAM disk of a built-in class.
+load_chiscsi()
+{
+	printf 'target:\n\tTargetName=%s\n\tPortalGroup=1@0.0.0.0:%s\n\tTargetDevice=one,MEM,size=%sMB\n' \
+		"$(iqn_of chiscsi)" "${ports[chiscsi]}" "$SIZE_MB" >"$CONF"
+	chmod 600 "$CONF"
+	with_target chiscsi engine_load && iscsictl -S "target=$(iqn_of chiscsi)" -f "$CONF"
+}
+
+unload_chiscsi()
+{
+	iscsictl -s "target=$(iqn_of chiscsi)" && rmmod chiscsi
+}
+
+load_one()
+{
+	case $1 in
+	chiscsi) load_chiscsi ;;
+	*) with_target "$1" target_load "$(iqn_of "$1")" "PortalGroup=1@0.0.0.0:${ports[$1]}" "$SIZE_MB" ;;
+	esac
+	wait_for_port 127.0.0.1 "${ports[$1]}"
+	# A file with holes would grow while it is measured.
+	if [ "$1" = tgt ]; then dd if=/dev/zero of=/tmp/tgt.1 bs=1M count="$SIZE_MB" conv=notrunc status=none; fi
+}
+
+unload_one()
+{
+	case $1 in
+	chiscsi) unload_chiscsi ;;
+	*) with_target "$1" target_unload ;;
+	esac
+}
+
+meminfo()
+{
+	awk -v name="$1:" '$1 == name { print $2 }' /proc/meminfo
+}
+
+# settle: what RCU and the socket layer free later is given time, until nothing changes.
+settle()
+{
+	local before=0 now end
+	end=$(($(uptime_s) + SETTLE_S))
+	while [ "$(uptime_s)" -lt "$end" ]; do
+		echo 3 >/proc/sys/vm/drop_caches
+		# Free pages on the processors' own lists do not count as free; this empties them.
+		echo 1 >/proc/sys/vm/compact_memory
+		cat /proc/sys/vm/stat_refresh >/dev/null
+		now=$(meminfo MemAvailable)
+		if [ $((now - before)) -lt "$STEADY_KB" ] && [ $((before - now)) -lt "$STEADY_KB" ]; then return 0; fi
+		before=$now
+		sleep 0.5
+	done
+	echo 'the memory does not settle'
+}
+
+# count_threads: of the kernel; each is a child of kthreadd. Those that serve any device alike,
+# which come and go by themselves, are not counted.
+count_threads()
+{
+	cat /proc/[0-9]*/stat 2>/dev/null |
+		awk '{ name = $0; sub(/^[^(]*\(/, "", name); sub(/\) [A-Z] .*/, "", name); rest = $0
+			sub(/^.*\) [A-Z] /, "", rest); split(rest, field, " ")
+			if (field[1] == 2 && name !~ /^kworker/) count++ } END { print count + 0 }'
+}
+
+# connections TARGET: TCP connections that a target has; those that are ending count, too.
+connections()
+{
+	ss -Htan state connected "( sport = :${ports[$1]} )" | grep -vc TIME-WAIT || :
+}
+
+target_rss()
+{
+	local pid
+	pid=$(pidof tgtd | cut -d' ' -f1)
+	[ -n "$pid" ] || { echo 0; return; }
+	awk '$1 == "VmRSS:" { print $2 }' "/proc/$pid/status"
+}
+
+# --- what the host may ask for ----------------------------------------------
+
+do_memory()
+{
+	settle
+	answer "available_kb=$(meminfo MemAvailable) slab_kb=$(meminfo Slab)" \
+		"unreclaimable_kb=$(meminfo SUnreclaim) stacks_kb=$(meminfo KernelStack)" \
+		"kthreads=$(count_threads) tgtd_kb=$(target_rss)"
+}
+
+none_left()
+{
+	[ "$(connections "$1")" -eq 0 ]
+}
+
+# do_slabs: the caches of the kernel's allocator that hold most, in KiB.
+do_slabs()
+{
+	answer "$(awk '$1 !~ /^#|slabinfo/ { kb = $15 * $6 * 4; if (kb >= 64) printf "%s=%d ", $1, kb }' /proc/slabinfo)"
+}
+
+# do_gone TARGET: waits until no connection is left.
+do_gone()
+{
+	wait_for "$PATIENCE" none_left "$1" ||
+		ss -Htano state connected "( sport = :${ports[$1]} )" | grep -v TIME-WAIT | head -n 5
+	answer "connections=$(connections "$1") sessions=$(sessions_of "$1")"
+}
+
+sessions_of()
+{
+	case $1 in
+	chiscsi) grep -c '^initiator=' /sys/kernel/debug/chiscsi/sessions || : ;;
+	*) connections "$1" ;;
+	esac
+}
+
+do_count()
+{
+	answer "connections=$(connections "$1") sessions=$(sessions_of "$1")"
+}
+
+do_machine()
+{
+	answer "kernel=$(uname -r) processors=$(grep -c ^processor /proc/cpuinfo) memory_kb=$(meminfo MemTotal)"
+}
+
+# do_network: TCP segments that the machine has sent again.
+do_network()
+{
+	answer "retransmitted=$(awk '$1 == "Tcp:" && $13 ~ /^[0-9]+$/ { print $13 }' /proc/net/snmp)"
+}
+
+do_unload()
+{
+	unload_one "$1"
+}
+
+answer()
+{
+	printf 'answer %s %s\n' "$number" "$*"
+}
+
+# A line for each session would cost more than the session: the emulator takes the console byte by
+# byte. What klog.sh looks for is more than a notice.
+echo 5 >/proc/sys/kernel/printk
+ulimit -n 65536
+mount -t tmpfs tmpfs /tmp
+for name in "${targets[@]}"; do
+	load_one "$name" >/run/load.out 2>&1 || { cat /run/load.out; dmesg | tail -n 20; exit 1; }
+done
+stty -F "$CONTROL" raw -echo
+exec 4<"$CONTROL"
+number=0
+answer ready
+echo 'done 0 0'
+while read -r number word rest <&4; do
+	[ "$word" != end ] || break
+	status=0
+	# shellcheck disable=SC2086 # The arguments are words.
+	"do_$word" $rest || status=$?
+	printf 'done %s %s\n' "$number" "$status"
+done
+echo "done $number 0"
