@@ -73,7 +73,7 @@ TEST(TargetSettings, HasTheDocumentedDefaults) {
   EXPECT_EQ(s.session_keys().default_time2wait, 2u);
   EXPECT_EQ(s.session_keys().default_time2retain, 20u);
   EXPECT_EQ(s.session_keys().error_recovery_level, 0u);
-  EXPECT_EQ(s.max_recv_data_segment_length(), 8192u);
+  EXPECT_EQ(s.max_recv_data_segment_length(), kDefaultReceiveLimit);
   EXPECT_EQ(s.header_digests().size(), 1);
   EXPECT_TRUE(s.header_digests().contains(DigestType::kNone));
   EXPECT_EQ(s.data_digests().size(), 1);
