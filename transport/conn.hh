@@ -88,25 +88,23 @@ struct Landing {
 // they are until pdu_sent().
 struct TxPdu {
   // What the transport offers, set before next_pdu(): bytes of a Data-In sequence that it can cut
-  // into PDUs itself, and to place what an R2T asks for.
+  // into PDUs itself, and to place what an R2T asks for, if it is told here where.
   uint32_t max_burst = 0;
-  bool can_place = false;
+  uint32_t data_size = 0;
+  Landing* landing = nullptr;
 
   iscsi::Bhs bhs;
   Bytes memory;
   SgList buffers;
   uint64_t buffers_offset = 0;
-  uint32_t data_size = 0;
   // Not 0: several Data-In PDUs in one, with so many bytes each and the rest in the last one.
   // DataSN and Buffer Offset are of the first; flags, StatSN, status and residual count of the
   // last.
   uint32_t segment = 0;
-  Landing landing;
+  uint32_t mark = 0;  // For the user alone, as is `item`.
   // The network may keep referring to `buffers` until this is released; null: until pdu_sent().
   os_send_notice* notice = nullptr;
-  // For the user alone.
   void* item = nullptr;
-  uint32_t mark = 0;
 };
 
 enum class CloseReason : uint8_t { kNone, kPeerClosed, kTransportError, kProtocolError, kLocal };

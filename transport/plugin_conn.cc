@@ -296,12 +296,11 @@ bool PluginPort::next_pdu(chiscsi_xmit_pdu* pdu) {
   landing_ = Landing();
   TxPdu own;
   own.max_burst = pdu->max_burst;
-  own.can_place = (functions_.caps & CHISCSI_TRANSPORT_PLACES) != 0;
+  if ((functions_.caps & CHISCSI_TRANSPORT_PLACES) != 0) own.landing = &landing_;
   if (!user_->next_pdu(&own)) return false;
   own.bhs.data_segment_length = own.data_size;
   fill_xmit_pdu(own, pdu);
-  if (own.landing.item == nullptr) return true;
-  landing_ = own.landing;
+  if (landing_.item == nullptr) return true;
   fill_landing(landing_, &told_landing_);
   pdu->landing = &told_landing_;
   return true;

@@ -189,7 +189,7 @@ void fill_r2t(Connection& connection, R2t& r2t, TxPdu* pdu) {
   bhs.buffer_offset = r2t.offset;
   bhs.desired_data_transfer_length = r2t.length;
   pdu->mark = kOther;
-  if (pdu->can_place) put_landing(command, r2t, &pdu->landing);
+  if (pdu->landing != nullptr) put_landing(command, r2t, pdu->landing);
   trace::data(command, OS_TRACE_R2T, r2t.offset, r2t.length);
   stamp(connection, pdu->bhs, StatSnUse::kPeek);
 }

@@ -5,11 +5,14 @@
 #include <gtest/gtest.h>
 
 #include "target/session/session.hh"
+#include "transport/tcp_conn.hh"
 
 namespace chiscsi::test {
 namespace {
 
 TEST(SessionSizeTest, ASessionIsAtMostAPage) { EXPECT_LE(sizeof(Session), 4096u); }
+
+TEST(SessionSizeTest, AConnectionIsAtMostHalfOfAPage) { EXPECT_LE(sizeof(TcpConn), 2048u); }
 
 }  // namespace
 }  // namespace chiscsi::test
