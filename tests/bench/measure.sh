@@ -61,13 +61,14 @@ job_options()
 	echo "--rw=$kind --bs=$size --iodepth=${depth#q}"
 }
 
-# job JOB NAME [fio option...]
+# job JOB NAME [fio option...]; below the command `runner`, if there is one.
+runner=()
 job()
 {
 	local options
 	options=$(job_options "$1")
 	# shellcheck disable=SC2086 # Several words are meant.
-	fio --name="$1" --filename="${disks[$2-$(iface_of "$1")]}" --direct=1 --ioengine=libaio --norandommap \
+	"${runner[@]}" fio --name="$1" --filename="${disks[$2-$(iface_of "$1")]}" --direct=1 --ioengine=libaio --norandommap \
 		--randrepeat=0 --time_based --runtime="$seconds" --size="${SIZE_MB}m" --unified_rw_reporting=mixed \
 		--percentile_list=50:90:99:99.9 --eta=never $options "${@:3}"
 }
@@ -231,15 +232,12 @@ profile_all()
 	done
 }
 
-# profile_one JOB NAME: perf is told to follow fio from its start to its end.
+# profile_one JOB NAME: perf, once it is ready, starts fio, and looks at all threads until its end.
 profile_one()
 {
-	# perf itself needs seconds to start in an emulated machine.
-	local seconds=$((seconds + 5))
-	job "$1" "$2" --output=/run/fio.out &
-	perf record -q -a -e cpu-clock -F 250 -o /run/perf.data -- \
-		tail -f --pid=$! /dev/null >/run/perf.err 2>&1 || return 1
-	perf report -f -i /run/perf.data --stdio --sort comm,sym --percent-limit 1 \
+	local runner=(perf record -q -a -e cpu-clock -F 1000 -o /run/perf.data --)
+	job "$1" "$2" --output=/run/fio.out >/run/perf.err 2>&1 || return 1
+	perf report -f -i /run/perf.data --stdio --sort comm,sym --percent-limit 0.5 \
 		>/run/perf.out 2>/run/perf.err || return 1
-	grep -E '^ +[0-9.]+%' /run/perf.out | grep -vE ' (swapper|perf) ' | head -n 25 || :
+	grep -E '^ +[0-9.]+%' /run/perf.out | grep -vE ' (swapper|perf) ' | head -n 40 || :
 }
