@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Storage of the kernel for the engine: implements include/os/storage.h, but for the two kinds of
- * storage.
+ * Storage of the kernel for the engine: implements include/os/storage.h, but for the memory and the
+ * two kinds of storage.
  *
  * Called by the built-in LUN classes on any thread, and in any context where the contract says so.
- * Chunks are pages; the last of memory is a small reserve, so that somebody always gets on. Threads
- * are work queues that are allowed to help when memory is short.
+ * Threads are work queues that are allowed to help when memory is short.
  */
 #include <linux/err.h>
-#include <linux/gfp.h>
 #include <linux/log2.h>
-#include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/namei.h>
 #include <linux/pagemap.h>
@@ -21,10 +18,8 @@
 #include "target/linux/glue.h"
 #include "target/linux/storage.h"
 
-#define RESERVED_PAGES 256
 #define THREADS_PER_STORAGE 32
 
-static mempool_t *reserve;
 static struct workqueue_struct *steps;
 
 int os_storage_start(void)
@@ -33,9 +28,9 @@ int os_storage_start(void)
 
 	if (err)
 		return err;
-	reserve = mempool_create_page_pool(RESERVED_PAGES, 0);
+	err = storage_chunks_start();
 	steps = alloc_workqueue("chiscsi_step", WQ_MEM_RECLAIM, 0);
-	if (reserve && steps)
+	if (!err && steps)
 		return 0;
 	os_storage_stop();
 	return -ENOMEM;
@@ -45,62 +40,8 @@ void os_storage_stop(void)
 {
 	if (steps)
 		destroy_workqueue(steps);
-	mempool_destroy(reserve);
+	storage_chunks_stop();
 	storage_block_stop();
-}
-
-/* A large run only when it is at hand. */
-static struct page *take_pages(unsigned int *order)
-{
-	struct page *page = NULL;
-
-	if (*order)
-		page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN | __GFP_COMP, *order);
-	if (page)
-		return page;
-	*order = 0;
-	page = alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY);
-	return page ? page : mempool_alloc(reserve, GFP_NOWAIT | __GFP_NOWARN);
-}
-
-static int fill_chunk(struct os_chunk *chunk, struct page *page, unsigned int order)
-{
-	if (!page)
-		return -ENOMEM;
-	chunk->page = page;
-	chunk->address = page_address(page);
-	chunk->size = PAGE_SIZE << order;
-	return 0;
-}
-
-int os_chunk_alloc(u32 wanted, struct os_chunk *chunk)
-{
-	unsigned int order = get_order(min_t(u32, wanted, OS_CHUNK_MAX));
-	struct page *page = take_pages(&order);
-
-	return fill_chunk(chunk, page, order);
-}
-
-/* Whatever came from the reserve and stayed would be missing there until the end. */
-int os_page_alloc_kept(struct os_chunk *chunk)
-{
-	return fill_chunk(chunk, alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY), 0);
-}
-
-void os_chunk_free(void *address, u32 size)
-{
-	unsigned int order = get_order(size);
-	struct page *page = virt_to_page(address);
-
-	if (order)
-		__free_pages(page, order);
-	else
-		mempool_free(page, reserve);
-}
-
-u64 os_chunk_limit(void)
-{
-	return ((u64)totalram_pages() << PAGE_SHIFT) / 4;
 }
 
 /* ---- Work ---- */

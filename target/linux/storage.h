@@ -3,7 +3,7 @@
  * What the files of the storage glue share: an open storage, and the two kinds there are.
  *
  * storage.c opens, closes and hands out threads; storage_block.c and storage_file.c know how a
- * request is run. Nothing outside of these includes it.
+ * request is run; storage_chunks.c has the memory. Nothing outside of these includes it.
  */
 #ifndef CHISCSI_STORAGE_GLUE_H
 #define CHISCSI_STORAGE_GLUE_H
@@ -42,9 +42,11 @@ struct storage_kind {
 extern const struct storage_kind storage_block_kind;
 extern const struct storage_kind storage_file_kind;
 
-/* What the block kind needs while the module is there. */
+/* What the block kind and the chunks need while the module is there. */
 int storage_block_start(void);
 void storage_block_stop(void);
+int storage_chunks_start(void);
+void storage_chunks_stop(void);
 
 /**
  * struct os_storage - an open block device or file.

@@ -13,6 +13,7 @@
 #include "target/linux/glue.h"
 
 static struct kunit_suite *suites[] = {
+	&chunk_suite,
 	&digest_suite,
 	&memory_suite,
 	&race_suite,

@@ -7,6 +7,7 @@
 
 #include <kunit/test.h>
 
+extern struct kunit_suite chunk_suite;
 extern struct kunit_suite digest_suite;
 extern struct kunit_suite memory_suite;
 extern struct kunit_suite race_suite;

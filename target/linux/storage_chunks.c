@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory for the data of commands: the chunks of include/os/storage.h.
+ *
+ * A chunk is a run of pages. Each processor keeps some of those that were given back to it for the
+ * next command, as they are: the page allocator may clear what it hands out, and a large run takes
+ * its lock. The last of memory is a small reserve, so that somebody always gets on. Called by the
+ * built-in LUN classes, in any context where the contract says so.
+ */
+#include <linux/gfp.h>
+#include <linux/list.h>
+#include <linux/mempool.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/sizes.h>
+#include <linux/topology.h>
+
+#include "target/linux/glue.h"
+#include "target/linux/storage.h"
+
+#define RESERVED_PAGES 256
+#define ORDERS (const_ilog2(OS_CHUNK_MAX / PAGE_SIZE) + 1)
+
+/* All processors together keep at most so small a part of memory, and one no more than that. */
+#define KEPT_PART 512
+#define KEPT_MAX SZ_4M
+
+/**
+ * struct shelf - chunks that a processor keeps. Its interrupts are off while they are touched.
+ * @chunks: by their order, linked by page->lru of the first page
+ * @bytes: of all of them
+ */
+struct shelf {
+	struct list_head chunks[ORDERS];
+	u64 bytes;
+};
+
+static DEFINE_PER_CPU(struct shelf, shelves);
+static u64 shelf_limit;
+static mempool_t *reserve;
+
+int storage_chunks_start(void)
+{
+	unsigned int cpu, order;
+	u64 memory = (u64)totalram_pages() << PAGE_SHIFT;
+
+	for_each_possible_cpu(cpu)
+		for (order = 0; order < ORDERS; order++)
+			INIT_LIST_HEAD(&per_cpu(shelves, cpu).chunks[order]);
+	shelf_limit = min_t(u64, memory / KEPT_PART / num_possible_cpus(), KEPT_MAX);
+	reserve = mempool_create_page_pool(RESERVED_PAGES, 0);
+	return reserve ? 0 : -ENOMEM;
+}
+
+static void clear_shelf(struct shelf *shelf)
+{
+	struct page *page, *next;
+	unsigned int order;
+
+	for (order = 0; order < ORDERS; order++)
+		list_for_each_entry_safe(page, next, &shelf->chunks[order], lru)
+			__free_pages(page, order);
+}
+
+void storage_chunks_stop(void)
+{
+	unsigned int cpu;
+
+	if (!reserve)
+		return;
+	for_each_possible_cpu(cpu)
+		clear_shelf(&per_cpu(shelves, cpu));
+	mempool_destroy(reserve);
+}
+
+static struct page *take_kept(unsigned int order)
+{
+	struct shelf *shelf;
+	struct page *page;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	shelf = this_cpu_ptr(&shelves);
+	page = list_first_entry_or_null(&shelf->chunks[order], struct page, lru);
+	if (page) {
+		list_del(&page->lru);
+		shelf->bytes -= PAGE_SIZE << order;
+	}
+	local_irq_restore(flags);
+	return page;
+}
+
+/* Whether the next command may have it: nobody else refers to it, and it is near. */
+static bool is_ours_alone(struct page *page)
+{
+	return page_count(page) == 1 && page_to_nid(page) == numa_mem_id();
+}
+
+static bool keep(struct page *page, unsigned int order)
+{
+	struct shelf *shelf;
+	unsigned long flags;
+	bool has_room;
+
+	if (!is_ours_alone(page))
+		return false;
+	local_irq_save(flags);
+	shelf = this_cpu_ptr(&shelves);
+	has_room = shelf->bytes + (PAGE_SIZE << order) <= shelf_limit;
+	if (has_room) {
+		list_add(&page->lru, &shelf->chunks[order]);
+		shelf->bytes += PAGE_SIZE << order;
+	}
+	local_irq_restore(flags);
+	return has_room;
+}
+
+/* A large run only when it is at hand. */
+static struct page *take_pages(unsigned int *order)
+{
+	struct page *page = take_kept(*order);
+
+	if (!page && *order)
+		page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN | __GFP_COMP, *order);
+	if (page)
+		return page;
+	if (*order) {
+		*order = 0;
+		page = take_kept(0);
+	}
+	if (!page)
+		page = alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY);
+	return page ? page : mempool_alloc(reserve, GFP_NOWAIT | __GFP_NOWARN);
+}
+
+static int fill_chunk(struct os_chunk *chunk, struct page *page, unsigned int order)
+{
+	if (!page)
+		return -ENOMEM;
+	chunk->page = page;
+	chunk->address = page_address(page);
+	chunk->size = PAGE_SIZE << order;
+	return 0;
+}
+
+int os_chunk_alloc(u32 wanted, struct os_chunk *chunk)
+{
+	unsigned int order = get_order(min_t(u32, wanted, OS_CHUNK_MAX));
+	struct page *page = take_pages(&order);
+
+	return fill_chunk(chunk, page, order);
+}
+
+/* Whatever came from the reserve and stayed would be missing there until the end. */
+int os_page_alloc_kept(struct os_chunk *chunk)
+{
+	return fill_chunk(chunk, alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY), 0);
+}
+
+void os_chunk_free(void *address, u32 size)
+{
+	unsigned int order = get_order(size);
+	struct page *page = virt_to_page(address);
+
+	/* The reserve comes first: it is for all processors. */
+	if (READ_ONCE(reserve->curr_nr) == reserve->min_nr && keep(page, order))
+		return;
+	if (order)
+		__free_pages(page, order);
+	else
+		mempool_free(page, reserve);
+}
+
+u64 os_chunk_limit(void)
+{
+	return ((u64)totalram_pages() << PAGE_SHIFT) / 4;
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the chunks of include/os/storage.h on Linux: what is given back is kept for the
+ * next command, within a limit, and not while somebody else refers to it. KASAN and the page
+ * allocator's checks in the debug kernel are part of the oracle.
+ */
+#include <kunit/test.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/preempt.h>
+#include <linux/string.h>
+
+#include "context.h"
+#include "suites.h"
+#include "os/memory.h"
+#include "os/storage.h"
+#include "target/linux/storage.h"
+
+static struct os_chunk take(struct kunit *test, u32 wanted)
+{
+	struct os_chunk chunk = {};
+
+	KUNIT_ASSERT_EQ(test, os_chunk_alloc(wanted, &chunk), 0);
+	return chunk;
+}
+
+static void sizes_are_whole_runs_of_pages(struct kunit *test)
+{
+	static const u32 wanted[] = { 1, OS_PAGE_SIZE, OS_PAGE_SIZE + 1, OS_CHUNK_MAX,
+				      4 * OS_CHUNK_MAX };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
+		struct os_chunk chunk = take(test, wanted[i]);
+
+		KUNIT_EXPECT_EQ(test, chunk.size % OS_PAGE_SIZE, 0u);
+		KUNIT_EXPECT_GE(test, chunk.size, min_t(u32, wanted[i], OS_PAGE_SIZE));
+		KUNIT_EXPECT_LE(test, chunk.size, OS_CHUNK_MAX);
+		KUNIT_EXPECT_PTR_EQ(test, page_address(chunk.page), chunk.address);
+		memset(chunk.address, 0xa5, chunk.size);
+		os_chunk_free(chunk.address, chunk.size);
+	}
+}
+
+static void the_next_command_gets_what_was_given_back(struct kunit *test)
+{
+	static const u32 wanted[] = { OS_PAGE_SIZE, OS_CHUNK_MAX };
+	size_t i;
+
+	migrate_disable();
+	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
+		struct os_chunk first = take(test, wanted[i]), second;
+
+		os_chunk_free(first.address, first.size);
+		second = take(test, first.size);
+		KUNIT_EXPECT_PTR_EQ(test, second.address, first.address);
+		os_chunk_free(second.address, second.size);
+	}
+	migrate_enable();
+}
+
+static void memory_that_somebody_refers_to_is_not_kept(struct kunit *test)
+{
+	struct os_chunk first, second;
+
+	migrate_disable();
+	first = take(test, OS_CHUNK_MAX);
+	get_page(first.page);
+	memset(first.address, 0x5a, first.size);
+	os_chunk_free(first.address, first.size);
+	second = take(test, OS_CHUNK_MAX);
+	KUNIT_EXPECT_PTR_NE(test, second.address, first.address);
+	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(first.address, 0x5a, first.size), NULL);
+	put_page(first.page);
+	os_chunk_free(second.address, second.size);
+	migrate_enable();
+}
+
+/* More than is kept for all sizes: the rest goes back to the kernel, and nothing is lost. */
+static void only_so_much_is_kept(struct kunit *test)
+{
+	const unsigned long before = global_zone_page_state(NR_FREE_PAGES);
+	const unsigned int count = 1024;
+	struct list_head *chunks = NULL;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		struct os_chunk chunk = take(test, OS_CHUNK_MAX);
+		struct list_head *link = chunk.address;
+
+		link->next = chunks;
+		link->prev = (void *)(uintptr_t)chunk.size;
+		chunks = link;
+	}
+	while (chunks) {
+		struct list_head *next = chunks->next;
+
+		os_chunk_free(chunks, (u32)(uintptr_t)chunks->prev);
+		chunks = next;
+	}
+	KUNIT_EXPECT_GE(test, global_zone_page_state(NR_FREE_PAGES) + 2048, before);
+}
+
+static void give_back(void *chunk)
+{
+	struct os_chunk *own = chunk;
+
+	os_chunk_free(own->address, own->size);
+}
+
+static void softirqs_may_give_back(struct kunit *test)
+{
+	struct os_chunk chunk = take(test, OS_CHUNK_MAX);
+
+	run_in_softirq(give_back, &chunk);
+}
+
+static int chunks_start(struct kunit_suite *suite)
+{
+	return storage_chunks_start();
+}
+
+static void chunks_stop(struct kunit_suite *suite)
+{
+	storage_chunks_stop();
+}
+
+static struct kunit_case chunk_cases[] = {
+	KUNIT_CASE(sizes_are_whole_runs_of_pages),
+	KUNIT_CASE(the_next_command_gets_what_was_given_back),
+	KUNIT_CASE(memory_that_somebody_refers_to_is_not_kept),
+	KUNIT_CASE(only_so_much_is_kept),
+	KUNIT_CASE(softirqs_may_give_back),
+	{}
+};
+
+struct kunit_suite chunk_suite = {
+	.name = "os_chunk",
+	.suite_init = chunks_start,
+	.suite_exit = chunks_stop,
+	.test_cases = chunk_cases,
+};
