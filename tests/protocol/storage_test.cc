@@ -211,17 +211,23 @@ TEST_F(HostStorage, AnAbortWaitsForTheDevice) {
 }
 
 TEST_F(HostStorage, AFileThatGrowsOrShrinksIsNoticed) {
+  // That the capacity has changed is reported at some time, before any of these answers.
+  const auto answer = [&](const ByteVector& cdb, uint32_t length) {
+    Outcome outcome = peer->read(cdb, length);
+    for (int told = 0; told < 3 && outcome.sense.size() >= 14 && outcome.sense_key() == 6; ++told)
+      outcome = peer->read(cdb, length);
+    return outcome;
+  };
   const std::string file = make_file(1 << 20);
   start({file});
   ASSERT_EQ(truncate(file.c_str(), 2 << 20), 0);
   read(0, 1);
-  Outcome capacity = peer->read({0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8);
-  if (!capacity.good()) capacity = peer->read({0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8);
-  EXPECT_EQ(capacity.data, (ByteVector{0, 0, 0x0f, 0xff, 0, 0, 2, 0}));
+  EXPECT_EQ(answer({0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8).data,
+            (ByteVector{0, 0, 0x0f, 0xff, 0, 0, 2, 0}));
   ASSERT_EQ(truncate(file.c_str(), 0), 0);
-  expect_sense(peer->read(cdb16(0x88, 0, 1), kBlock), 2, 0x04);
+  expect_sense(answer(cdb16(0x88, 0, 1), kBlock), 2, 0x04);
   ASSERT_EQ(truncate(file.c_str(), 4096), 0);
-  expect_sense(peer->read(cdb16(0x88, 100, 1), kBlock), 5, 0x21);
+  expect_sense(answer(cdb16(0x88, 100, 1), kBlock), 5, 0x21);
 }
 
 TEST_F(HostStorage, TwoUnitsOfOneFileAreOneDisk) {

@@ -42,7 +42,7 @@ TEST_F(LoginTest, SkipsTheOperationalStageWhenThereIsNothingToSay) {
   EXPECT_EQ(send(login_request(0, 3, true), names({"AuthMethod=None"})),
             Step::kRespondAndEnterFullFeature);
   EXPECT_EQ(csg(), 0);
-  EXPECT_EQ(login->connection().max_recv_data_segment_length, kDefaultReceiveLimit);
+  EXPECT_EQ(login->connection().max_recv_data_segment_length, 8192u);
   EXPECT_EQ(keys.count("MaxRecvDataSegmentLength"), 0u) << "not a key of the security stage";
 }
 
