@@ -22,18 +22,21 @@
 #define RESERVED_PAGES 256
 #define ORDERS (const_ilog2(OS_CHUNK_MAX / PAGE_SIZE) + 1)
 
-/* All processors together keep at most so small a part of memory, and one no more than that. */
-#define KEPT_PART 512
+/*
+ * Of each order: all processors together keep at most so small a part of memory, and one no more
+ * than that. Pages that come back one by one, from a RAM disk say, leave the large runs their room.
+ */
+#define KEPT_PART 1024
 #define KEPT_MAX SZ_4M
 
 /**
  * struct shelf - chunks that a processor keeps. Its interrupts are off while they are touched.
  * @chunks: by their order, linked by page->lru of the first page
- * @bytes: of all of them
+ * @bytes: in them, by their order
  */
 struct shelf {
 	struct list_head chunks[ORDERS];
-	u64 bytes;
+	u64 bytes[ORDERS];
 };
 
 static DEFINE_PER_CPU(struct shelf, shelves);
@@ -85,7 +88,7 @@ static struct page *take_kept(unsigned int order)
 	page = list_first_entry_or_null(&shelf->chunks[order], struct page, lru);
 	if (page) {
 		list_del(&page->lru);
-		shelf->bytes -= PAGE_SIZE << order;
+		shelf->bytes[order] -= PAGE_SIZE << order;
 	}
 	local_irq_restore(flags);
 	return page;
@@ -107,10 +110,10 @@ static bool keep(struct page *page, unsigned int order)
 		return false;
 	local_irq_save(flags);
 	shelf = this_cpu_ptr(&shelves);
-	has_room = shelf->bytes + (PAGE_SIZE << order) <= shelf_limit;
+	has_room = shelf->bytes[order] + (PAGE_SIZE << order) <= shelf_limit;
 	if (has_room) {
 		list_add(&page->lru, &shelf->chunks[order]);
-		shelf->bytes += PAGE_SIZE << order;
+		shelf->bytes[order] += PAGE_SIZE << order;
 	}
 	local_irq_restore(flags);
 	return has_room;

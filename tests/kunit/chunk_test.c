@@ -8,6 +8,7 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/preempt.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 
 #include "context.h"
@@ -50,11 +51,17 @@ static void the_next_command_gets_what_was_given_back(struct kunit *test)
 	migrate_disable();
 	for (i = 0; i < ARRAY_SIZE(wanted); i++) {
 		struct os_chunk first = take(test, wanted[i]), second;
+		struct page *other;
 
 		os_chunk_free(first.address, first.size);
+		/* The page allocator, too, likes to hand out what it got last. */
+		other = alloc_pages(GFP_KERNEL | __GFP_COMP, get_order(first.size));
+		KUNIT_EXPECT_PTR_NE(test, other, (struct page *)first.page);
 		second = take(test, first.size);
 		KUNIT_EXPECT_PTR_EQ(test, second.address, first.address);
 		os_chunk_free(second.address, second.size);
+		if (other)
+			__free_pages(other, get_order(first.size));
 	}
 	migrate_enable();
 }
@@ -76,16 +83,15 @@ static void memory_that_somebody_refers_to_is_not_kept(struct kunit *test)
 	migrate_enable();
 }
 
-/* More than is kept for all sizes: the rest goes back to the kernel, and nothing is lost. */
-static void only_so_much_is_kept(struct kunit *test)
+/* More than is kept: takes 32 MiB in chunks of one size, and gives all of them back. */
+static void flood(struct kunit *test, u32 wanted)
 {
-	const unsigned long before = global_zone_page_state(NR_FREE_PAGES);
-	const unsigned int count = 1024;
+	const unsigned int count = SZ_32M / wanted;
 	struct list_head *chunks = NULL;
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		struct os_chunk chunk = take(test, OS_CHUNK_MAX);
+		struct os_chunk chunk = take(test, wanted);
 		struct list_head *link = chunk.address;
 
 		link->next = chunks;
@@ -98,7 +104,29 @@ static void only_so_much_is_kept(struct kunit *test)
 		os_chunk_free(chunks, (u32)(uintptr_t)chunks->prev);
 		chunks = next;
 	}
+}
+
+/* The rest goes back to the kernel, and nothing is lost. */
+static void only_so_much_is_kept(struct kunit *test)
+{
+	const unsigned long before = global_zone_page_state(NR_FREE_PAGES);
+
+	flood(test, OS_CHUNK_MAX);
 	KUNIT_EXPECT_GE(test, global_zone_page_state(NR_FREE_PAGES) + 2048, before);
+}
+
+/* As when a RAM disk goes, page by page. */
+static void small_ones_leave_room_for_large_ones(struct kunit *test)
+{
+	struct os_chunk large[8];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(large); i++)
+		large[i] = take(test, OS_CHUNK_MAX);
+	flood(test, OS_PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(large); i++)
+		os_chunk_free(large[i].address, large[i].size);
+	the_next_command_gets_what_was_given_back(test);
 }
 
 static void give_back(void *chunk)
@@ -129,6 +157,7 @@ static struct kunit_case chunk_cases[] = {
 	KUNIT_CASE(sizes_are_whole_runs_of_pages),
 	KUNIT_CASE(the_next_command_gets_what_was_given_back),
 	KUNIT_CASE(memory_that_somebody_refers_to_is_not_kept),
+	KUNIT_CASE(small_ones_leave_room_for_large_ones),
 	KUNIT_CASE(only_so_much_is_kept),
 	KUNIT_CASE(softirqs_may_give_back),
 	{}
