@@ -6,28 +6,14 @@
 
 #include <openssl/evp.h>
 
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 
+#include "crc32c_table.hh"
 #include "host.hh"
 
 namespace {
-
-constexpr uint32_t kCastagnoli = 0x82f63b78;  // Reflected.
-
-constexpr std::array<uint32_t, 256> make_table() {
-  std::array<uint32_t, 256> table = {};
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit)
-      crc = (crc >> 1) ^ ((crc & 1) != 0 ? kCastagnoli : 0);
-    table[byte] = crc;
-  }
-  return table;
-}
-constexpr std::array<uint32_t, 256> kTable = make_table();
 
 std::atomic<uint32_t> missing_hashes{0};
 
@@ -84,10 +70,7 @@ void host_set_hash_missing(int algorithm, bool missing) {
 }
 
 uint32_t host_crc32c_by_table(uint32_t crc, const void* data, size_t size) {
-  const auto* next = static_cast<const unsigned char*>(data);
-  for (; size != 0; ++next, --size)
-    crc = (crc >> 8) ^ kTable[(crc ^ *next) & 0xff];
-  return crc;
+  return chiscsi::test::crc32c_by_table(crc, static_cast<const uint8_t*>(data), size);
 }
 
 uint32_t os_crc32c(uint32_t crc, const void* data, size_t size) {

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <ctime>
 
+#include "host/crc32c_table.hh"
+
 namespace chiscsi::load {
 namespace {
 
@@ -22,19 +24,6 @@ std::array<uint8_t, 256 * 1024> scratch;
 
 // Longer ones are no PDUs: we offer MaxRecvDataSegmentLength 256 KiB.
 constexpr uint32_t kLongestSegment = 256 * 1024;
-
-constexpr uint32_t kCastagnoli = 0x82f63b78;  // Reflected.
-constexpr std::array<uint32_t, 256> make_table() {
-  std::array<uint32_t, 256> table = {};
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit)
-      crc = (crc >> 1) ^ ((crc & 1) != 0 ? kCastagnoli : 0);
-    table[byte] = crc;
-  }
-  return table;
-}
-constexpr std::array<uint32_t, 256> kTable = make_table();
 
 std::string os_error(const char* what, int error) {
   return std::string(what) + ": " + strerror(error);
@@ -61,11 +50,7 @@ void check_digest(const uint8_t* data, size_t size, const char* what) {
 }  // namespace
 
 uint32_t crc32c(const void* data, size_t size) {
-  const auto* next = static_cast<const uint8_t*>(data);
-  uint32_t crc = 0xffffffff;
-  for (; size != 0; ++next, --size)
-    crc = (crc >> 8) ^ kTable[(crc ^ *next) & 0xff];
-  return ~crc;
+  return ~test::crc32c_by_table(0xffffffff, static_cast<const uint8_t*>(data), size);
 }
 
 uint64_t now_ns() {
