@@ -40,12 +40,18 @@ struct os_chunk {
  */
 int os_chunk_alloc(uint32_t wanted, struct os_chunk *chunk);
 /**
- * os_page_alloc_kept() - OS_PAGE_SIZE bytes that may be kept for ever: not from what the host has
- *	in reserve for os_chunk_alloc(). os_chunk_free() frees them. Return, context: the same.
+ * os_pages_alloc_kept() - pages that may be kept for ever: not from what the host has in reserve for
+ *	os_chunk_alloc().
+ * @count: so many
+ * @pages: chunks of OS_PAGE_SIZE each
+ *
+ * Return: how many there are; fewer than @count when memory is short. Context: as above.
  */
-int os_page_alloc_kept(struct os_chunk *chunk);
+uint32_t os_pages_alloc_kept(uint32_t count, struct os_chunk *pages);
 /** os_chunk_free() - gives a chunk back by its address and size. Context: any. */
 void os_chunk_free(void *address, uint32_t size);
+/** os_pages_free() - gives chunks of OS_PAGE_SIZE back by their addresses. Context: any. */
+void os_pages_free(void *const *addresses, uint32_t count);
 /** os_chunk_limit() - bytes that all chunks together should not exceed on this host. */
 uint64_t os_chunk_limit(void);
 

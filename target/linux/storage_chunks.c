@@ -20,6 +20,7 @@
 #include "target/linux/storage.h"
 
 #define RESERVED_PAGES 256
+#define PAGES_AT_ONCE 16u
 #define ORDERS (const_ilog2(OS_CHUNK_MAX / PAGE_SIZE) + 1)
 
 /*
@@ -77,21 +78,21 @@ void storage_chunks_stop(void)
 	mempool_destroy(reserve);
 }
 
-static struct page *take_kept(unsigned int order)
+static unsigned int take_kept(unsigned int order, unsigned int wanted, struct page **pages)
 {
 	struct shelf *shelf;
-	struct page *page;
 	unsigned long flags;
+	unsigned int count;
 
 	local_irq_save(flags);
 	shelf = this_cpu_ptr(&shelves);
-	page = list_first_entry_or_null(&shelf->chunks[order], struct page, lru);
-	if (page) {
-		list_del(&page->lru);
-		shelf->bytes[order] -= PAGE_SIZE << order;
+	for (count = 0; count < wanted && !list_empty(&shelf->chunks[order]); count++) {
+		pages[count] = list_first_entry(&shelf->chunks[order], struct page, lru);
+		list_del(&pages[count]->lru);
 	}
+	shelf->bytes[order] -= (u64)count * (PAGE_SIZE << order);
 	local_irq_restore(flags);
-	return page;
+	return count;
 }
 
 /* Whether the next command may have it: nobody else refers to it, and it is near. */
@@ -100,51 +101,51 @@ static bool is_ours_alone(struct page *page)
 	return page_count(page) == 1 && page_to_nid(page) == numa_mem_id();
 }
 
-static bool keep(struct page *page, unsigned int order)
+/* Those that are not kept come to the front of @pages; returns how many. */
+static unsigned int keep(struct page **pages, unsigned int count, unsigned int order)
 {
+	unsigned int i, left = 0;
 	struct shelf *shelf;
 	unsigned long flags;
-	bool has_room;
 
-	if (!is_ours_alone(page))
-		return false;
 	local_irq_save(flags);
 	shelf = this_cpu_ptr(&shelves);
-	has_room = shelf->bytes[order] + (PAGE_SIZE << order) <= shelf_limit;
-	if (has_room) {
-		list_add(&page->lru, &shelf->chunks[order]);
+	for (i = 0; i < count; i++) {
+		if (!is_ours_alone(pages[i]) ||
+		    shelf->bytes[order] + (PAGE_SIZE << order) > shelf_limit) {
+			pages[left++] = pages[i];
+			continue;
+		}
+		list_add(&pages[i]->lru, &shelf->chunks[order]);
 		shelf->bytes[order] += PAGE_SIZE << order;
 	}
 	local_irq_restore(flags);
-	return has_room;
+	return left;
 }
 
 /* A large run only when it is at hand. */
 static struct page *take_pages(unsigned int *order)
 {
-	struct page *page = take_kept(*order);
+	struct page *page = NULL;
 
-	if (!page && *order)
+	if (!take_kept(*order, 1, &page) && *order)
 		page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN | __GFP_COMP, *order);
 	if (page)
 		return page;
 	if (*order) {
 		*order = 0;
-		page = take_kept(0);
+		take_kept(0, 1, &page);
 	}
 	if (!page)
 		page = alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY);
 	return page ? page : mempool_alloc(reserve, GFP_NOWAIT | __GFP_NOWARN);
 }
 
-static int fill_chunk(struct os_chunk *chunk, struct page *page, unsigned int order)
+static void fill_chunk(struct os_chunk *chunk, struct page *page, unsigned int order)
 {
-	if (!page)
-		return -ENOMEM;
 	chunk->page = page;
 	chunk->address = page_address(page);
 	chunk->size = PAGE_SIZE << order;
-	return 0;
 }
 
 int os_chunk_alloc(u32 wanted, struct os_chunk *chunk)
@@ -152,27 +153,79 @@ int os_chunk_alloc(u32 wanted, struct os_chunk *chunk)
 	unsigned int order = get_order(min_t(u32, wanted, OS_CHUNK_MAX));
 	struct page *page = take_pages(&order);
 
-	return fill_chunk(chunk, page, order);
+	if (!page)
+		return -ENOMEM;
+	fill_chunk(chunk, page, order);
+	return 0;
 }
 
 /* Whatever came from the reserve and stayed would be missing there until the end. */
-int os_page_alloc_kept(struct os_chunk *chunk)
+static unsigned int take_to_keep(unsigned int wanted, struct page **pages)
 {
-	return fill_chunk(chunk, alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY), 0);
+	unsigned int count = take_kept(0, wanted, pages);
+
+	for (; count < wanted; count++) {
+		pages[count] = alloc_page(GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY);
+		if (!pages[count])
+			break;
+	}
+	return count;
+}
+
+u32 os_pages_alloc_kept(u32 count, struct os_chunk *chunks)
+{
+	struct page *pages[PAGES_AT_ONCE];
+	u32 done = 0;
+
+	while (done < count) {
+		const u32 wanted = min_t(u32, count - done, PAGES_AT_ONCE);
+		const u32 got = take_to_keep(wanted, pages);
+		u32 i;
+
+		for (i = 0; i < got; i++)
+			fill_chunk(&chunks[done++], pages[i], 0);
+		if (got < wanted)
+			break;
+	}
+	return done;
+}
+
+/* The reserve comes first: it is for all processors. */
+static void give_back(struct page **pages, unsigned int count, unsigned int order)
+{
+	unsigned int i;
+
+	if (READ_ONCE(reserve->curr_nr) == reserve->min_nr)
+		count = keep(pages, count, order);
+	for (i = 0; i < count; i++) {
+		if (order)
+			__free_pages(pages[i], order);
+		else
+			mempool_free(pages[i], reserve);
+	}
 }
 
 void os_chunk_free(void *address, u32 size)
 {
-	unsigned int order = get_order(size);
 	struct page *page = virt_to_page(address);
 
-	/* The reserve comes first: it is for all processors. */
-	if (READ_ONCE(reserve->curr_nr) == reserve->min_nr && keep(page, order))
-		return;
-	if (order)
-		__free_pages(page, order);
-	else
-		mempool_free(page, reserve);
+	give_back(&page, 1, get_order(size));
+}
+
+void os_pages_free(void *const *addresses, u32 count)
+{
+	struct page *pages[PAGES_AT_ONCE];
+
+	while (count) {
+		const u32 part = min_t(u32, count, PAGES_AT_ONCE);
+		u32 i;
+
+		for (i = 0; i < part; i++)
+			pages[i] = virt_to_page(addresses[i]);
+		give_back(pages, part, 0);
+		addresses += part;
+		count -= part;
+	}
 }
 
 u64 os_chunk_limit(void)

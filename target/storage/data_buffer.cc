@@ -7,6 +7,16 @@
 
 namespace chiscsi::storage {
 
+namespace {
+constexpr uint32_t kPagesAtOnce = 16;
+}  // namespace
+
+void DataBuffer::free_list() {
+  if (elements_ != inline_) os_free(elements_);
+  elements_ = inline_;
+  capacity_ = kInlineElements;
+}
+
 // Elements for the case that every page comes alone.
 Status DataBuffer::make_room(uint32_t bytes) {
   const uint32_t pages = (bytes + (OS_PAGE_SIZE - 1)) / OS_PAGE_SIZE;
@@ -14,6 +24,7 @@ Status DataBuffer::make_room(uint32_t bytes) {
   auto* more = static_cast<chiscsi_sgvec*>(
       chiscsi::allocate(size_t{pages} * sizeof(chiscsi_sgvec), Alloc::kMaySleep));
   if (more == nullptr) return Error::kNoMemory;
+  free_list();
   elements_ = more;
   capacity_ = pages;
   return Status();
@@ -23,13 +34,34 @@ Status DataBuffer::add_chunk(uint32_t wanted) {
   os_chunk chunk;
   const int rc = os_chunk_alloc(wanted, &chunk);
   if (rc < 0) return Status::from_errno(rc);
+  add(chunk);
+  return Status();
+}
+
+// False: there are no more, or there is nothing left to do.
+bool DataBuffer::add_pages(uint32_t bytes) {
+  os_chunk pages[kPagesAtOnce];
+  const uint32_t missing = (bytes - size_ + (OS_PAGE_SIZE - 1)) / OS_PAGE_SIZE;
+  const uint32_t wanted = missing < kPagesAtOnce ? missing : kPagesAtOnce;
+  const uint32_t got = os_pages_alloc_kept(wanted, pages);
+  for (uint32_t i = 0; i < got; ++i)
+    add(pages[i]);
+  pages_ += got;
+  return got == wanted && wanted != 0;
+}
+
+void DataBuffer::add(const os_chunk& chunk) {
   chiscsi_sgvec& element = elements_[count_++];
   element = {};
   element.sg_page = chunk.page;
   element.sg_addr = static_cast<unsigned char*>(chunk.address);
   element.sg_length = chunk.size;
   size_ += chunk.size;
-  return Status();
+}
+
+void DataBuffer::set_page(uint32_t index, uint8_t* other) {
+  elements_[index].sg_addr = other;
+  elements_[index].sg_page = nullptr;
 }
 
 Status DataBuffer::charge(uint32_t bytes) {
@@ -39,10 +71,12 @@ Status DataBuffer::charge(uint32_t bytes) {
 }
 
 // The last chunk may be larger than what is left.
-Status DataBuffer::allocate(uint32_t bytes, Ref<MemoryShare> share) {
+Status DataBuffer::allocate(uint32_t bytes, Ref<MemoryShare> share, Grain grain) {
   share_ = std::move(share);
   Status status = charge(bytes);
   if (status.is_ok()) status = make_room(bytes);
+  while (grain == Grain::kPages && status.is_ok() && size_ < bytes && add_pages(bytes)) {
+  }
   while (status.is_ok() && size_ < bytes)
     status = add_chunk(bytes - size_);
   if (status.is_ok()) status = charge(size_ - charged_);
@@ -50,13 +84,27 @@ Status DataBuffer::allocate(uint32_t bytes, Ref<MemoryShare> share) {
   return status;
 }
 
+// A store may have taken some of them and left nothing.
+void DataBuffer::free_pages() {
+  void* gone[kPagesAtOnce];
+  uint32_t filled = 0;
+  for (uint32_t i = 0; i < pages_; ++i) {
+    if (elements_[i].sg_addr == nullptr) continue;
+    gone[filled++] = elements_[i].sg_addr;
+    if (filled < kPagesAtOnce) continue;
+    os_pages_free(gone, filled);
+    filled = 0;
+  }
+  os_pages_free(gone, filled);
+}
+
+// Pages come before chunks.
 void DataBuffer::reset() {
-  for (uint32_t i = 0; i < count_; ++i)
+  free_pages();
+  for (uint32_t i = pages_; i < count_; ++i)
     os_chunk_free(elements_[i].sg_addr, elements_[i].sg_length);
-  if (elements_ != inline_) os_free(elements_);
-  elements_ = inline_;
-  capacity_ = kInlineElements;
-  count_ = size_ = 0;
+  if (capacity_ > kKeptElements) free_list();
+  count_ = pages_ = size_ = 0;
   MemoryShare::give_back(share_.get(), charged_);
   charged_ = 0;
   share_.reset();

@@ -21,19 +21,32 @@ namespace chiscsi::storage {
 class DataBuffer {
  public:
   DataBuffer() = default;
-  ~DataBuffer() { reset(); }
+  ~DataBuffer() {
+    reset();
+    free_list();
+  }
   DataBuffer(const DataBuffer&) = delete;
   DataBuffer& operator=(const DataBuffer&) = delete;
 
+  // Chunks as large as there are; or, as long as there are such, pages that somebody may keep.
+  enum class Grain : uint8_t { kChunks, kPages };
+
   // At least `bytes`, not 0. Precondition: it is empty. Errors: kNoMemory; kBusy when the session
   // has its share.
-  Status allocate(uint32_t bytes, Ref<MemoryShare> share);
+  Status allocate(uint32_t bytes, Ref<MemoryShare> share, Grain grain = Grain::kChunks);
   void reset();
 
   bool empty() const { return size_ == 0; }
   uint32_t size() const { return size_; }
   chiscsi_sgvec* elements() const { return elements_; }
   uint32_t count() const { return count_; }
+
+  // Every element is a page that may be exchanged.
+  bool has_only_pages() const { return count_ != 0 && pages_ == count_; }
+  uint8_t* page(uint32_t index) const { return elements_[index].sg_addr; }
+  // Another page takes the place of that one, which is the caller's from here on; `other` may be
+  // null. Precondition: has_only_pages(), and nobody looks at the data any more.
+  void set_page(uint32_t index, uint8_t* other);
 
   // Calls visit(address, bytes) for the pieces of a range inside size(), in order, until it returns
   // false.
@@ -46,12 +59,18 @@ class DataBuffer {
 
  private:
   static constexpr uint32_t kInlineElements = 32;
+  static constexpr uint32_t kKeptElements = 64;  // Of a list of its own, for the next command.
   Status charge(uint32_t bytes);
   Status make_room(uint32_t bytes);
   Status add_chunk(uint32_t wanted);
+  bool add_pages(uint32_t bytes);
+  void free_pages();
+  void free_list();
+  void add(const os_chunk& chunk);
 
   chiscsi_sgvec* elements_ = inline_;
   uint32_t count_ = 0;
+  uint32_t pages_ = 0;  // Of the elements, those from os_pages_alloc_kept().
   uint32_t capacity_ = kInlineElements;
   uint32_t size_ = 0;
   uint32_t charged_ = 0;

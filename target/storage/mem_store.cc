@@ -81,15 +81,15 @@ Status MemStore::make_page(uint64_t page) {
   std::atomic<uint8_t*>* place = CHISCSI_TRY(make_slot(page));
   if (place->load(std::memory_order_acquire) != nullptr) return Status();
   os_chunk chunk;
-  if (os_page_alloc_kept(&chunk) < 0) return Error::kNoSpace;
+  if (os_pages_alloc_kept(1, &chunk) == 0) return Error::kNoSpace;
   auto* fresh = static_cast<uint8_t*>(chunk.address);
   __builtin_memset(fresh, 0, OS_PAGE_SIZE);
+  // Counted first: who takes it away again counts after that.
+  pages_.fetch_add(1, std::memory_order_relaxed);
   uint8_t* none = nullptr;
-  if (place->compare_exchange_strong(none, fresh)) {
-    pages_.fetch_add(1, std::memory_order_relaxed);
-  } else {
-    os_chunk_free(fresh, OS_PAGE_SIZE);
-  }
+  if (place->compare_exchange_strong(none, fresh)) return Status();
+  pages_.fetch_sub(1, std::memory_order_relaxed);
+  os_chunk_free(fresh, OS_PAGE_SIZE);
   return Status();
 }
 
@@ -134,6 +134,35 @@ Status MemStore::move(const os_storage_request& request, bool write) {
         return moved.is_ok();
       });
   return whole ? Status() : Status(Error::kInvalid);
+}
+
+// As many as one lock is for; returns how many. Null stays where no page was.
+uint32_t MemStore::exchange(uint64_t page, uint32_t most, DataBuffer& data, uint32_t index) {
+  const auto here = static_cast<uint32_t>(kPagesPerLock - page % kPagesPerLock);
+  const uint32_t count = here < most ? here : most;
+  std::atomic<uint8_t*>* place = slot(page);
+  SpinGuard guard(lock_of(page));
+  for (uint32_t i = index; i < index + count; ++i, ++place) {
+    uint8_t* before = place->load(std::memory_order_relaxed);
+    if (before == nullptr) pages_.fetch_add(1, std::memory_order_relaxed);
+    place->store(data.page(i), std::memory_order_release);
+    data.set_page(i, before);
+  }
+  return count;
+}
+
+// All that may fail comes first. Of a page that is not written to its end the data is copied.
+Status MemStore::take(const os_storage_request& request, DataBuffer& data) {
+  const uint64_t first = request.offset / OS_PAGE_SIZE;
+  const auto whole = static_cast<uint32_t>(request.length / OS_PAGE_SIZE);
+  const auto rest = static_cast<uint32_t>(request.length % OS_PAGE_SIZE);
+  for (uint64_t page = first; page < first + whole; page += kPagesPerLeaf - page % kPagesPerLeaf)
+    CHISCSI_TRY(make_slot(page));
+  if (rest != 0) CHISCSI_TRY(make_page(first + whole));
+  for (uint32_t i = 0; i < whole;)
+    i += exchange(first + i, whole - i, data, i);
+  if (rest != 0) write_spot({first + whole, 0, rest}, data.page(whole));
+  return Status();
 }
 
 // Whole pages go, of others the part becomes zeros.
@@ -181,10 +210,12 @@ void MemStore::map(os_storage_request& request) const {
   request.is_mapped = mapped;
 }
 
+bool MemStore::has(const os_storage_request& request) const {
+  return request.offset <= facts_.size && request.length <= facts_.size - request.offset;
+}
+
 Status MemStore::run(os_storage_request& request) {
-  if (request.offset > facts_.size || request.length > facts_.size - request.offset) {
-    return Error::kInvalid;
-  }
+  if (!has(request)) return Error::kInvalid;
   switch (request.operation) {
     case OS_STORAGE_READ:
       return move(request, false);
@@ -204,6 +235,11 @@ Status MemStore::run(os_storage_request& request) {
 
 void MemStore::submit(os_storage_request& request) {
   const Status status = run(request);
+  request.done(&request, status.to_errno());
+}
+
+void MemStore::submit_pages(os_storage_request& request, DataBuffer& data) {
+  const Status status = has(request) ? take(request, data) : Status(Error::kInvalid);
   request.done(&request, status.to_errno());
 }
 

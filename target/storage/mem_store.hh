@@ -21,6 +21,8 @@ class MemStore final : public Store {
   ~MemStore() override;
 
   void submit(os_storage_request& request) override;
+  bool takes_pages() const override { return true; }
+  void submit_pages(os_storage_request& request, DataBuffer& data) override;
   uint64_t size() const override { return facts_.size; }
   uint32_t flags() const override { return 0; }
   uint64_t used() const override { return pages_.load(std::memory_order_relaxed) * OS_PAGE_SIZE; }
@@ -28,6 +30,7 @@ class MemStore final : public Store {
  private:
   static constexpr uint32_t kPagesPerLeaf = 512;
   static constexpr uint32_t kLocks = 64;
+  static constexpr uint32_t kPagesPerLock = 8;  // Next to each other; a leaf has a multiple of it.
   struct Leaf {
     std::atomic<uint8_t*> pages[kPagesPerLeaf];
   };
@@ -40,12 +43,15 @@ class MemStore final : public Store {
   template <typename Visit>
   static Status for_each_spot(uint64_t offset, uint64_t length, Visit visit);
 
-  os_spinlock* lock_of(uint64_t page) const { return locks_[page % kLocks]; }
+  os_spinlock* lock_of(uint64_t page) const { return locks_[page / kPagesPerLock % kLocks]; }
   std::atomic<uint8_t*>* slot(uint64_t page) const;
   Result<std::atomic<uint8_t*>*> make_slot(uint64_t page);
   Status make_page(uint64_t page);
+  bool has(const os_storage_request& request) const;
   Status run(os_storage_request& request);
   Status make_pages(uint64_t offset, uint64_t length);
+  Status take(const os_storage_request& request, DataBuffer& data);
+  uint32_t exchange(uint64_t page, uint32_t most, DataBuffer& data, uint32_t index);
   Status move(const os_storage_request& request, bool write);
   void read_spot(const Spot& spot, uint8_t* to) const;
   void write_spot(const Spot& spot, const uint8_t* from);

@@ -16,6 +16,8 @@
 
 namespace chiscsi::storage {
 
+class DataBuffer;
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -24,6 +26,11 @@ class Store {
 
   // May end the request before it returns. Context: process, never waits for a device.
   virtual void submit(os_storage_request& request) = 0;
+  // A write that begins at a multiple of OS_PAGE_SIZE and has its data in `data` from the first
+  // byte on. A store that takes pages may keep those and leave others in their place; the content
+  // of `data` is undefined afterwards. Precondition: data.has_only_pages().
+  virtual bool takes_pages() const { return false; }
+  virtual void submit_pages(os_storage_request& request, DataBuffer&) { submit(request); }
   // Bytes it has now. Context: any.
   virtual uint64_t size() const = 0;
   // Bytes that have memory of their own, or OS_STORAGE_NOT_KNOWN. Context: process.

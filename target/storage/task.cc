@@ -85,8 +85,16 @@ uint32_t Task::buffer_bytes() const {
   return (data_length_ + block - 1) / block * block;
 }
 
+// A RAM disk takes the pages of a write as they are, where they are pages of the disk.
+DataBuffer::Grain Task::data_grain() const {
+  const bool is_plain = op_.kind == OpKind::kWrite || op_.kind == OpKind::kWriteAtomic;
+  const bool fits = op_.first * unit_->block_size() % OS_PAGE_SIZE == 0;
+  const bool gives = is_plain && fits && !unit_->drops_data() && disk_.store().takes_pages();
+  return gives ? DataBuffer::Grain::kPages : DataBuffer::Grain::kChunks;
+}
+
 int Task::ask_for_data() {
-  const Status status = data_.allocate(buffer_bytes(), share_);
+  const Status status = data_.allocate(buffer_bytes(), share_, data_grain());
   if (!status.is_ok()) return refuse(status);
   const int rc = engine_scsi_cmd_buffer_ready(
       command_, reinterpret_cast<unsigned char*>(data_.elements()), data_.count(), 0, data_length_);
@@ -366,7 +374,11 @@ Task::Progress Task::submit(const Io& io, Step step, bool direct) {
   request_.data_count = io.data != nullptr ? io.data->count() : 0;
   request_.data_skip = io.skip;
   turn_.store(Turn::kSubmitting, std::memory_order_relaxed);
-  disk_.store().submit(request_);
+  if (io.gives_pages && data_.has_only_pages()) {
+    disk_.store().submit_pages(request_, data_);
+  } else {
+    disk_.store().submit(request_);
+  }
   const Turn before = turn_.exchange(Turn::kLeft, std::memory_order_acq_rel);
   return before == Turn::kEnded ? Progress::kGoOn : Progress::kWaits;
 }

@@ -73,7 +73,8 @@ class Task {
     uint64_t first = 0;  // Block.
     uint64_t blocks = 0;
     const DataBuffer* data = nullptr;
-    uint32_t skip = 0;  // Bytes of the data before those that are meant.
+    uint32_t skip = 0;         // Bytes of the data before those that are meant.
+    bool gives_pages = false;  // It is all of data_, which nobody needs afterwards.
   };
 
   // ---- Before the execution (task.cc) ----
@@ -86,6 +87,7 @@ class Task {
   int ask_for_data();
   int refuse(Status why);
   uint32_t buffer_bytes() const;
+  DataBuffer::Grain data_grain() const;
   Step first_step() const;
   void execute();
 

@@ -288,12 +288,22 @@ int os_chunk_alloc(uint32_t wanted, os_chunk* chunk) {
   return 0;
 }
 
-int os_page_alloc_kept(os_chunk* chunk) { return os_chunk_alloc(OS_PAGE_SIZE, chunk); }
+uint32_t os_pages_alloc_kept(uint32_t count, os_chunk* pages) {
+  uint32_t done = 0;
+  while (done < count && os_chunk_alloc(OS_PAGE_SIZE, &pages[done]) == 0)
+    ++done;
+  return done;
+}
 
 void os_chunk_free(void* address, uint32_t) {
   void* block;
   memcpy(&block, static_cast<uint8_t*>(address) - sizeof(block), sizeof(block));
   os_free(block);
+}
+
+void os_pages_free(void* const* addresses, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i)
+    os_chunk_free(addresses[i], OS_PAGE_SIZE);
 }
 
 uint64_t os_chunk_limit() { return uint64_t{256} << 20; }

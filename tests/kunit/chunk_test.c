@@ -66,6 +66,25 @@ static void the_next_command_gets_what_was_given_back(struct kunit *test)
 	migrate_enable();
 }
 
+/* A RAM disk takes the page of a write and gives its own. */
+static void a_page_that_stays_comes_from_there_as_well(struct kunit *test)
+{
+	struct os_chunk first, second = {};
+	struct page *other;
+
+	migrate_disable();
+	first = take(test, OS_PAGE_SIZE);
+	os_chunk_free(first.address, first.size);
+	other = alloc_page(GFP_KERNEL);
+	KUNIT_EXPECT_PTR_NE(test, other, (struct page *)first.page);
+	KUNIT_ASSERT_EQ(test, os_pages_alloc_kept(1, &second), 1u);
+	KUNIT_EXPECT_PTR_EQ(test, second.address, first.address);
+	os_chunk_free(second.address, second.size);
+	if (other)
+		__free_page(other);
+	migrate_enable();
+}
+
 static void memory_that_somebody_refers_to_is_not_kept(struct kunit *test)
 {
 	struct os_chunk first, second;
@@ -156,6 +175,7 @@ static void chunks_stop(struct kunit_suite *suite)
 static struct kunit_case chunk_cases[] = {
 	KUNIT_CASE(sizes_are_whole_runs_of_pages),
 	KUNIT_CASE(the_next_command_gets_what_was_given_back),
+	KUNIT_CASE(a_page_that_stays_comes_from_there_as_well),
 	KUNIT_CASE(memory_that_somebody_refers_to_is_not_kept),
 	KUNIT_CASE(small_ones_leave_room_for_large_ones),
 	KUNIT_CASE(only_so_much_is_kept),
