@@ -12,6 +12,7 @@
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
@@ -21,10 +22,16 @@
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 #include <linux/topology.h>
+#include <uapi/linux/sched/types.h>
 
 #include "os/thread.h"
 
 #define JOIN_REPORT_INTERVAL (30 * HZ)
+
+static bool batch;
+
+module_param(batch, bool, 0444);
+MODULE_PARM_DESC(batch, "workers wait for whoever runs to sleep or to use up its time (N)");
 
 unsigned int os_cpu_count(void)
 {
@@ -46,20 +53,34 @@ unsigned int os_current_cpu(void)
  * @task: referenced until os_thread_join()
  * @body: what it runs
  * @argument: of @body
+ * @batch: it does not take its processor away from whoever woke it
  * @done: @body has returned; what follows needs no memory of the caller
  */
 struct os_thread {
 	struct task_struct *task;
 	void (*body)(void *argument);
 	void *argument;
+	bool batch;
 	struct completion done;
 };
+
+static void become_batch(void)
+{
+	static const struct sched_attr attr = { .size = sizeof(attr),
+						.sched_policy = SCHED_BATCH };
+	int err = sched_setattr_nocheck(current, &attr);
+
+	if (err)
+		pr_warn(KBUILD_MODNAME ": %s: no SCHED_BATCH: %d\n", current->comm, err);
+}
 
 static int thread_run(void *data)
 {
 	struct os_thread *thread = data;
 	unsigned int noio = memalloc_noio_save();
 
+	if (thread->batch)
+		become_batch();
 	thread->body(thread->argument);
 	memalloc_noio_restore(noio);
 	complete(&thread->done);
@@ -77,6 +98,7 @@ struct os_thread *os_thread_start(void (*body)(void *argument), void *argument, 
 		return NULL;
 	thread->body = body;
 	thread->argument = argument;
+	thread->batch = batch && cpu >= 0;
 	init_completion(&thread->done);
 	task = kthread_create_on_node(thread_run, thread, bound ? cpu_to_node(cpu) : NUMA_NO_NODE,
 				      "%s", name);

@@ -31,6 +31,18 @@ many_sessions()
 	done
 }
 
+# with_policy NUMBER: all workers have this scheduling policy, and a session is served.
+with_policy()
+{
+	local task others
+	load_target && wait_for_port || return 1
+	others=$(for task in /proc/[0-9]*/stat; do
+		sed -nE 's/^[0-9]+ \(chiscsi\/[0-9]+\) //p' "$task" 2>/dev/null
+	done | awk '{ print $39 }' | sort | uniq -c | tr -s ' ')
+	[ "$others" = " $(nproc) $1" ] || { echo "$others"; return 1; }
+	discover && login && disk_of "$IQN" "$(lun 0)" && logout && unload_target
+}
+
 nobody_listens()
 {
 	! port_open 127.0.0.1 3260
@@ -46,6 +58,9 @@ check 'twenty loads and unloads' many_loads
 check 'nobody listens afterwards' nobody_listens
 start_initiator
 check 'three rounds with a session' many_sessions
+check 'workers are threads like others' with_policy 0
+export CHISCSI_ARGS=batch=1
+check 'batch=1: they are batch threads' with_policy 3
 stop_initiator
 check 'nobody listens at the end' nobody_listens
 check_equal 'no thread is left' "$(threads_left)" ''
