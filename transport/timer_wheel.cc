@@ -12,6 +12,9 @@ void TimerWheel::arm(Timer& timer, uint64_t now_ms, uint64_t delay_ms) {
   uint64_t tick = (timer.deadline_ms_ + kTickMs - 1) / kTickMs;
   if (tick < current_tick_) tick = current_tick_;
   slots_[tick % kSlots].push_back(timer);
+  // The turn in which it is due does not matter: run() looks at its slot in each.
+  const uint64_t looked_at = current_tick_ + (tick - current_tick_) % kSlots;
+  if (looked_at < empty_until_) empty_until_ = looked_at;
 }
 
 void TimerWheel::run(uint64_t now_ms) {
@@ -39,13 +42,12 @@ void TimerWheel::run_slot(Slot& slot, uint64_t now_ms) {
 }
 
 uint32_t TimerWheel::next_delay_ms(uint64_t now_ms) {
-  for (uint32_t i = 0; i < kSlots; ++i) {
-    const uint64_t tick = current_tick_ + i;
-    if (slots_[tick % kSlots].empty()) continue;
-    const uint64_t due_ms = tick * kTickMs;
-    return due_ms > now_ms ? static_cast<uint32_t>(due_ms - now_ms) : 0;
-  }
-  return kForever;
+  if (empty_until_ < current_tick_) empty_until_ = current_tick_;
+  while (empty_until_ < current_tick_ + kSlots && slots_[empty_until_ % kSlots].empty())
+    ++empty_until_;
+  if (empty_until_ == current_tick_ + kSlots) return kForever;
+  const uint64_t due_ms = empty_until_ * kTickMs;
+  return due_ms > now_ms ? static_cast<uint32_t>(due_ms - now_ms) : 0;
 }
 
 }  // namespace chiscsi

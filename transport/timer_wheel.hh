@@ -52,7 +52,8 @@ class TimerWheel {
   void run_slot(Slot& slot, uint64_t now_ms);
 
   Slot slots_[kSlots];
-  uint64_t current_tick_;  // Every tick before it was run.
+  uint64_t current_tick_;     // Every tick before it was run.
+  uint64_t empty_until_ = 0;  // No slot from current_tick_ up to this one holds a timer.
 };
 
 }  // namespace chiscsi

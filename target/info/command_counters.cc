@@ -6,10 +6,9 @@
 namespace chiscsi {
 
 uint32_t CommandCounters::bucket_of(uint64_t microseconds) {
-  uint32_t bucket = 0;
-  while (bucket + 1 < kBuckets && microseconds >> bucket != 0)
-    ++bucket;
-  return bucket;
+  const uint32_t bits =
+      microseconds != 0 ? 64u - static_cast<uint32_t>(__builtin_clzll(microseconds)) : 0;
+  return bits < kBuckets ? bits : kBuckets - 1;
 }
 
 void CommandCounters::count(const CommandResult& result) {

@@ -30,6 +30,11 @@ struct TestTimer : Timer {
   std::function<void()> then;
 };
 
+struct Entry {
+  TestTimer timer;
+  uint64_t due = 0;
+};
+
 class TimerWheelTest : public testing::TestWithParam<uint64_t> {
  protected:
   void arm(Timer& timer, uint64_t delay) { wheel.arm(timer, now, delay); }
@@ -184,10 +189,6 @@ TEST_P(TimerWheelTest, DoesNotSleepOverADueTimer) {
 // A worker that runs, sleeps as long as it is told and runs again meets every deadline.
 TEST_P(TimerWheelTest, MeetsDeadlinesOfASleeperThatFollowsItsAdvice) {
   std::mt19937 random(7);
-  struct Entry {
-    TestTimer timer;
-    uint64_t due = 0;
-  };
   std::vector<std::unique_ptr<Entry>> entries;
   int left = 0;
   for (int i = 0; i < 200; ++i) {
@@ -209,6 +210,36 @@ TEST_P(TimerWheelTest, MeetsDeadlinesOfASleeperThatFollowsItsAdvice) {
     run_at(now + delay);
   }
   EXPECT_EQ(left, 0);
+}
+
+// The wheel remembers up to where it has looked: nothing that happens to timers may come before
+// that unnoticed.
+TEST_P(TimerWheelTest, NeverSleepsPastATimerWhateverHappensToThem) {
+  std::mt19937 random(2);
+  std::vector<std::unique_ptr<Entry>> entries;
+  for (int i = 0; i < 6; ++i)
+    entries.push_back(std::make_unique<Entry>());
+  for (int step = 0; step < 5000; ++step) {
+    Entry& entry = *entries[random() % entries.size()];
+    const uint32_t what = random() % 4;
+    if (what == 0) {
+      entry.timer.disarm();
+    } else if (what == 1) {
+      const uint64_t delay = random() % (step % 2 == 0 ? 500 : 3 * kTurn);
+      entry.due = now + delay;
+      arm(entry.timer, delay);
+    } else {
+      run_at(now + random() % (step % 50 == 0 ? 2 * kTurn : 3 * kTick));
+    }
+    bool armed = false;
+    const uint32_t advice = wheel.next_delay_ms(now);
+    for (const auto& one : entries) {
+      if (!one->timer.is_armed()) continue;
+      armed = true;
+      ASSERT_LE(now + advice, one->due + kTick - 1) << "step " << step;
+    }
+    ASSERT_EQ(advice != TimerWheel::kForever, armed) << "step " << step;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Start, TimerWheelTest,
