@@ -187,6 +187,11 @@ check:
 lint selftest abi packages unit unit-asan unit-tsan libiscsi fuzz-smoke kunit uml vm:
 	@sh $(parts) $@
 
+.PHONY: bench-instructions
+bench-instructions:
+	@sh tests/deps build test bench
+	@tests/bench/instructions
+
 .PHONY: bench bench-goals
 bench bench-goals:
 	@sh tests/deps build test bench
@@ -247,4 +252,5 @@ FORCE:
 #:   make vm             the real thing: Debian's kernel in a virtual machine
 #:   make test-modules   storage drivers, a software adapter and a load generator for single cases
 #:                       of it; a case without its own is skipped
-#:   make bench          speed next to other targets; bench-goals: next to the goals as well
+#:   make bench          speed next to other targets; bench-goals: next to the goals as well;
+#:                       bench-instructions: what a command costs the engine

@@ -17,6 +17,8 @@ CONF=/run/sessions.conf
 SETTLE_S=60
 # Two readings of the free memory that differ by less are the same.
 STEADY_KB=512
+# What the targets' threads are called. LIO's end with their connection, and their time with them.
+declare -A threads=([chiscsi]='^chiscsi' [tgt]='^tgtd')
 declare -A ports=([chiscsi]=3260 [lio]=3261 [tgt]=3262)
 targets=("$@")
 
@@ -168,6 +170,72 @@ do_machine()
 do_network()
 {
 	answer "retransmitted=$(awk '$1 == "Tcp:" && $13 ~ /^[0-9]+$/ { print $13 }' /proc/net/snmp)"
+}
+
+# do_cost TARGET: what the machine has done so far: time and idle time in 10 ms, threads' time in
+# ns, packets and interrupts of the network card to the generator; and the time when that is known.
+do_cost()
+{
+	local text
+	text="$(times up idle) $(threads_cost "${threads[$1]-^$}") $(link_counts)"
+	answer "$text $(times end_up end_idle)"
+}
+
+# times NAME NAME
+times()
+{
+	local up idle
+	read -r up idle </proc/uptime
+	printf '%s=%d %s=%d' "$1" $((10#${up/./})) "$2" $((10#${idle/./}))
+}
+
+# threads_cost PATTERN: of a target's own threads, and of those that serve all.
+threads_cost()
+{
+	local dir name used times
+	for dir in /proc/[0-9]*/task/[0-9]*; do
+		{ read -r name <"$dir/comm" && read -r used _ times <"$dir/schedstat"; } 2>/dev/null || continue
+		printf '%s\t%s\t%s\n' "$used" "$times" "$name"
+	done | awk -F'\t' -v pattern="$1" '
+		$3 ~ pattern { own += $1; runs += $2 }
+		$3 ~ /^ksoftirqd/ { soft += $1 }
+		$3 ~ /^kworker/ { work += $1 }
+		END { printf "own=%.0f runs=%.0f ksoftirqd=%.0f kworker=%.0f", own, runs, soft, work }'
+}
+
+link_name()
+{
+	ip -o -4 addr show | awk '$4 ~ /^192\.0\.2\./ { print $2; exit }'
+}
+
+# do_patient: nothing is sent again because of a generator that has to wait for its processor.
+do_patient()
+{
+	local link
+	link=$(link_name)
+	ip route change 192.0.2.0/24 dev "$link" \
+		src "$(ip -o -4 addr show dev "$link" | awk '{ sub("/.*", "", $4); print $4 }')" rto_min 100s
+	answer patient
+}
+
+link_counts()
+{
+	local link
+	link=$(link_name)
+	awk -v name="$link:" '$1 == name { printf "received=%d sent=%d ", $3, $11 }' /proc/net/dev
+	awk '/virtio[0-9]+-(input|output)/ { sum += $2 } END { printf "interrupts=%d", sum }' /proc/interrupts
+}
+
+# do_profile: where the machine spends its time in the next seconds of its own.
+do_profile()
+{
+	perf record -q -a -g -e cpu-clock -F 1000 -o /run/perf.data -- sleep 4 >/run/perf.err 2>&1 ||
+		{ cat /run/perf.err; return 1; }
+	perf report -f -i /run/perf.data --no-children -g none --stdio --sort comm,sym --percent-limit 0.4 2>/run/perf.err |
+		grep -E '^ +[0-9.]+%' | grep -vE ' perf ' | head -n 70
+	echo '== with what it calls'
+	perf report -f -i /run/perf.data --children -g none --stdio --sort sym --percent-limit 1.5 2>/run/perf.err |
+		grep -E '^ +[0-9.]+%' | head -n 120
 }
 
 do_unload()

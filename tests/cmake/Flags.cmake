@@ -9,6 +9,8 @@
 
 set(CHISCSI_SANITIZE "" CACHE STRING "empty, 'address,undefined' or 'thread'")
 
+option(CHISCSI_AS_SHIPPED "the engine as one object and without checks, as in the module" OFF)
+
 add_library(chiscsi_warnings INTERFACE)
 target_compile_options(chiscsi_warnings INTERFACE
   -Wall -Wextra -Werror -Wno-missing-field-initializers -Wvla -g)
@@ -28,8 +30,10 @@ endif()
 add_library(chiscsi_includes INTERFACE)
 target_include_directories(chiscsi_includes INTERFACE
   ${CHISCSI_ROOT}/include ${CHISCSI_ROOT} ${CHISCSI_ROOT}/tests/host)
-target_compile_definitions(chiscsi_includes INTERFACE
-  CHISCSI_EXTRACHECKS=1 CHISCSI_TRACING=1)
+if(NOT CHISCSI_AS_SHIPPED)
+  target_compile_definitions(chiscsi_includes INTERFACE
+    CHISCSI_EXTRACHECKS=1 CHISCSI_TRACING=1)
+endif()
 
 add_library(chiscsi_dialect INTERFACE)
 target_compile_options(chiscsi_dialect INTERFACE

@@ -28,3 +28,7 @@ if(TARGET simulation_budget_test)
     target_link_options(simulation_budget_test PRIVATE -Wl,--wrap=memcpy)
   endif()
 endif()
+
+# What tests/bench/instructions counts. Not a test.
+add_executable(engine_commands EXCLUDE_FROM_ALL ${CHISCSI_ROOT}/tests/simulation/engine_commands.cc)
+target_link_libraries(engine_commands PRIVATE chiscsi_simulation chiscsi_warnings GTest::gtest)

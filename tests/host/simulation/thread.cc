@@ -5,7 +5,6 @@
 // sanitizer is told of every change of stacks.
 #include "os/thread.h"
 
-#include <sanitizer/common_interface_defs.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -19,6 +18,19 @@
 #include "internal.hh"
 #include "os/memory.h"
 #include "simulation.hh"
+
+#if defined(__has_feature)
+#define CHISCSI_HAS_FEATURE(name) __has_feature(name)
+#else
+#define CHISCSI_HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || CHISCSI_HAS_FEATURE(address_sanitizer)
+#include <sanitizer/common_interface_defs.h>
+#else
+// Nobody to tell.
+static void __sanitizer_start_switch_fiber(void**, const void*, size_t) {}
+static void __sanitizer_finish_switch_fiber(void*, const void**, size_t*) {}
+#endif
 
 struct os_event {
   bool signalled = false;

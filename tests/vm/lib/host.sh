@@ -35,6 +35,7 @@ vm_forward=
 vm_append=
 vm_console=no
 vm_count=no
+vm_count_sleep=off
 vm_files=()
 vm_disks=()
 vm_network=()
@@ -187,11 +188,12 @@ vm_find_accel()
 
 # Sets vm_accel for a machine whose clock is the number of its instructions, 8 ns each, and
 # jumps to the next event when nothing runs: what the host does besides changes no figure in it.
+# With vm_count_sleep=on it waits in real time instead, for somebody outside the machine.
 # It has one processor. A copy costs an instruction for 8 bytes; with erms, one for each.
 vm_count_instructions()
 {
 	vm_smp=1
-	vm_accel=(-accel 'tcg,thread=single,tb-size=512' -icount 'shift=3,sleep=off'
+	vm_accel=(-accel 'tcg,thread=single,tb-size=512' -icount "shift=3,sleep=$vm_count_sleep"
 		-cpu 'max,-erms,-fsrm')
 }
 
