@@ -21,14 +21,11 @@ constexpr uint8_t kOnlyInTheLast = 0x80 | 0x07;
 }  // namespace
 
 bool OffloadConn::has_header_digest() const {
-  // SAFETY: a BHS is bytes with alignment 1.
-  const auto& bhs = *reinterpret_cast<const iscsi::Bhs*>(building_->pdu.bhs);
-  return header_digest_ && bhs.opcode() != iscsi::Opcode::kLoginResponse;
+  return header_digest_ && !building_->is_login_response();
 }
 
 bool OffloadConn::has_data_digest() const {
-  const auto& bhs = *reinterpret_cast<const iscsi::Bhs*>(building_->pdu.bhs);
-  return data_digest_ && bhs.opcode() != iscsi::Opcode::kLoginResponse;
+  return data_digest_ && !building_->is_login_response();
 }
 
 // Makes the next request of the PDU. False without memory: the rest comes later.

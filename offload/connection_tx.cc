@@ -39,6 +39,7 @@ int OffloadConn::xmit() {
     push(false);
   }
   push(true);
+  report_sent();  // A Login Response, for one, that is not waited for.
   if (!may_send()) return 0;
   if (pulled == Pulled::kNone && flushing_) close_in_order();
   return moved >= kTxTurnBytes ? 1 : 0;
@@ -128,6 +129,9 @@ bool OffloadConn::send_request(TxRequest& request, uint32_t cost, bool last) {
   if (send_to_peer(request.buffer) < 0) return false;
   request.buffer = nullptr;
   backlog_.remove(request);
+  if (request.slot != nullptr && request.slot->is_login_response()) {
+    --std::exchange(request.slot, nullptr)->pending;
+  }
   request.record.owner = &request;
   credits_.take(request.record, cost, completion);
   return true;

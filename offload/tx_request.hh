@@ -6,6 +6,7 @@
 
 #include "base/list.hh"
 #include "common/chiscsi_transport.h"
+#include "iscsi/bhs.hh"
 #include "offload/lld.h"
 #include "offload/tx_credits.hh"
 
@@ -13,11 +14,17 @@ namespace chiscsi {
 
 class DdpTask;
 
-// A PDU that the target gave; it goes back when all of its requests are paid back.
+// A PDU that the target gave; it goes back when all of its requests are paid back, or, where they
+// are copies that nobody has to wait for, when the adapter has them.
 struct TxSlotState {
+  // SAFETY: a BHS is bytes with alignment 1.
+  bool is_login_response() const {
+    return reinterpret_cast<const iscsi::Bhs*>(pdu.bhs)->opcode() == iscsi::Opcode::kLoginResponse;
+  }
+
   chiscsi_xmit_pdu pdu = {};
   uint32_t done = 0;     // Bytes of data that are in requests.
-  uint32_t pending = 0;  // Requests that are not paid back.
+  uint32_t pending = 0;  // Requests that it waits for.
   bool prepared = false;
   bool whole = false;   // All requests are made.
   bool copies = false;  // Its memory is out of the adapter's reach.

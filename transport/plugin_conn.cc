@@ -138,8 +138,9 @@ void PluginPort::turn() {
   if (stopped_) return finish_if_quiet();
   // Nothing of the transport's is called from when it said so until on_stopped().
   if (user_ == nullptr || stop_told_.load()) return;
-  note_failure();
+  // Whoever was let in arrives, also when the connection has failed since: as over sockets.
   if (moving_to_ != nullptr && close_reason_ == CloseReason::kNone) return finish_move();
+  note_failure();
   if (arriving_) arrive();
 
   bool more = false;

@@ -385,8 +385,9 @@ class MemoryConn {
       wrong |= here()[trailer_ + i] != static_cast<uint8_t>(crc_ >> (8 * i));
     used_ += trailer_ + (has_digest_ ? kDigestSize : 0);
     step_ = Step::kHeader;
-    return chiscsi_conn_rx_done(port, wrong ? CHISCSI_RX_DATA_DIGEST_ERROR : 0) ==
-           CHISCSI_RX_CONTINUE;
+    const int answer = chiscsi_conn_rx_done(port, wrong ? CHISCSI_RX_DATA_DIGEST_ERROR : 0);
+    if (script.ends_with_pdu.exchange(false)) chiscsi_conn_failed(port, 0);
+    return answer == CHISCSI_RX_CONTINUE;
   }
 
   bool has_room() {

@@ -33,7 +33,8 @@ class MemoryTransport {
     std::atomic<bool> ends_at_incomplete{false};  // A release in the middle of a burst.
     std::atomic<bool> swallows_a_byte{false};     // The last one of the next data segment.
     std::atomic<bool> lies_about_place{false};    // Says once that data is placed, which is not.
-    std::atomic<bool> binds{false};               // Has a TCP socket of its own at its portals.
+    std::atomic<bool> ends_with_pdu{false};  // Says once that the peer has closed behind a PDU.
+    std::atomic<bool> binds{false};          // Has a TCP socket of its own at its portals.
     std::atomic<unsigned> max_burst{0};
     std::atomic<unsigned> recv_limit{0};  // Of get_param(); 0: none.
     std::atomic<unsigned> xmit_limit{0};

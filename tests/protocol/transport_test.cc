@@ -105,6 +105,28 @@ TEST_F(TransportProtocol, OneThatLosesDataLosesTheConnection) {
   }
 }
 
+// Its end is there before the turn in which the login is answered is over: as over sockets, whoever
+// was let in is a session of the driver first.
+TEST_F(TransportProtocol, WhoEndsWithItsLoginWasThere) {
+  driver.with_login_hooks = false;
+  MemoryTransport::script.places = false;  // That says in the next turn what was sent.
+  start();
+  if (!MemoryTransport::chosen()) {
+    ASSERT_EQ(MemoryTransport::start(true), 0);
+  }
+  {
+    Initiator peer(MemoryTransport::connect(port));
+    MemoryTransport::script.ends_with_pdu = true;
+    EXPECT_TRUE(peer.login().in_full_feature);
+    EXPECT_TRUE(peer.closed_by_target());
+    EXPECT_TRUE(driver.wait_for("session_removed"));
+    EXPECT_EQ(driver.count("session_added"), 1u);
+  }
+  if (!MemoryTransport::chosen()) {
+    EXPECT_EQ(MemoryTransport::stop(), 0);
+  }
+}
+
 TEST_F(TransportProtocol, ANameIsTakenOnce) {
   start();
   chiscsi_transport first = idle_transport("idle");

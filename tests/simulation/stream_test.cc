@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "os/thread.h"
 #include "simulated_target.hh"
 
 namespace chiscsi::simulation {
@@ -221,6 +222,43 @@ TEST_F(Stream, SlownessEndsAtTheLimit) {
   EXPECT_FALSE(slow.is_open());
 }
 
+// A last Login Response for which the network has no room has a limit of its own, also where logins
+// have a long one or none. Another login of the session and the removal of the target wait no
+// longer.
+TEST_F(Stream, LoginWhoseResponseFindsNoRoomEndsAtItsLimit) {
+  struct Case {
+    uint32_t login_timeout_s, ends_after_ms;
+  };
+  for (const Case& each : {Case{10, 11'000}, Case{300, 31'000}, Case{0, 31'000}}) {
+    SCOPED_TRACE(each.login_timeout_s);
+    SimulatedTarget target;
+    target.options.login_timeout_s = each.login_timeout_s;
+    ASSERT_EQ(target.start(), 0);
+    const auto log_in_without_room = [&target] {
+      auto stuck = std::make_unique<Peer>(kPort);
+      settle();
+      stuck->link.set_room(0);
+      stuck->log_in(target.login);
+      settle();
+      return stuck;
+    };
+    auto stuck = log_in_without_room();
+    advance(5'000);
+    auto next = target.log_in();
+    EXPECT_TRUE(stuck->link.is_open());
+    EXPECT_FALSE(next->in_full_feature());
+    advance(each.ends_after_ms - 5'000);
+    next->collect();
+    EXPECT_FALSE(stuck->link.is_open());
+    EXPECT_TRUE(next->in_full_feature());
+    next.reset();
+    stuck = log_in_without_room();
+    const uint64_t before = os_now_ms();
+    target.end();
+    EXPECT_LT(os_now_ms() - before, each.ends_after_ms);
+  }
+}
+
 // Silence keeps nobody out: beyond the limit the oldest silent connection gives way.
 TEST_F(Stream, SilentConnectionsGiveWayToNewcomers) {
   SimulatedTarget target;
@@ -286,6 +324,24 @@ TEST_F(Stream, DiscoverySessionsDoNotPileUp) {
   sessions.clear();
   target.login.target_name = kTarget;
   EXPECT_TRUE(target.log_in()->in_full_feature());
+}
+
+// A login that was answered has been a session, however early the initiator leaves.
+TEST_F(Stream, WhoEndsWithItsLoginWasThere) {
+  SimulatedTarget target;
+  ASSERT_EQ(target.start(), 0);
+  for (const bool reads : {false, true}) {
+    const uint64_t sessions = target.storage.counts.sessions;
+    Peer peer(kPort);
+    settle();
+    peer.log_in(target.login);
+    if (reads) peer.collect();
+    peer.link.close();
+    settle();
+    advance(100);
+    EXPECT_EQ(target.storage.counts.sessions, sessions + 1);
+    EXPECT_EQ(target.storage.counts.ended, sessions + 1);
+  }
 }
 
 // The next PDU, the end of the connection and the time limit, all before the engine runs again.

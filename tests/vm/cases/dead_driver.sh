@@ -12,12 +12,7 @@ set -eu
 # shellcheck source=tests/vm/lib/guest.sh
 . "${GUEST_LIB:-/tests/lib}/guest.sh"
 
-# Whoever still probes the disks would be stuck for all of the initiator's second tries.
-stuck()
-{
-	[ "$1" = 0 ] || udevadm settle --timeout="$PATIENCE" >/dev/null 2>&1 || :
-	echo "$1" >/sys/module/ifacedriver/parameters/stuck
-}
+stuck() { echo "$1" >/sys/module/ifacedriver/parameters/stuck; }
 
 # A read that the driver keeps.  It goes through sg, which gives it a short time and no second try.
 stuck_read()

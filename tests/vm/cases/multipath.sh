@@ -185,7 +185,7 @@ check 'all that was written was read back' wait $writer_pid
 check 'and there was some' test -s /run/passes
 check 'the map goes' wait_for "$PATIENCE" timeout -k 1 20 multipath -F
 stop_multipathd
-kill "$udevd_pid"
+stop_udevd
 check 'logout' logout
 stop_initiator
 check 'the target goes' iscsictl -s "target=$IQN"

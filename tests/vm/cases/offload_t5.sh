@@ -8,7 +8,7 @@
 # were split by the adapter.  At the end of each the adapter says that none of its rules was
 # broken and that nothing is left in it.  All cases that there are for it:
 #
-#	tests/vm/run --timeout 2400 tests/vm/cases/offload_t5.sh all
+#	tests/vm/run --timeout 7200 tests/vm/cases/offload_t5.sh all
 
 set -eu
 export VM_TARGET=offload OFFLOAD_SIM=chip=5

@@ -50,7 +50,6 @@ check 'interface records' add_interface first
 check 'interface records, second' add_interface second
 check 'discovery for both' iscsiadm -m discovery -t sendtargets -p "$PORTAL" -I first -I second
 log_in_both || give_up 'both log in' "$(dmesg | tail -n 20)"
-udevadm settle --timeout="$PATIENCE" >/dev/null 2>&1 || :
 
 check_says 'capabilities' 'Power Loss Capable.*: 1' reserve_in --report-capabilities "$one"
 check_says 'no keys' 'NO registered' reserve_in --read-keys "$one"

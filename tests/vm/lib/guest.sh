@@ -98,6 +98,7 @@ check_equal()
 # finish: the last command of every case.
 finish()
 {
+	stop_udevd >/dev/null 2>&1
 	: >/run/case.finished
 	printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
 	[ "$failed" -eq 0 ]
@@ -238,6 +239,16 @@ start_udevd()
 	wait_for "$PATIENCE" test -S /run/udev/control
 	udevadm trigger --action=add --subsystem-match=block
 	udevadm settle --timeout="$PATIENCE"
+}
+
+# stop_udevd: it reads each disk that was written to, some time later: `udevadm settle` does not wait
+# for what it has not noticed yet. A case that comes after this one may be about single commands.
+stop_udevd()
+{
+	[ -n "$udevd_pid" ] || return 0
+	udevadm control --exit --timeout="$PATIENCE" || kill "$udevd_pid" || :
+	wait "$udevd_pid" || :
+	udevd_pid=
 }
 
 # discover [PORTAL]: prints "PORTAL,TPGT IQN" per target portal.

@@ -159,15 +159,21 @@ profile()
 
 # --- load, while something happens -------------------------------------------------
 
-# load_begin [SIZE]: verified writes in the background; waits until some have been done.
-load_begin()
+# load_start [SIZE]: verified writes in the background.
+load_start()
 {
-	local before
-	before=$(written "$disk")
 	fio --name=load --filename="$disk" --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite \
 		--bs=64k --size="${1:-8m}" --verify=crc32c --verify_fatal=1 --verify_dump=0 --eta=never \
 		--output-format=terse >/run/load.fio 2>&1 &
 	load=$!
+}
+
+# load_begin [SIZE]: the same; waits until some have been done.
+load_begin()
+{
+	local before
+	before=$(written "$disk")
+	load_start "$@"
 	wait_for "$PATIENCE" has_written "$disk" $((before + 4))
 }
 

@@ -230,6 +230,31 @@ TEST(OffloadTx, BurstsWithMemoryOutOfReachAreWhole) {
   rig.terminate();
 }
 
+// As over the host's sockets: it is a copy, and where it has gone no credit is needed to go on.
+TEST(OffloadTx, LoginResponsesAreSentWhenTheAdapterHasThem) {
+  Rig rig;
+  rig.open();
+  const int login = rig.target.send(small_pdu(iscsi::Opcode::kLoginResponse));
+  rig.target.turns();
+  ASSERT_TRUE(rig.lld.next_fw(cpl::fw::kFlowc));
+  const auto response = rig.lld.next();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(rig.target.sent, std::vector<int>{login});
+  const int other = rig.target.send(small_pdu());
+  rig.target.turns();
+  const auto second = rig.lld.next();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(rig.target.sent, std::vector<int>{login});
+  // Its credits are still counted.
+  rig.ack(kFlowcCost + response->length16());
+  rig.target.turns();
+  EXPECT_EQ(rig.target.sent, std::vector<int>{login});
+  rig.ack(second->length16());
+  rig.target.turns();
+  EXPECT_EQ(rig.target.sent, (std::vector<int>{login, other}));
+  rig.terminate();
+}
+
 TEST(OffloadTx, DigestsFollowTheAdaptersAnswer) {
   Rig rig;
   rig.open();
