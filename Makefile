@@ -196,7 +196,7 @@ bench-instructions:
 bench bench-goals:
 	@sh tests/deps build test bench
 	+@$(MAKE) --no-print-directory all
-	@tests/bench/run $(if $(filter bench-goals,$@),--goals)
+	@$(if $(filter bench-goals,$@),tests/bench/goals,tests/bench/run)
 
 .PHONY: format
 format:
