@@ -143,9 +143,9 @@ uint32_t MemStore::exchange(uint64_t page, uint32_t most, DataBuffer& data, uint
   std::atomic<uint8_t*>* place = slot(page);
   SpinGuard guard(lock_of(page));
   for (uint32_t i = index; i < index + count; ++i, ++place) {
-    uint8_t* before = place->load(std::memory_order_relaxed);
+    // make_page() takes no lock.
+    uint8_t* before = place->exchange(data.page(i), std::memory_order_acq_rel);
     if (before == nullptr) pages_.fetch_add(1, std::memory_order_relaxed);
-    place->store(data.page(i), std::memory_order_release);
     data.set_page(i, before);
   }
   return count;

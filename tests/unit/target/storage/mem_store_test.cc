@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "host.hh"
@@ -160,6 +161,33 @@ TEST_F(MemStoreTest, WithoutMemoryForTheDiskNothingIsWritten) {
   host_fail_allocation_at(0);
   EXPECT_NE(buffer.page(0), nullptr);
   EXPECT_NE(buffer.page(1), nullptr);
+  expect_model();
+}
+
+// Each page belongs to the disk or to a command, whoever comes between: none is lost, none is
+// two's.
+TEST_F(MemStoreTest, WritersOfPagesAndOfPartsAndWhoClearsGetAlong) {
+  constexpr uint32_t kRounds = 20000;
+  std::thread parts([this] {
+    DataBuffer buffer;
+    ASSERT_TRUE(buffer.allocate(512, {}).is_ok());
+    buffer.fill(0, 512, 0x11);
+    for (uint32_t i = 0; i < kRounds; ++i)
+      EXPECT_EQ(run(OS_STORAGE_WRITE, 512, 512, &buffer), 0);
+  });
+  std::thread clears([this] {
+    for (uint32_t i = 0; i < kRounds; ++i)
+      EXPECT_EQ(run(OS_STORAGE_DISCARD, 0, 2 * kPage, nullptr), 0);
+  });
+  for (uint32_t i = 0; i < kRounds; ++i) {
+    DataBuffer buffer;
+    ASSERT_TRUE(buffer.allocate(2 * kPage, {}, DataBuffer::Grain::kPages).is_ok());
+    ASSERT_EQ(run(OS_STORAGE_WRITE, 0, 2 * kPage, &buffer, true), 0);
+  }
+  parts.join();
+  clears.join();
+  ASSERT_EQ(give(0, 2 * kPage), 0);
+  EXPECT_EQ(store_->used(), 2 * kPage);
   expect_model();
 }
 
