@@ -10,67 +10,16 @@
 set -eu
 # shellcheck source=tests/vm/lib/guest.sh
 . "${GUEST_LIB:-/tests/lib}/guest.sh"
+# shellcheck source=tests/vm/lib/side_by_side.sh
+. "$GUEST_LIB/side_by_side.sh"
 
-SIZE_MB=64
 CONTROL=/dev/ttyS2
-CONF=/run/sessions.conf
 SETTLE_S=60
 # Two readings of the free memory that differ by less are the same.
 STEADY_KB=512
 # What the targets' threads are called. LIO's end with their connection, and their time with them.
 declare -A threads=([chiscsi]='^chiscsi' [tgt]='^tgtd')
-declare -A ports=([chiscsi]=3260 [lio]=3261 [tgt]=3262)
 targets=("$@")
-
-# with_target NAME FUNCTION [ARGUMENT...]: that target's version of a function.
-with_target()
-(
-	# shellcheck source=/dev/null
-	. "$GUEST_LIB/target_$1.sh"
-	# target_tgt.sh remembers the daemon's number in a variable.
-	# shellcheck disable=SC2034
-	tgtd_pid=$(pidof tgtd || :)
-	shift
-	"$@"
-)
-
-iqn_of()
-{
-	printf 'iqn.2026-01.test.chiscsi:%s\n' "$1"
-}
-
-# Our own target as an administrator makes it, with a RAM disk of a built-in class.
-load_chiscsi()
-{
-	printf 'target:\n\tTargetName=%s\n\tPortalGroup=1@0.0.0.0:%s\n\tTargetDevice=one,MEM,size=%sMB\n' \
-		"$(iqn_of chiscsi)" "${ports[chiscsi]}" "$SIZE_MB" >"$CONF"
-	chmod 600 "$CONF"
-	with_target chiscsi engine_load && iscsictl -S "target=$(iqn_of chiscsi)" -f "$CONF"
-}
-
-unload_chiscsi()
-{
-	iscsictl -s "target=$(iqn_of chiscsi)" && rmmod chiscsi
-}
-
-load_one()
-{
-	case $1 in
-	chiscsi) load_chiscsi ;;
-	*) with_target "$1" target_load "$(iqn_of "$1")" "PortalGroup=1@0.0.0.0:${ports[$1]}" "$SIZE_MB" ;;
-	esac
-	wait_for_port 127.0.0.1 "${ports[$1]}"
-	# A file with holes would grow while it is measured.
-	if [ "$1" = tgt ]; then dd if=/dev/zero of=/tmp/tgt.1 bs=1M count="$SIZE_MB" conv=notrunc status=none; fi
-}
-
-unload_one()
-{
-	case $1 in
-	chiscsi) unload_chiscsi ;;
-	*) with_target "$1" target_unload ;;
-	esac
-}
 
 meminfo()
 {
