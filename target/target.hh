@@ -21,6 +21,7 @@
 #include "target/info/command_counters.hh"
 #include "target/lun/lun_map.hh"
 #include "target/scsi/alua.hh"
+#include "target/session_list.hh"
 #include "target/target_class.hh"
 
 namespace chiscsi {
@@ -41,14 +42,6 @@ struct TargetOwner {
   void* driver_private;
   bool is_administrator = false;
 };
-
-// One place in a target's list of sessions; a member of Session. The list knows sessions by what
-// identifies the initiator port, so that reinstatement finds its predecessor (RFC 7143 6.3.5).
-struct SessionEntry {
-  ListNode node;
-  class Session* session = nullptr;
-};
-using SessionList = List<SessionEntry, &SessionEntry::node>;
 
 class Target : public RefCounted<Target> {
  public:

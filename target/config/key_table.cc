@@ -21,23 +21,23 @@ constexpr uint32_t kMaxLength = 0xffffff;
 using K = TextKey;
 using S = SessionKeys;
 
-constexpr KeyInfo declared(K key, const char* name, uint8_t stages, uint8_t flags) {
+constexpr KeyInfo declared(K key, Text name, uint8_t stages, uint8_t flags) {
   return {key, name, KeyKind::kDeclaration, stages, flags, kText};
 }
-constexpr KeyInfo chap(K key, const char* name) {
+constexpr KeyInfo chap(K key, Text name) {
   return {key, name, KeyKind::kChap, kInSecurity, kBoth, kChapText};
 }
-constexpr KeyInfo list(K key, const char* name, uint8_t stage, uint8_t flags) {
+constexpr KeyInfo list(K key, Text name, uint8_t stage, uint8_t flags) {
   return {key, name, KeyKind::kList, stage, flags, kText};
 }
-constexpr KeyInfo number(K key, const char* name, KeyKind kind, uint8_t flags, uint32_t minimum,
+constexpr KeyInfo number(K key, Text name, KeyKind kind, uint8_t flags, uint32_t minimum,
                          uint32_t maximum, uint32_t S::*member) {
   return {key, name, kind, kInOperational, flags, kText, minimum, maximum, member};
 }
-constexpr KeyInfo boolean(K key, const char* name, KeyKind kind, uint8_t flags, bool S::*member) {
+constexpr KeyInfo boolean(K key, Text name, KeyKind kind, uint8_t flags, bool S::*member) {
   return {key, name, kind, kInOperational, flags, kText, 0, 0, nullptr, member};
 }
-constexpr KeyInfo obsolete(K key, const char* name, KeyKind kind) {
+constexpr KeyInfo obsolete(K key, Text name, KeyKind kind) {
   return {key, name, kind, kInOperational, kBoth, kText};
 }
 
@@ -142,7 +142,7 @@ const KeyInfo& key_info(TextKey key) { return key_table_detail::kTable[static_ca
 
 const KeyInfo* find_key(Text name) {
   for (const KeyInfo& info : key_table_detail::kTable) {
-    if (name == Text(info.name)) return &info;
+    if (name == info.name) return &info;
   }
   return nullptr;
 }

@@ -151,7 +151,7 @@ inline constexpr uint8_t kOurLimitHolds = 32;
 
 struct KeyInfo {
   TextKey key;
-  const char* name;
+  Text name;  // A literal: it has a terminator.
   KeyKind kind;
   uint8_t stages;
   uint8_t flags;

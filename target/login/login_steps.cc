@@ -218,13 +218,13 @@ LoginVerdict Login::take_keys(TextWriter& answer) {
 
 LoginVerdict Login::take_key(const KeyInfo& info, Text value, TextWriter& answer) {
   if (!info.allows(stage_bit(stage_))) {
-    return LoginVerdict::initiator_error("not allowed in this stage", info.name);
+    return LoginVerdict::initiator_error("not allowed in this stage", info.name.data());
   }
   if (!info.has(kByInitiator)) {
     // "NotUnderstood" for what we declared is no declaration.
     return is_answer_word(value)
                ? LoginVerdict::ok()
-               : LoginVerdict::initiator_error("is the target's to send", info.name);
+               : LoginVerdict::initiator_error("is the target's to send", info.name.data());
   }
   if (info.kind == KeyKind::kDeclaration) return take_declaration(info, value);
   if (stage_ == iscsi::Stage::kSecurity)
@@ -241,7 +241,7 @@ LoginVerdict Login::take_declaration(const KeyInfo& info, Text value) {
       return LoginVerdict::ok();
     default:
       // The names and the session type were read by identify(), in the first text or never.
-      return first_text_done_ ? LoginVerdict::initiator_error("comes too late", info.name)
+      return first_text_done_ ? LoginVerdict::initiator_error("comes too late", info.name.data())
                               : LoginVerdict::ok();
   }
 }

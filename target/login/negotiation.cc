@@ -66,7 +66,7 @@ LoginVerdict Negotiation::take(const KeyInfo& info, Text value, TextWriter& answ
     return LoginVerdict::ok();
   }
   if (is_answer_word(value))
-    return LoginVerdict::initiator_error("is offered an answer", info.name);
+    return LoginVerdict::initiator_error("is offered an answer", info.name.data());
   if (info.kind == KeyKind::kDeclaredSize) return take_declared_size(info, value);
   state(info) = KeyState::kSettled;
   if (ours_.discovery && info.has(kIrrelevantInDiscovery)) {
@@ -90,7 +90,7 @@ LoginVerdict Negotiation::take(const KeyInfo& info, Text value, TextWriter& answ
 LoginVerdict Negotiation::take_declared_size(const KeyInfo& info, Text value) {
   uint32_t declared = 0;
   if (!parse_receive_limit(value, &declared)) {
-    return LoginVerdict::initiator_error("out of range", info.name);
+    return LoginVerdict::initiator_error("out of range", info.name.data());
   }
   state(info) = KeyState::kSettled;
   max_send_ = declared;
@@ -218,7 +218,7 @@ LoginVerdict Negotiation::take_answer(const KeyInfo& info, Text value) {
     admissible = accept_word(info, value);
   }
   return admissible ? LoginVerdict::ok()
-                    : LoginVerdict::initiator_error("bad answer to our offer", info.name);
+                    : LoginVerdict::initiator_error("bad answer to our offer", info.name.data());
 }
 
 void Negotiation::declare_receive_limit(TextWriter& answer) {
@@ -235,10 +235,10 @@ bool Negotiation::must_declare_receive_limit() const {
 LoginVerdict Negotiation::check() const {
   for (const KeyInfo& info : key_table()) {
     if (state(info) == KeyState::kOffered) {
-      return LoginVerdict::initiator_error("our offer was not answered", info.name);
+      return LoginVerdict::initiator_error("our offer was not answered", info.name.data());
     }
     if (!our_limit_holds(info)) {
-      return LoginVerdict::initiator_error("no value that both sides take", info.name);
+      return LoginVerdict::initiator_error("no value that both sides take", info.name.data());
     }
   }
   return LoginVerdict::ok();

@@ -3,6 +3,7 @@
 // See text_codec.hh.
 #include "target/login/text_codec.hh"
 
+#include "base/hash.hh"
 #include "target/config/number.hh"
 
 namespace chiscsi {
@@ -26,13 +27,6 @@ bool is_label(Text key) {
     if (!is_label_character(c)) return false;
   }
   return true;
-}
-
-uint64_t hash_of(Text name) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : name)
-    hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return hash;
 }
 
 enum class BinaryForm : uint8_t { kNone, kHex, kBase64 };
@@ -179,12 +173,15 @@ KeyValueReader::Next KeyValueReader::next(KeyValue* pair) {
   while (!rest_.empty() && rest_[0] == '\0')
     rest_ = rest_.skip(1);
   if (rest_.empty()) return Next::kEnd;
-  if (rest_.find('\0') == Text::kNotFound) return malformed("text does not end in a NUL byte");
-  Text value = rest_.take_until('\0');
-  if (value.find('=') == Text::kNotFound) return malformed("text without '='");
-  const Text key = value.take_until('=');
+  const size_t end = rest_.find('\0');
+  if (end == Text::kNotFound) return malformed("text does not end in a NUL byte");
+  const Text text = rest_.first(end);
+  rest_ = rest_.skip(end + 1);
+  const size_t equals = text.find('=');
+  if (equals == Text::kNotFound) return malformed("text without '='");
+  const Text key = text.first(equals);
   if (!text_codec_detail::is_label(key)) return malformed("malformed key");
-  *pair = {key, value};
+  *pair = {key, text.skip(equals + 1)};
   return Next::kPair;
 }
 
@@ -243,7 +240,7 @@ SeenKeys::Add SeenKeys::add(const KeyInfo& info) {
 }
 
 SeenKeys::Add SeenKeys::add_unknown(Text name) {
-  const uint64_t hash = text_codec_detail::hash_of(name);
+  const uint64_t hash = fnv1a(name.bytes());
   for (uint32_t i = 0; i < unknown_count_; ++i) {
     if (unknown_[i] == hash) return Add::kAgain;
   }

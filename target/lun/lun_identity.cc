@@ -3,6 +3,8 @@
 // LunIdentity: given or derived. See lun_identity.hh.
 #include "target/lun/lun_identity.hh"
 
+#include "base/hash.hh"
+
 namespace chiscsi {
 
 namespace {
@@ -10,14 +12,10 @@ namespace {
 constexpr uint8_t kNaaLocallyAssigned = 3;
 constexpr size_t kNaaDigits = 16;
 
-// FNV-1a with 64 bits. Who can choose names can choose WWN= as well, so nothing stronger is needed.
-constexpr uint64_t kHashStart = 0xcbf29ce484222325;
+// Who can choose names can choose WWN= as well, so nothing stronger is needed.
 uint64_t hash(uint64_t start, Text text) {
-  uint64_t value = start;
-  for (const char c : text) {
-    value = (value ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  }
-  return (value ^ 0xff) * 0x100000001b3;  // An end mark, so that "a","bc" differs from "ab","c".
+  constexpr uint8_t kEnd[] = {0xff};  // So that "a","bc" differs from "ab","c".
+  return fnv1a(kEnd, fnv1a(text.bytes(), start));
 }
 
 int digit_value(char c) {
@@ -54,8 +52,8 @@ void put_hex(uint64_t value, char* digits) {
 
 LunIdentity identify_lun(Text target_name, const TargetDeviceSettings& device) {
   LunIdentity identity;
-  const uint64_t derived = device.wwn.empty() ? hash(hash(kHashStart, target_name), device.name)
-                                              : hash(kHashStart, device.wwn);
+  const uint64_t derived = device.wwn.empty() ? hash(hash(kFnvStart, target_name), device.name)
+                                              : hash(kFnvStart, device.wwn);
   uint64_t naa;
   if (!parse_naa(device.wwn, &naa)) {
     naa = (derived & ~(uint64_t{0xf} << 60)) | uint64_t{kNaaLocallyAssigned} << 60;

@@ -9,6 +9,7 @@
 //   4. finish_end(): fp_session_removed(), out of the target's list, waiters, own reference.
 #include "target/session/session.hh"
 
+#include "base/hash.hh"
 #include "base/lock.hh"
 #include "os/log.h"
 #include "target/engine.hh"
@@ -70,6 +71,10 @@ bool same_port(const SessionParameters& a, const SessionParameters& b) {
          a.initiator_name.text() == b.initiator_name.text();
 }
 
+uint64_t port_hash(const SessionParameters& parameters) {
+  return fnv1a(parameters.initiator_name.text().bytes(), fnv1a(Bytes(parameters.isid, 6)));
+}
+
 Session::Session(Engine& engine, Worker& worker, Ref<Target> target)
     : engine_(engine), worker_(worker), target_(std::move(target)) {
   entry.session = this;
@@ -102,6 +107,10 @@ Result<Ref<Session>> Session::create(Engine& engine, Worker& worker, Ref<Target>
   return session;
 }
 
+SessionList& Session::list() const {
+  return target_ ? target_->sessions() : engine_.discovery_sessions().list();
+}
+
 os_mutex* Session::list_mutex() const {
   return target_ ? target_->mutex() : engine_.discovery_sessions().mutex();
 }
@@ -122,6 +131,7 @@ bool Session::may_replace(const Session& older) const {
 // Discovery may be open to anyone, and such a session may stay for ever: the oldest one goes before
 // all of them together keep others out. The list is locked.
 void Session::make_room(SessionList& list) {
+  if (list.size() < kMaxDiscoverySessions) return;
   uint32_t count = 0;
   SessionEntry* oldest = nullptr;
   list.for_each([&](SessionEntry& other) {
@@ -134,8 +144,8 @@ void Session::make_room(SessionList& list) {
 Status Session::enter(SessionEndWaiter* waiter) {
   MutexGuard guard(list_mutex());
   if (target_ && target_->is_removed()) return Error::kShutdown;
-  SessionList& list = target_ ? target_->sessions() : engine_.discovery_sessions().list();
-  SessionEntry* older = list.find([&](const SessionEntry& other) {
+  const uint64_t hash = port_hash(parameters);
+  SessionEntry* older = list().find(hash, [&](const SessionEntry& other) {
     return same_port(other.session->parameters, parameters) && same_portal(*other.session);
   });
   if (older != nullptr && !may_replace(*older->session)) return Error::kNotPermitted;
@@ -144,8 +154,8 @@ Status Session::enter(SessionEndWaiter* waiter) {
     older->session->request_end(EndReason::kReinstated);
     return Error::kExists;
   }
-  if (!target_) make_room(list);
-  list.push_back(entry);
+  if (!target_) make_room(list());
+  list().add(entry, hash);
   publish();
   return Status();
 }
@@ -168,7 +178,7 @@ void Session::abandon() {
 
 Ref<Session> Session::find(Target& target, const SessionParameters& asked) {
   MutexGuard guard(target.mutex());
-  SessionEntry* entry = target.sessions().find([&](const SessionEntry& other) {
+  SessionEntry* entry = target.sessions().find(port_hash(asked), [&](const SessionEntry& other) {
     return same_port(other.session->parameters, asked) &&
            other.session->parameters.tsih == asked.tsih;
   });
@@ -393,7 +403,7 @@ void Session::leave_target() {
   engine_.tsihs().give_back(parameters.tsih);
   MutexGuard guard(list_mutex());
   if (target_ && entry.node.is_linked()) counters_.add_to(&target_->ended_sessions);
-  entry.node.unlink();
+  list().remove(entry);
   while (SessionEndWaiter* waiter = end_waiters.pop_front())
     waiter->worker->post(*waiter->message);
   if (target_) os_event_signal(target_->progress());

@@ -66,6 +66,8 @@ struct SessionEndWaiter {
 
 // Whether they are of one I_T nexus: the same initiator port and target port.
 bool same_port(const SessionParameters& a, const SessionParameters& b);
+// Equal for parameters that are of the same port.
+uint64_t port_hash(const SessionParameters& parameters);
 
 class Session : public RefCounted<Session> {
  public:
@@ -81,8 +83,9 @@ class Session : public RefCounted<Session> {
   // is then told of its end, which is asked for; or kNotPermitted when that one is not ours to end.
   // Context: the login worker.
   Status enter(SessionEndWaiter* waiter);
-  // The mutex of the list that the session enters: its target's, or that of the discovery sessions
-  // without a target.
+  // The list that the session enters, and its mutex: its target's, or that of the discovery
+  // sessions without a target.
+  SessionList& list() const;
   os_mutex* list_mutex() const;
   // The login failed after all: undoes enter(). Context: the login worker.
   void abandon();

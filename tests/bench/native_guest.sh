@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # native_guest.sh - the half of tests/bench/native inside the User-Mode Linux guest. Prints a line
-# "native JOB TARGET ROUND JSON" for each run.
+# "native JOB TARGET ROUND SHARE JSON" for each run; SHARE is the part of the processor's time that
+# the target's own threads had.
 
 # shellcheck disable=SC2154 # Variables that native gives.
 
@@ -16,13 +17,16 @@ targets=${targets//,/ }
 # shellcheck source=tests/vm/lib/side_by_side.sh
 . "$GUEST_LIB/side_by_side.sh"
 
+# What the targets' threads are called.
+declare -A threads=([chiscsi]='^chiscsi' [lio]='^iscsi_(np|trx|ttx)' [tgt]='^tgtd')
+
 # generate TARGET OPTION...
 generate()
 {
 	iscsi-load --portal "127.0.0.1:${ports[$1]}" --target "$(iqn_of "$1")" --timeout 60 "${@:2}" io
 }
 
-# run_job JOB TARGET: one run; its JSON.
+# run_job JOB TARGET: its JSON.
 run_job()
 {
 	local block kind depth sessions percent order=()
@@ -33,6 +37,46 @@ run_job()
 		--sessions "${sessions:-1}" --seconds "$seconds" "${order[@]}"
 }
 
+# used_by TARGET: hundredths of a second of its threads, and the time. Each thread's are the user
+# and the system time of its stat, behind a name that may hold blanks.
+used_by()
+{
+	local up dir
+	for dir in /proc/[0-9]*/task/[0-9]*; do
+		cat "$dir/stat" 2>/dev/null || :
+	done | awk -v pattern="${threads[$1]}" '
+		match($0, /\(.*\)/) && substr($0, RSTART + 1, RLENGTH - 2) ~ pattern {
+			split(substr($0, RSTART + RLENGTH + 1), field, " ")
+			sum += field[12] + field[13]
+		}
+		END { printf "%d ", sum }'
+	read -r up _ </proc/uptime
+	echo "${up/./}"
+}
+
+# share_of TARGET: of the time from a quarter of a run to three quarters of it, since threads may come
+# and go with their sessions.
+share_of()
+{
+	local first last
+	sleep "$(awk -v s="$seconds" 'BEGIN { print s / 4 }')"
+	first=$(used_by "$1")
+	sleep "$(awk -v s="$seconds" 'BEGIN { print s / 2 }')"
+	last=$(used_by "$1")
+	awk -v a="$first" -v b="$last" 'BEGIN { split(a, x, " "); split(b, y, " "); printf "%.4f\n", (y[1] - x[1]) / (y[2] - x[2]) }'
+}
+
+# measure JOB TARGET: one run; its JSON in /run/job.out, its share in /run/job.share.
+measure()
+{
+	local job status=0
+	run_job "$1" "$2" >/run/job.out 2>/run/job.err &
+	job=$!
+	share_of "$2" >/run/job.share || status=$?
+	wait "$job" || status=$?
+	return "$status"
+}
+
 for name in $targets; do
 	load_one "$name" >/run/load.out 2>&1 || give_up "$name loads" "$(cat /run/load.out; dmesg | tail -n 20)"
 	check "$name: its disk is written" generate "$name" --block 256k --read-percent 0 --sequential --depth 8 --seconds 2
@@ -41,8 +85,9 @@ for round in $(seq "$rounds"); do
 	echo "round $round of $rounds"
 	for job in ${jobs//,/ }; do
 		for name in $targets; do
-			if run_job "$job" "$name" >/run/job.out 2>/run/job.err; then
-				printf 'native %s %s %s %s\n' "$job" "$name" "$round" "$(tr -d '\n' </run/job.out)"
+			if measure "$job" "$name"; then
+				printf 'native %s %s %s %s %s\n' "$job" "$name" "$round" "$(cat /run/job.share)" \
+					"$(tr -d '\n' </run/job.out)"
 			else
 				not_ok "$job on $name" "$(cat /run/job.out /run/job.err)"
 			fi

@@ -54,7 +54,7 @@ void check_values(const TargetSettings& settings) {
   for (const KeyInfo& info : key_table()) {
     if (info.number == nullptr) continue;
     const uint32_t value = settings.session_keys().*info.number;
-    require(value >= info.minimum && value <= info.maximum, info.name);
+    require(value >= info.minimum && value <= info.maximum, info.name.data());
   }
   require(settings.max_commands() >= 1 && settings.max_commands() <= kMaxSessionCommands, "window");
   require(!settings.header_digests().empty() && !settings.data_digests().empty(), "digests");

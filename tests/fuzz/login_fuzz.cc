@@ -158,7 +158,7 @@ class Run {
     for (const KeyInfo& info : key_table()) {
       if (info.number == nullptr) continue;
       const uint32_t value = session.*info.number;
-      require(value >= info.minimum && value <= info.maximum, info.name);
+      require(value >= info.minimum && value <= info.maximum, info.name.data());
     }
     const bool unsolicited = !session.initial_r2t || session.immediate_data;
     require(!unsolicited || session.first_burst_length <= session.max_burst_length,

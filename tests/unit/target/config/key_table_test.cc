@@ -101,7 +101,7 @@ TEST(KeyTable, FindsEachKeyByItsExactName) {
   for (const KeyInfo& info : key_table()) {
     EXPECT_EQ(find_key(info.name), &info);
     EXPECT_EQ(&key_info(info.key), &info);
-    const std::string name = info.name;
+    const std::string name = info.name.data();
     EXPECT_EQ(find_key({name.data(), name.size() - 1}), nullptr);
     EXPECT_EQ(find_key({(name + "x").data(), name.size() + 1}), nullptr);
   }
@@ -113,8 +113,8 @@ TEST(KeyTable, GivesEachNumberAndBooleanAMember) {
   for (const KeyInfo& info : key_table()) {
     const bool number = info.kind == KeyKind::kMinimum || info.kind == KeyKind::kMaximum;
     const bool boolean = info.kind == KeyKind::kAnd || info.kind == KeyKind::kOr;
-    EXPECT_EQ(info.number != nullptr, number) << info.name;
-    EXPECT_EQ(info.boolean != nullptr, boolean) << info.name;
+    EXPECT_EQ(info.number != nullptr, number) << info.name.data();
+    EXPECT_EQ(info.boolean != nullptr, boolean) << info.name.data();
   }
 }
 

@@ -42,11 +42,13 @@ TEST_F(NegotiationTest, TakesNumbersWithinTheirRangeOnly) {
     if (info.number == nullptr) continue;
     ours.session.*info.number = info.maximum;
     const std::string low = std::to_string(info.minimum), high = std::to_string(info.maximum);
-    EXPECT_NE(answer_to(info.name, low), "Reject") << info.name;
-    EXPECT_NE(answer_to(info.name, high), "Reject") << info.name;
-    EXPECT_EQ(answer_to(info.name, std::to_string(info.maximum + 1)), "Reject") << info.name;
+    EXPECT_NE(answer_to(info.name.data(), low), "Reject") << info.name.data();
+    EXPECT_NE(answer_to(info.name.data(), high), "Reject") << info.name.data();
+    EXPECT_EQ(answer_to(info.name.data(), std::to_string(info.maximum + 1)), "Reject")
+        << info.name.data();
     if (info.minimum != 0) {
-      EXPECT_EQ(answer_to(info.name, std::to_string(info.minimum - 1)), "Reject") << info.name;
+      EXPECT_EQ(answer_to(info.name.data(), std::to_string(info.minimum - 1)), "Reject")
+          << info.name.data();
     }
     for (const char* bad : {"",
                             "-1",
@@ -69,7 +71,7 @@ TEST_F(NegotiationTest, TakesNumbersWithinTheirRangeOnly) {
                             "1,2",
                             "1e3",
                             "\xff"}) {
-      EXPECT_EQ(answer_to(info.name, bad), "Reject") << info.name << "=" << bad;
+      EXPECT_EQ(answer_to(info.name.data(), bad), "Reject") << info.name.data() << "=" << bad;
     }
   }
 }
@@ -78,13 +80,15 @@ TEST_F(NegotiationTest, TakesBooleansThatAreYesOrNo) {
   for (const KeyInfo& info : key_table()) {
     if (info.boolean == nullptr) continue;
     for (const char* bad : {"", "yes", "no", "Y", "1", "0", "true", "YES", "Yes,No", "Yes "}) {
-      EXPECT_EQ(answer_to(info.name, bad), "Reject") << info.name << "=" << bad;
+      EXPECT_EQ(answer_to(info.name.data(), bad), "Reject") << info.name.data() << "=" << bad;
     }
     for (const bool mine : {false, true}) {
       ours.session.*info.boolean = mine;
       const bool is_and = info.kind == KeyKind::kAnd;
-      EXPECT_EQ(answer_to(info.name, "Yes"), is_and && !mine ? "No" : "Yes") << info.name;
-      EXPECT_EQ(answer_to(info.name, "No"), !is_and && mine ? "Yes" : "No") << info.name;
+      EXPECT_EQ(answer_to(info.name.data(), "Yes"), is_and && !mine ? "No" : "Yes")
+          << info.name.data();
+      EXPECT_EQ(answer_to(info.name.data(), "No"), !is_and && mine ? "Yes" : "No")
+          << info.name.data();
     }
   }
 }
@@ -144,7 +148,7 @@ TEST_F(NegotiationTest, RefusesAnswerWordsAsOffers) {
   for (const KeyInfo& info : key_table()) {
     if (!info.allows(kInOperational) || info.kind == KeyKind::kDeclaration) continue;
     for (const char* word : {"Reject", "Irrelevant", "NotUnderstood"}) {
-      EXPECT_EQ(answer_to(info.name, word), "!") << info.name;
+      EXPECT_EQ(answer_to(info.name.data(), word), "!") << info.name.data();
     }
   }
 }
@@ -155,7 +159,7 @@ TEST_F(NegotiationTest, FindsSessionKeysIrrelevantInDiscovery) {
   for (const KeyInfo& info : key_table()) {
     if (!info.has(kIrrelevantInDiscovery)) continue;
     ++irrelevant;
-    EXPECT_EQ(answer_to(info.name, "Yes"), "Irrelevant") << info.name;
+    EXPECT_EQ(answer_to(info.name.data(), "Yes"), "Irrelevant") << info.name.data();
   }
   EXPECT_EQ(irrelevant, 10);
   EXPECT_EQ(answer_to("ErrorRecoveryLevel", "2"), "0");
@@ -169,7 +173,7 @@ TEST_F(NegotiationTest, RejectsLeadingOnlyKeysOnOtherConnections) {
     if (!info.has(kLeadingOnly)) continue;
     Negotiation negotiation;
     negotiation.start(ours);
-    EXPECT_EQ(take(negotiation, info.name, "512"), "Reject") << info.name;
+    EXPECT_EQ(take(negotiation, info.name.data(), "512"), "Reject") << info.name.data();
     EXPECT_EQ(negotiation.session_keys().max_burst_length, 1024u);
   }
 }

@@ -246,7 +246,8 @@ TEST_F(TextExchangeTest, ForgetsADeclarationOfARejectedExchange) {
 TEST_F(TextExchangeTest, RejectsKeysOfTheLoginPhase) {
   for (const KeyInfo& info : key_table()) {
     if (info.allows(kInFullFeature) && info.has(kByInitiator)) continue;
-    expect_rejected(send_new(wire({std::string(info.name) + "=1"})), RejectReason::kProtocolError);
+    expect_rejected(send_new(wire({std::string(info.name.data()) + "=1"})),
+                    RejectReason::kProtocolError);
   }
   for (const char* bad : {"511", "16777216", "x", ""}) {
     expect_rejected(send_new(wire({std::string("MaxRecvDataSegmentLength=") + bad})),
