@@ -71,7 +71,8 @@ Status Engine::start_workers() {
     if (!os_cpu_online(cpu)) continue;
     char name[20];
     name_worker(name, sizeof(name), i);
-    workers_[worker_count_] = CHISCSI_TRY(Worker::create(name, static_cast<int>(cpu)));
+    workers_[worker_count_] =
+        CHISCSI_TRY(Worker::create(name, static_cast<int>(cpu), options_.busy_poll_us));
     workers_[worker_count_]->index = worker_count_;
     ++worker_count_;
   }
@@ -166,15 +167,20 @@ void Engine::wait_for_hooks(Target& target) {
     pass_through(*workers_[i], target);
 }
 
-Worker& Engine::pick_worker() {
+Worker& Engine::pick_worker(int cpu) {
   Worker* best = workers_[0].get();
-  for (uint32_t i = 1; i < worker_count_; ++i) {
+  Worker* near = nullptr;
+  for (uint32_t i = 0; i < worker_count_; ++i) {
     Worker* other = workers_[i].get();
     if (other->load.load(std::memory_order_relaxed) < best->load.load(std::memory_order_relaxed)) {
       best = other;
     }
+    if (other->cpu() == cpu && cpu != OS_ANY_CPU) near = other;
   }
-  return *best;
+  const uint32_t least = best->load.load(std::memory_order_relaxed);
+  const bool is_near =
+      near != nullptr && near->load.load(std::memory_order_relaxed) <= least + least / 8;
+  return is_near ? *near : *best;
 }
 
 // Whoever has been silent for the longest gives way to a newcomer, so that silence keeps nobody

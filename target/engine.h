@@ -26,12 +26,14 @@ extern "C" {
  * @abort_timeout_s: how long a storage driver may take to answer an abort before its command is
  *	orphaned
  * @max_pending_logins: connections in the login phase at one time
+ * @busy_poll_us: how long a thread that serves sessions waits awake before it sleeps
  */
 struct engine_options {
 	uint32_t workers;
 	uint32_t login_timeout_s;
 	uint32_t abort_timeout_s;
 	uint32_t max_pending_logins;
+	uint32_t busy_poll_us;
 };
 
 /** engine_start() - makes the threads. Return: 0 or a negative errno. Context: process. */

@@ -297,8 +297,9 @@ iscsi::LoginStatus LoginService::check_joiner(const SessionParameters& session) 
 Status LoginService::make_session(const SessionParameters& parameters) {
   LunRights rights;
   CHISCSI_TRY(decide_rights(parameters, &rights));
-  session_ = CHISCSI_TRY(Session::create(engine_, engine_.pick_worker(), target_, parameters,
-                                         connection_.conn().local_address(), std::move(rights)));
+  session_ = CHISCSI_TRY(
+      Session::create(engine_, engine_.pick_worker(connection_.conn().arrival_cpu()), target_,
+                      parameters, connection_.conn().local_address(), std::move(rights)));
   return Status();
 }
 

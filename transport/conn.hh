@@ -15,6 +15,7 @@
 #include "base/span.hh"
 #include "iscsi/bhs.hh"
 #include "os/socket.h"
+#include "os/thread.h"
 #include "transport/sg_cursor.hh"
 #include "transport/worker.hh"
 
@@ -145,6 +146,8 @@ class Conn {
   virtual ConnCapabilities limits() const = 0;
   virtual const os_address& local_address() const = 0;
   virtual const os_address& peer_address() const = 0;
+  // The CPU on which its packets arrive, as far as that is known; a hint.
+  virtual int arrival_cpu() const { return OS_ANY_CPU; }
 
   // Starts moving PDUs for `user` on `worker`; the caller runs on that worker.
   virtual void start(Worker& worker, ConnUser& user) = 0;

@@ -24,6 +24,7 @@ class TcpConn final : public Conn {
 
   ConnCapabilities limits() const override;
   const os_address& local_address() const override { return local_; }
+  int arrival_cpu() const override { return os_socket_cpu(socket_); }
   const os_address& peer_address() const override { return peer_; }
   void start(Worker& worker, ConnUser& user) override;
   void move_to(Worker& worker) override;

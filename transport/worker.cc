@@ -11,8 +11,8 @@ constexpr uint32_t kLongestSleepMs = 10'000;
 constexpr uint32_t kMessagesInARow = 64;  // Before other threads get their turn.
 }  // namespace
 
-Result<OwnPtr<Worker>> Worker::create(const char* name, int cpu) {
-  OwnPtr<Worker> worker = make<Worker>(Alloc::kMaySleep, cpu);
+Result<OwnPtr<Worker>> Worker::create(const char* name, int cpu, uint32_t busy_poll_us) {
+  OwnPtr<Worker> worker = make<Worker>(Alloc::kMaySleep, cpu, busy_poll_us);
   if (!worker) return Error::kNoMemory;
   worker->wakeup_ = os_event_create();
   if (worker->wakeup_ == nullptr) return Error::kNoMemory;
@@ -45,7 +45,7 @@ void Worker::run() {
   while (!stopping_.load(std::memory_order_acquire)) {
     handle_messages();
     timers_.run(os_now_ms());
-    if (mailbox_.empty()) {
+    if (mailbox_.empty() && !wait_awake()) {
       sleep();
     } else {
       os_relax();
@@ -63,6 +63,18 @@ void Worker::handle_messages() {
     message.handle(message);
     node = next;
   }
+}
+
+// What comes now needs no wake-up. Whoever else wants the processor has it. True: something came.
+bool Worker::wait_awake() {
+  if (busy_poll_us_ == 0) return false;
+  const uint64_t timer_us = uint64_t{timers_.next_delay_ms(os_now_ms())} * 1000;
+  const uint64_t end = os_now_us() + (timer_us < busy_poll_us_ ? timer_us : busy_poll_us_);
+  while (mailbox_.empty()) {
+    if (stopping_.load(std::memory_order_relaxed) || os_now_us() >= end || os_spin() == 0)
+      return false;
+  }
+  return true;
 }
 
 void Worker::sleep() {

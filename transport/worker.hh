@@ -30,8 +30,9 @@ struct WorkerMessage : MailboxNode {
 
 class Worker {
  public:
-  // Starts the thread. `name` is copied by the host; `cpu` may be OS_ANY_CPU. Context: process.
-  static Result<OwnPtr<Worker>> create(const char* name, int cpu);
+  // Starts the thread. `name` is copied by the host; `cpu` may be OS_ANY_CPU. Before it sleeps it
+  // waits awake for `busy_poll_us`. Context: process.
+  static Result<OwnPtr<Worker>> create(const char* name, int cpu, uint32_t busy_poll_us = 0);
   // Stops and joins the thread; nothing may be posted any more. Context: process, not the worker.
   ~Worker();
   Worker(const Worker&) = delete;
@@ -58,11 +59,13 @@ class Worker {
  private:
   template <typename T, typename... Args>
   friend OwnPtr<T> make(Alloc, Args&&...);
-  explicit Worker(int cpu) : timers_(os_now_ms()), cpu_(cpu) {}
+  Worker(int cpu, uint32_t busy_poll_us)
+      : timers_(os_now_ms()), cpu_(cpu), busy_poll_us_(busy_poll_us) {}
 
   static void thread_body(void* self);
   void run();
   void handle_messages();
+  bool wait_awake();
   void sleep();
 
   Mailbox mailbox_;
@@ -71,7 +74,8 @@ class Worker {
   TimerWheel timers_;
   os_event* wakeup_ = nullptr;
   os_thread* thread_ = nullptr;
-  int cpu_;
+  const int cpu_;
+  const uint32_t busy_poll_us_;
   BouncePool bounce_pool_;
   os_fragment scratch_[kScratchFragments];
 };

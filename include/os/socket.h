@@ -58,6 +58,9 @@ int os_socket_accept(struct os_socket *listener, struct os_socket **socket);
  */
 void os_socket_set_notify(struct os_socket *socket, os_socket_notify notify, void *context);
 
+/** os_socket_cpu() - the CPU on which a packet of a connection arrived last; -1: none; a hint. */
+int os_socket_cpu(struct os_socket *socket);
+
 /** os_socket_addresses() - both ends of a connection. Return: 0 or a negative errno. */
 int os_socket_addresses(struct os_socket *socket, struct os_address *local,
 			struct os_address *peer);

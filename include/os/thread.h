@@ -82,6 +82,8 @@ void os_softirq_end(void);
 
 /** os_relax() - lets other threads run; for long loops in process context. */
 void os_relax(void);
+/** os_spin() - one round of a loop that waits awake. Return: 0 when another thread wants the CPU. */
+int os_spin(void);
 
 #ifdef __cplusplus
 }

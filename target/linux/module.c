@@ -51,12 +51,15 @@ static int number_get(char *text, const struct kernel_param *parameter)
 static const struct kernel_param_ops number_ops = { .set = number_set, .get = number_get };
 
 static struct number workers = { .value = 0, .min = 0, .max = 1024 };
+static struct number busy_poll = { .value = 0, .min = 0, .max = 10000 };
 static struct number login_timeout = { .value = 300, .min = 0, .max = 3600 };
 static struct number abort_timeout = { .value = 30, .min = 1, .max = 3600 };
 static struct number max_pending_logins = { .value = 1024, .min = 1, .max = 65536 };
 
 module_param_cb(workers, &number_ops, &workers, 0444);
 MODULE_PARM_DESC(workers, "threads that serve sessions; 0 (default): one per CPU");
+module_param_cb(busy_poll, &number_ops, &busy_poll, 0444);
+MODULE_PARM_DESC(busy_poll, "microseconds for which such a thread waits awake before it sleeps (0)");
 module_param_cb(login_timeout, &number_ops, &login_timeout, 0444);
 MODULE_PARM_DESC(login_timeout, "iscsi_login_complete_time at the start: seconds, 0: no limit (300)");
 module_param_cb(abort_timeout, &number_ops, &abort_timeout, 0444);
@@ -106,6 +109,7 @@ static int __init chiscsi_init(void)
 		.login_timeout_s = login_timeout.value,
 		.abort_timeout_s = abort_timeout.value,
 		.max_pending_logins = max_pending_logins.value,
+		.busy_poll_us = busy_poll.value,
 	};
 	int err;
 

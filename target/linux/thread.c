@@ -352,3 +352,9 @@ void os_relax(void)
 {
 	cond_resched();
 }
+
+int os_spin(void)
+{
+	cpu_relax();
+	return !need_resched();
+}

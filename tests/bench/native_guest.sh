@@ -37,33 +37,34 @@ run_job()
 		--sessions "${sessions:-1}" --seconds "$seconds" "${order[@]}"
 }
 
-# used_by TARGET: hundredths of a second of its threads, and the time. Each thread's are the user
-# and the system time of its stat, behind a name that may hold blanks.
+# used_by TARGET: leaves hundredths of a second of its threads in `used`, and the time in `now`.
+# Without a process of its own, which would take the only processor from what is measured.
 used_by()
 {
-	local up dir
-	for dir in /proc/[0-9]*/task/[0-9]*; do
-		cat "$dir/stat" 2>/dev/null || :
-	done | awk -v pattern="${threads[$1]}" '
-		match($0, /\(.*\)/) && substr($0, RSTART + 1, RLENGTH - 2) ~ pattern {
-			split(substr($0, RSTART + RLENGTH + 1), field, " ")
-			sum += field[12] + field[13]
-		}
-		END { printf "%d ", sum }'
-	read -r up _ </proc/uptime
-	echo "${up/./}"
+	local dir name line fields
+	used=0
+	for dir in /proc/[0-9]*; do
+		{ read -r name <"$dir/comm" && read -r line <"$dir/stat"; } 2>/dev/null || continue
+		[[ $name =~ ${threads[$1]} ]] || continue
+		# Behind the name, which may hold blanks: user and system time.
+		read -ra fields <<<"${line##*) }"
+		used=$((used + fields[11] + fields[12]))
+	done
+	read -r now _ </proc/uptime
+	now=$((10#${now/./}))
 }
 
 # share_of TARGET: of the time from a quarter of a run to three quarters of it, since threads may come
 # and go with their sessions.
 share_of()
 {
-	local first last
+	local first begin
 	sleep "$(awk -v s="$seconds" 'BEGIN { print s / 4 }')"
-	first=$(used_by "$1")
+	used_by "$1"
+	first=$used begin=$now
 	sleep "$(awk -v s="$seconds" 'BEGIN { print s / 2 }')"
-	last=$(used_by "$1")
-	awk -v a="$first" -v b="$last" 'BEGIN { split(a, x, " "); split(b, y, " "); printf "%.4f\n", (y[1] - x[1]) / (y[2] - x[2]) }'
+	used_by "$1"
+	awk -v used=$((used - first)) -v time=$((now - begin)) 'BEGIN { printf "%.4f\n", used / time }'
 }
 
 # measure JOB TARGET: one run; its JSON in /run/job.out, its share in /run/job.share.

@@ -5,6 +5,7 @@
 // again hangs here as it would there. The thread starts with the first socket and stays; it also
 // runs what tests delay: released notices and the writable event after a shortened send.
 #include "os/socket.h"
+#include "os/thread.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -428,6 +429,13 @@ void os_socket_set_notify(os_socket* socket, os_socket_notify notify, void* cont
   std::lock_guard guard(socket->notify_lock);
   socket->notify = notify;
   socket->notify_context = context;
+}
+
+int os_socket_cpu(os_socket* socket) {
+  int cpu = OS_ANY_CPU;
+  socklen_t length = sizeof(cpu);
+  getsockopt(socket->fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, &length);
+  return cpu;
 }
 
 int os_socket_addresses(os_socket* socket, os_address* local, os_address* peer) {

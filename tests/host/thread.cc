@@ -330,6 +330,11 @@ void host_advance_clock(uint64_t milliseconds) {
   }
 }
 
+int os_spin() {
+  sched_yield();
+  return 1;
+}
+
 void os_relax() {
   host_might_sleep("os_relax()");
   sched_yield();

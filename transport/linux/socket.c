@@ -150,6 +150,11 @@ static void address_from_name(struct os_address *address, const struct sockaddr_
 	}
 }
 
+int os_socket_cpu(struct os_socket *socket)
+{
+	return READ_ONCE(socket->sock->sk->sk_incoming_cpu);
+}
+
 int os_socket_addresses(struct os_socket *socket, struct os_address *local,
 			struct os_address *peer)
 {

@@ -3,6 +3,7 @@
 // Sockets of the simulated host: both directions of a connection are queues in memory, and events
 // are reported when the test's end of it changes something. See simulation.hh.
 #include "os/socket.h"
+#include "os/thread.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -224,6 +225,8 @@ void os_socket_set_notify(os_socket* socket, os_socket_notify notify, void* cont
   socket->notify = notify;
   socket->context = context;
 }
+
+int os_socket_cpu(os_socket*) { return OS_ANY_CPU; }
 
 int os_socket_addresses(os_socket* socket, os_address* local, os_address* peer) {
   *local = loopback(socket->state->port);

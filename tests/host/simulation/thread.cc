@@ -266,6 +266,9 @@ void os_spinlock_unlock(os_spinlock* lock, unsigned long) {
 uint64_t os_now_ms() { return clock_ms; }
 uint64_t os_now_us() { return clock_ms * 1000; }
 
+// Time stands still while anything runs.
+int os_spin() { return 0; }
+
 void os_relax() {
   host_might_sleep("os_relax()");
   if (running != nullptr) {

@@ -24,11 +24,19 @@ bool eventually(const auto& condition) {
   return false;
 }
 
-OwnPtr<Worker> make_worker() {
-  Result<OwnPtr<Worker>> worker = Worker::create("test", OS_ANY_CPU);
+OwnPtr<Worker> make_worker(uint32_t busy_poll_us = 0) {
+  Result<OwnPtr<Worker>> worker = Worker::create("test", OS_ANY_CPU, busy_poll_us);
   EXPECT_TRUE(worker.is_ok());
   return worker.take();
 }
+
+// Each with workers that sleep at once, and with some that wait awake for a minute first.
+class WorkerTest : public testing::TestWithParam<uint32_t> {
+ protected:
+  OwnPtr<Worker> make_worker() { return test::make_worker(GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(Sleeping, WorkerTest, testing::Values(0));
+INSTANTIATE_TEST_SUITE_P(Awake, WorkerTest, testing::Values(60'000'000));
 
 struct Numbered : WorkerMessage {
   Numbered() : WorkerMessage(&Numbered::on_message) {}
@@ -44,7 +52,7 @@ struct Numbered : WorkerMessage {
   int number = 0;
 };
 
-TEST(Worker, HandlesMessagesOfOneProducerInOrder) {
+TEST_P(WorkerTest, HandlesMessagesOfOneProducerInOrder) {
   std::vector<int> order;
   std::atomic<int> done{0};
   std::vector<Numbered> messages(2000);
@@ -63,7 +71,7 @@ TEST(Worker, HandlesMessagesOfOneProducerInOrder) {
     ASSERT_EQ(order[i], i);
 }
 
-TEST(Worker, WakesUpForEveryMessageFromAtomicContext) {
+TEST_P(WorkerTest, WakesUpForEveryMessageFromAtomicContext) {
   std::vector<int> order;
   std::atomic<int> done{0};
   const OwnPtr<Worker> worker = make_worker();
@@ -149,7 +157,7 @@ TEST(PostedOnce, TellsWhetherItPosted) {
 }
 
 // A message may be posted again by its own handler, and may be gone afterwards.
-TEST(Worker, TakesMessagesThatPostThemselvesAgain) {
+TEST_P(WorkerTest, TakesMessagesThatPostThemselvesAgain) {
   struct Again : WorkerMessage {
     Again() : WorkerMessage(&Again::on_message) {}
     static void on_message(WorkerMessage& message) {
@@ -167,7 +175,7 @@ TEST(Worker, TakesMessagesThatPostThemselvesAgain) {
   EXPECT_TRUE(eventually([&] { return again.done.load(); }));
 }
 
-TEST(Worker, HandlesWhatWasPostedBeforeItsEnd) {
+TEST_P(WorkerTest, HandlesWhatWasPostedBeforeItsEnd) {
   for (int round = 0; round < 50; ++round) {
     std::vector<int> order;
     std::atomic<int> done{0};
@@ -185,14 +193,14 @@ TEST(Worker, HandlesWhatWasPostedBeforeItsEnd) {
   }
 }
 
-TEST(Worker, StopsWhileItSleeps) {
+TEST_P(WorkerTest, StopsWhileItSleeps) {
   const uint64_t before = host_live_allocations();
   for (int i = 0; i < 50; ++i)
     make_worker();
   EXPECT_EQ(host_live_allocations(), before);
 }
 
-TEST(Worker, FiresTimersOnItsThread) {
+TEST_P(WorkerTest, FiresTimersOnItsThread) {
   struct Timed {
     static void on_arm(WorkerMessage& message) {
       Timed& self = container_of(static_cast<Message&>(message), &Timed::message);

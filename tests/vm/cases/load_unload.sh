@@ -61,6 +61,8 @@ check 'three rounds with a session' many_sessions
 check 'workers are threads like others' with_policy 0
 export CHISCSI_ARGS=batch=1
 check 'batch=1: they are batch threads' with_policy 3
+export CHISCSI_ARGS=busy_poll=1000
+check 'busy_poll=1000: three rounds with a session' many_sessions
 stop_initiator
 check 'nobody listens at the end' nobody_listens
 check_equal 'no thread is left' "$(threads_left)" ''
