@@ -31,7 +31,8 @@ foreach(name IN ITEMS
 endforeach()
 
 # And over the offload transport, to a software adapter of either generation.
-foreach(name IN ITEMS abort command storage traffic)
+foreach(name IN ITEMS
+    abort command connection_end login multi_connection parameter_data storage task_end traffic)
   foreach(chip IN ITEMS 5 6)
     chiscsi_test_again(protocol_${name}_test Offload${chip}. offload
       CHISCSI_TEST_TRANSPORT=offload${chip})
