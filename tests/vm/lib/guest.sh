@@ -236,7 +236,8 @@ start_udevd()
 	[ -z "$udevd_pid" ] || return 0
 	/usr/lib/systemd/systemd-udevd >/run/udevd.log 2>&1 &
 	udevd_pid=$!
-	wait_for "$PATIENCE" test -S /run/udev/control
+	# Its socket says nothing: the one of an earlier daemon is still there.
+	wait_for "$PATIENCE" udevadm control --ping --timeout=2
 	udevadm trigger --action=add --subsystem-match=block
 	udevadm settle --timeout="$PATIENCE"
 }
