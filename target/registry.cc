@@ -166,12 +166,15 @@ Ref<TargetClass> Registry::find_class_with(Text lun_class_name, Text first_choic
       classes_.find([&](const TargetClass& other) { return other.has_lun_class(lun_class_name); }));
 }
 
-// The smallest that no target has.
+// The smallest that no target has, looked for 64 at a time.
 uint32_t Registry::free_id_locked() {
-  uint32_t id = 1;
-  while (targets_.find([&](const Target& other) { return other.id == id; }) != nullptr)
-    ++id;
-  return id;
+  for (uint32_t first = 1;; first += 64) {
+    uint64_t taken = 0;
+    targets_.for_each([&](const Target& other) {
+      if (other.id >= first && other.id - first < 64) taken |= uint64_t{1} << (other.id - first);
+    });
+    if (~taken != 0) return first + static_cast<uint32_t>(__builtin_ctzll(~taken));
+  }
 }
 
 Status Registry::reserve_name(Target& target) {

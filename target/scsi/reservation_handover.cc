@@ -3,11 +3,22 @@
 // See reservation_handover.hh.
 #include "target/scsi/reservation_handover.hh"
 
+#include <utility>
+
+#include "base/hash.hh"
 #include "os/log.h"
 #include "os/thread.h"
 #include "target/scsi/unit_reservations.hh"
 
 namespace chiscsi::scsi {
+
+namespace {
+
+constexpr size_t kChains = 1024;
+constexpr uint16_t kNoPlace = 0xffff;
+static_assert(LunMap::kMaxLuns <= kNoPlace);
+
+}  // namespace
 
 // A device that was there, whose registrations can be stored.
 bool ReservationHandover::stays(size_t place) const {
@@ -16,12 +27,25 @@ bool ReservationHandover::stays(size_t place) const {
          lun.state().reservations().is_attached();
 }
 
+// So that a start with very many LUNs does not compare each with each.
+Status ReservationHandover::index_identities() {
+  while (chains_.size() < kChains)
+    CHISCSI_TRY(chains_.append(kNoPlace));
+  for (size_t place = 0; place < change_.prepared().list().size(); ++place) {
+    CHISCSI_TRY(previous_.append(std::exchange(chain(place), static_cast<uint16_t>(place))));
+  }
+  return Status();
+}
+
+uint16_t& ReservationHandover::chain(size_t place) {
+  return chains_[fnv1a(change_.prepared().list()[place]->identity().naa) % kChains];
+}
+
 // Another LUN stores its registrations under the identity of this one: one that stays, or one that
 // comes before it.
-bool ReservationHandover::is_taken(size_t place) const {
+bool ReservationHandover::is_taken(size_t place) {
   const Span<const Ref<Lun>> list = change_.prepared().list();
-  const size_t end = has_stayers_ ? list.size() : place;
-  for (size_t other = 0; other < end; ++other) {
+  for (uint16_t other = chain(place); other != kNoPlace; other = previous_[other]) {
     if (other == place || !equal_bytes(list[other]->identity().naa, list[place]->identity().naa)) {
       continue;
     }
@@ -74,11 +98,10 @@ Status ReservationHandover::restore(size_t place) {
 Status ReservationHandover::prepare(ConfigError* why) {
   if (keeper_ == nullptr) return Status();
   has_begun_ = true;
+  CHISCSI_TRY(index_identities());
   const Span<const Ref<Lun>> list = change_.prepared().list();
   for (size_t place = 0; place < list.size(); ++place) {
-    if (!stays(place)) continue;
-    has_stayers_ = true;
-    CHISCSI_TRY(rename(place, why));
+    if (stays(place)) CHISCSI_TRY(rename(place, why));
   }
   for (size_t place = 0; place < list.size(); ++place) {
     if (list[place]->passes_all_commands() || !change_.is_new(place)) continue;

@@ -10,6 +10,9 @@
 // process.
 #pragma once
 
+#include <cstdint>
+
+#include "target/config/growable_array.hh"
 #include "target/lun/lun_change.hh"
 #include "target/scsi/reservation_keeper.hh"
 
@@ -36,14 +39,18 @@ class ReservationHandover {
   Status restore(size_t place);
   Status refuse(const Lun& lun, const char* reason, ConfigError* why) const;
   bool stays(size_t place) const;
-  bool is_taken(size_t place) const;
+  Status index_identities();
+  uint16_t& chain(size_t place);
+  bool is_taken(size_t place);
   void end_renames(bool take_effect);
 
   const Target& target_;
   const LunChange& change_;
   ReservationKeeper* keeper_;
   bool has_begun_ = false;
-  bool has_stayers_ = false;
+  // Chains of the places whose identities have the same hash: the last one of each chain, and for
+  // each place the one before it.
+  GrowableArray<uint16_t> chains_, previous_;
 };
 
 }  // namespace chiscsi::scsi

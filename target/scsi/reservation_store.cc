@@ -135,10 +135,13 @@ Result<OwnPtr<Reservations>> ReservationStore::load(const UnitName& unit) {
   using namespace reservation_store_detail;
   Path& path = path_;
   set_path(path, unit, kRecordSuffix);
+  constexpr long kNone = -static_cast<long>(Error::kNoEntry);
+  // The rule, which needs no memory for a record.
+  if (os_file_read(path.c_str(), nullptr, 0) == kNone) return OwnPtr<Reservations>();
   Buffer memory = Buffer::allocate(kMaxRecordSize + 1);
   if (!memory) return Error::kNoMemory;
   const long size = os_file_read(path.c_str(), memory.data(), memory.size());
-  if (size == -static_cast<long>(Error::kNoEntry)) return OwnPtr<Reservations>();
+  if (size == kNone) return OwnPtr<Reservations>();
   constexpr long kTooLong = -27;  // EFBIG.
   if (size < 0 && size != kTooLong) {
     os_log(OS_LOG_ERROR, "%s: cannot be read, error %ld", path.c_str(), -size);

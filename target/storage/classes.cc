@@ -32,11 +32,13 @@ struct Classes {
   // One device or file is opened at a time, so that two lines which name the same find each other.
   os_mutex* opening = nullptr;
   os_mutex* mutex = nullptr;
-  // Guarded by the mutex.
-  List<Unit, &Unit::list_node> units;
+  // Guarded by the mutex. What a hook has to find by a handle is in many lists, which handles fill
+  // evenly, for they count up.
+  using Units = List<Unit, &Unit::list_node>;
+  Units units[256];
+  Units& units_of(unsigned long lun) { return units[lun % 256]; }
   List<Disk, &Disk::list_node> disks;
-  // Of the sessions; each has a reference. In many lists, which handles fill evenly, for they count
-  // up: the end of a session has to find its share by its handle, the hook is told no more.
+  // Of the sessions; each has a reference.
   using Shares = List<MemoryShare, &MemoryShare::list_node>;
   Shares shares[256];
   Shares& shares_of(unsigned long session) { return shares[session % 256]; }
@@ -58,10 +60,17 @@ int answer(Status status, const Reason& reason, char* ebuf, size_t size) {
   return status.to_errno();
 }
 
+// All wait until the last visit is over.
+template <typename Visit>
+void for_each_unit(Visit visit) {
+  MutexGuard guard(classes->mutex);
+  for (Classes::Units& units : classes->units)
+    units.for_each(visit);
+}
+
 // Each unit tells the target by itself.
 void look_at_sizes() {
-  MutexGuard guard(classes->mutex);
-  classes->units.for_each([](Unit& unit) {
+  for_each_unit([](Unit& unit) {
     if (!unit.is_ready()) return;
     unit.blocks();
     unit.look_at_flags();
@@ -71,15 +80,14 @@ void look_at_sizes() {
 
 // One who asks and tells at a time, so that the last word is the newest.
 void report_sanitize(Disk& disk) {
-  MutexGuard guard(classes->mutex);
-  classes->units.for_each([&](Unit& unit) {
+  for_each_unit([&](Unit& unit) {
     if (unit.is_ready() && unit.disk() == &disk) unit.report_sanitize();
   });
 }
 
 Unit* find_unit(unsigned long handle) {
   MutexGuard guard(classes->mutex);
-  return classes->units.find([&](const Unit& unit) { return unit.handle() == handle; });
+  return classes->units_of(handle).find([&](const Unit& unit) { return unit.handle() == handle; });
 }
 
 // ---- Opening ----
@@ -177,7 +185,7 @@ int parse_options(ClassKind kind, unsigned long handle, const char* line, int si
       Unit::create(handle, kind, Text(line, static_cast<size_t>(size)), &reason);
   if (!unit.is_ok()) return answer(unit.status(), reason, ebuf, CHISCSI_CONFIG_EBUF_LEN);
   MutexGuard guard(classes->mutex);
-  classes->units.push_back(*unit.take().release());
+  classes->units_of(handle).push_back(*unit.take().release());
   return 0;
 }
 
@@ -309,7 +317,7 @@ void detach(unsigned long handle) {
   if (unit->disk() != nullptr) leave_disk(*unit->disk());
   {
     MutexGuard guard(classes->mutex);
-    classes->units.remove(*unit);
+    classes->units_of(handle).remove(*unit);
   }
   destroy(unit);
 }

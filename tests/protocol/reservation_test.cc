@@ -465,6 +465,21 @@ TEST_F(Reservation, ANewLineDoesNotGetTheRegistrationsOfAnotherDevice) {
   expect_sense(out(*a, kRegister, 0, 0xb, 0, kPersists), 5, 0x26, 0);
 }
 
+TEST_F(Reservation, OfTwoNewLinesWithOneIdentityTheFirstIsStored) {
+  devices = {"a,DISK,WWN=first,SN=1", "b,DISK,WWN=second,SN=2", "c,DISK,WWN=first,SN=1"};
+  HostLogCapture log;
+  restart();
+  EXPECT_TRUE(log.contains("LUN 2 has the identity of another"));
+  EXPECT_FALSE(log.contains("LUN 1 has the identity of another"));
+  expect_sense(out(*a, kRegister, 0, 0xc, 0, kPersists, 2), 5, 0x26, 0);
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xa, 0, kPersists).good());
+  EXPECT_TRUE(out(*a, kRegister, 0, 0xb, 0, kPersists, 1).good());
+  restart();
+  EXPECT_EQ(keys(*a, 0), ByteVector{0xa});
+  EXPECT_EQ(keys(*a, 1), ByteVector{0xb});
+  EXPECT_TRUE(keys(*a, 2).empty());
+}
+
 TEST_F(Reservation, ManyChangesAtOnceAreStoredOneAfterTheOther) {
   std::vector<std::unique_ptr<Initiator>> peers;
   std::vector<Pdu> sent;

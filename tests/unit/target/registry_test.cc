@@ -132,6 +132,29 @@ TEST_F(RegistryTest, AListingGoesOnWhenATargetIsRemoved) {
   registry.release_class(*held.value());
 }
 
+TEST_F(RegistryTest, ATargetGetsTheSmallestFreeId) {
+  EXPECT_EQ(add_lun_class(), kOk);
+  Result<Ref<TargetClass>> held = registry.hold_class(class_name);
+  ASSERT_TRUE(held.is_ok());
+  std::vector<Ref<Target>> targets;
+  const auto add = [&] {
+    const std::string name = "iqn.2026-11.org.example:" + std::to_string(targets.size());
+    targets.push_back(
+        Target::create(name.c_str(), TargetOwner::administrator(), held.value(), {}).take());
+    EXPECT_EQ(registry.add_target(*targets.back()).error(), kOk);
+    return targets.back()->id;
+  };
+  for (uint32_t id = 1; id <= 200; ++id)
+    ASSERT_EQ(add(), id);
+  for (const uint32_t id : {1, 64, 65, 150})
+    registry.remove_target(*targets[id - 1]);
+  for (const uint32_t id : {1, 64, 65, 150, 201})
+    EXPECT_EQ(add(), id);
+  for (const Ref<Target>& target : targets)
+    registry.remove_target(*target);
+  registry.release_class(*held.value());
+}
+
 // Of two starts of one name the second is told before it opens anything.
 TEST_F(RegistryTest, ANameIsTakenFromTheBeginningOfAStart) {
   EXPECT_EQ(add_lun_class(), kOk);

@@ -112,6 +112,8 @@ give_up()
 	finish
 }
 
+is_uml() { grep -q 'User Mode Linux' /proc/cpuinfo; }
+
 # skip_case TEXT: ends a case that cannot run here.
 skip_case()
 {

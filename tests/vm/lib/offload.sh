@@ -10,7 +10,6 @@ TRANSCRIPTS=/run/transcripts
 # In each check; the others by hand, for they take twice as long once more.
 QUICK_CASES='login ipv6 scsi fio_verify filesystem'
 # User-Mode Linux has one processor and looks at every access.
-is_uml() { grep -q 'User Mode Linux' /proc/cpuinfo; }
 ! is_uml || QUICK_CASES='login fio_verify'
 LONG_CASES='discovery reinstatement two_initiators chap unload_live variants dead_driver load_unload'
 # Without those that set digests themselves.
