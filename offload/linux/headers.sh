@@ -18,9 +18,10 @@ cxgb4_find() {
 	cxgb4_headers= cxgb4_why=
 	case $1 in
 	no) cxgb4_why="not wanted" ;;
-	auto) cxgb4_kernel_has_driver && cxgb4_from_package ;;
+	# Nothing found is no failure, for a shell that stops at failures either.
+	auto) ! cxgb4_kernel_has_driver || cxgb4_from_package || : ;;
 	*)
-		cxgb4_kernel_has_driver && cxgb4_from_folder "$1"
+		! cxgb4_kernel_has_driver || cxgb4_from_folder "$1" || :
 		[ -n "$cxgb4_headers" ] || cfg_die "--with-cxgb4=$1: $cxgb4_why" ;;
 	esac
 	return 0
