@@ -44,13 +44,14 @@ aborts()
 		refuse-double
 }
 
-# Lists are with the target when the session ends: at the first one that came back.
+# Lists are with the target when the session ends: at the first one that came back. There are four
+# times as many as are lent at once, so the command cannot be over before the session is.
 lent_lists()
 {
 	local run
 	for run in inline softirq; do
 		script 'phase 4096' 'ahead 63' 'session_abort xfer' 'abort late' 'delay 20' "run $run" 'count 1'
-		sg_write 512 /dev/zero >/dev/null 2>&1 || :
+		sg_write 2048 /dev/zero >/dev/null 2>&1 || :
 		check "a session ends with lists lent ($run)" wait_for "$PATIENCE" conf_state_is held 0
 		check 'the session comes back' disk_works
 	done

@@ -54,10 +54,26 @@ writes_started()
 	[ "$(awk '{ print $5 }' "/sys/block/${1##*/}/stat")" -gt 50 ]
 }
 
+initiator_port()
+{
+	cat /sys/class/iscsi_connection/connection*/local_port 2>/dev/null
+}
+
+# has_come_back PORT: the session has a connection that does not come from there.
+has_come_back()
+{
+	local port
+	port=$(initiator_port) && [ "$port" != "$1" ] && session_is "$(session_dirs "$IQN")" LOGGED_IN
+}
+
+# A new daemon logs in again, and lets nobody log out meanwhile; the kernel's session is logged in
+# before that, too.
 restart_initiator()
 {
+	local port
+	port=$(initiator_port)
 	stop_initiator KILL
-	start_initiator && wait_for "$PATIENCE" session_is "$(session_dirs "$IQN")" LOGGED_IN &&
+	start_initiator && wait_for "$PATIENCE" has_come_back "$port" &&
 		dd if="$disk" of=/dev/null bs=64k count=8 iflag=direct
 }
 
