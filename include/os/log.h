@@ -22,7 +22,10 @@ extern "C" {
 /** os_log() - one line to the kernel log, "chiscsi: " and the newline are added. Context: any. */
 void os_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** os_log_limited() - like os_log(), but dropped (and counted) when there are too many. */
+/**
+ * os_log_limited() - like os_log(), but dropped (and counted) when there are too many: in 5 s, 100 of
+ * OS_LOG_INFO and 20 of all others.
+ */
 void os_log_limited(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Bits of os_select_log(). */

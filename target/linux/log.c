@@ -14,8 +14,12 @@
 
 #include "os/log.h"
 
-/* Shared by all lines that somebody else can cause: a noisy peer cannot flood the log. */
+/*
+ * Shared by all lines that somebody else can cause: a noisy peer cannot flood the log. What merely
+ * informs, as of sessions that come and go, has a larger share, and takes none from what is wrong.
+ */
 static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 20);
+static DEFINE_RATELIMIT_STATE(info_limit, 5 * HZ, 100);
 
 #define DEFAULT_MASK (OS_LOG_BIT_ERROR | OS_LOG_BIT_WARNING | OS_LOG_BIT_INFO)
 static u32 selected = DEFAULT_MASK;
@@ -82,7 +86,7 @@ void os_log_limited(int level, const char *format, ...)
 	va_list arguments;
 
 	/* Says "chiscsi: N callbacks suppressed" when lines get through again. */
-	if (!___ratelimit(&limit, KBUILD_MODNAME))
+	if (!___ratelimit(level == OS_LOG_INFO ? &info_limit : &limit, KBUILD_MODNAME))
 		return;
 	va_start(arguments, format);
 	line.va = &arguments;

@@ -167,7 +167,7 @@ void Connection::leave() {
 }
 
 void Connection::cut(const char* why) {
-  if (!ending_) os_log(OS_LOG_INFO, "%s: connection closed: %s", peer_text(), why);
+  if (!ending_) os_log_limited(OS_LOG_INFO, "%s: connection closed: %s", peer_text(), why);
   ending_ = true;
   conn_->close(CloseReason::kLocal, false);
 }

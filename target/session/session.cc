@@ -214,9 +214,9 @@ void Session::end(EndReason reason) {
   state_ = SessionState::kEnding;
   end_reason_ = reason;
   end_requested_.store(static_cast<uint32_t>(reason));
-  os_log(OS_LOG_INFO, "%s: session %lu of %s ends: %s",
-         target_ ? target_->name_c_str() : "discovery", handle.value,
-         parameters.initiator_name.c_str(), text_of(reason));
+  os_log_limited(OS_LOG_INFO, "%s: session %lu of %s ends: %s",
+                 target_ ? target_->name_c_str() : "discovery", handle.value,
+                 parameters.initiator_name.c_str(), text_of(reason));
   // Whoever logs out expects no other answer any more (RFC 7143 section 11.14).
   if (reason == EndReason::kLogout) {
     members.for_each([this](Member& member) { terminate_commands(member); });

@@ -220,6 +220,7 @@ class Session : public RefCounted<Session> {
   void count(const Command& command);
   void consider(Member& member);
   void consider_waiting();
+  bool is_a_connection_ending();
   void refuse(Member& member, iscsi::LoginStatus status);
   void leave(Member& member);
   void close_connections(bool announce);

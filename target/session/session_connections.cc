@@ -6,7 +6,8 @@
 // A place is taken from admission on, so MaxConnections holds while connections are on their way.
 // A login with the number of a connection that is there replaces it: the old connection is closed,
 // its commands end without a response, and only then the login is answered. That wait is bounded,
-// because a command that the storage driver does not give back becomes an orphan.
+// because a command that the storage driver does not give back becomes an orphan. A login that
+// finds all places taken waits for a connection that is closing, too.
 #include "os/log.h"
 #include "target/engine.hh"
 #include "target/rx/rx.hh"
@@ -57,12 +58,20 @@ void Session::consider(Member& member) {
     return;
   }
   if (places_taken_ >= parameters.max_connections) {
+    // Its initiator may know of the end of a connection before everything of ours has seen it.
+    if (is_a_connection_ending()) return;
     return refuse(member, iscsi::LoginStatus::kTooManyConnections);
   }
   --waiting_;
   ++places_taken_;
   member.state = MemberState::kAdmitted;
   member.answer(iscsi::LoginStatus::kSuccess);
+}
+
+bool Session::is_a_connection_ending() {
+  return members.find([](const Member& member) {
+    return member.connection != nullptr && member.connection->is_ending();
+  }) != nullptr;
 }
 
 void Session::refuse(Member& member, iscsi::LoginStatus status) {
@@ -97,8 +106,9 @@ void Session::connection_arrived(Connection& connection) {
   // The session may have ended while the connection was on its way.
   if (state_ != SessionState::kActive) return connection.cut("its session has ended");
   roster_->enter(connection.status.in_session);
-  os_log(OS_LOG_INFO, "%s: session %lu of %s, connection %u from %s", target_->name_c_str(),
-         handle.value, parameters.initiator_name.c_str(), member.cid, connection.peer_text());
+  os_log_limited(OS_LOG_INFO, "%s: session %lu of %s, connection %u from %s", target_->name_c_str(),
+                 handle.value, parameters.initiator_name.c_str(), member.cid,
+                 connection.peer_text());
   consider_waiting();
 }
 
@@ -118,9 +128,9 @@ void Session::start_full_feature(Connection& connection) {
                                                        target_->name_for_hook());
   }
   trace::session_added(*this);
-  os_log(OS_LOG_INFO, "%s: session %lu of %s, tsih %u, from %s",
-         target_ ? target_->name_c_str() : "discovery", handle.value,
-         parameters.initiator_name.c_str(), parameters.tsih, connection.peer_text());
+  os_log_limited(OS_LOG_INFO, "%s: session %lu of %s, tsih %u, from %s",
+                 target_ ? target_->name_c_str() : "discovery", handle.value,
+                 parameters.initiator_name.c_str(), parameters.tsih, connection.peer_text());
   consider_waiting();
   notices.deliver();
   if (is_end_requested()) request_end(static_cast<EndReason>(end_requested_.load()));

@@ -120,7 +120,7 @@ class MemoryConn {
       chiscsi_xmit_pdu pdu = {};
       pdu.max_burst = script.max_burst;
       if (chiscsi_conn_next_pdu(port, &pdu) == 0) {
-        if (flushing_ && unreported_.empty()) finish();
+        if (flushing_ && unreported_.empty() && !script.holds_ends) finish();
         return 0;
       }
       check(pdu);

@@ -34,6 +34,7 @@ class MemoryTransport {
     std::atomic<bool> swallows_a_byte{false};     // The last one of the next data segment.
     std::atomic<bool> lies_about_place{false};    // Says once that data is placed, which is not.
     std::atomic<bool> ends_with_pdu{false};  // Says once that the peer has closed behind a PDU.
+    std::atomic<bool> holds_ends{false};     // Of what is flushed; until it is not set, and a turn.
     std::atomic<bool> binds{false};          // Has a TCP socket of its own at its portals.
     std::atomic<unsigned> max_burst{0};
     std::atomic<unsigned> recv_limit{0};  // Of get_param(); 0: none.

@@ -35,8 +35,9 @@ void MemoryTransport::reset() {
   script.places = placing_chosen();
   script.max_burst = placing_chosen() ? kPlacingMaxBurst : 0;
   script.places_some = script.merges = true;
-  for (std::atomic<bool>* flag : {&script.holds_releases, &script.ends_at_incomplete,
-                                  &script.swallows_a_byte, &script.lies_about_place, &script.binds})
+  for (std::atomic<bool>* flag :
+       {&script.holds_releases, &script.ends_at_incomplete, &script.swallows_a_byte,
+        &script.lies_about_place, &script.holds_ends, &script.binds})
     *flag = false;
   script.recv_limit = script.xmit_limit = 0;
   for (std::atomic<unsigned>* count :

@@ -5,6 +5,7 @@
 // how they end.
 #include "multi_connection.hh"
 
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -50,6 +51,23 @@ TEST_F(MultiConnection, NotMoreConnectionsThanAgreed) {
   join(2);
   EXPECT_TRUE(works(0));
   EXPECT_TRUE(works(3));
+}
+
+// The initiator may know of the end before everything of ours does.
+TEST_F(MultiConnection, PlaceOfAConnectionThatClosesIsWaitedFor) {
+  if (!MemoryTransport::chosen()) GTEST_SKIP() << "no end is held there";
+  start_pair();
+  MemoryTransport::script.holds_ends = true;
+  EXPECT_EQ(logout(1, kCloseConnection, 1), 0);
+  Initiator& next = new_peer();
+  auto joined = std::async(std::launch::async, [&] { return next.login(joining(2)); });
+  EXPECT_EQ(joined.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  MemoryTransport::script.holds_ends = false;
+  peers[1]->disconnect();
+  const LoginResult result = joined.get();
+  EXPECT_TRUE(result.in_full_feature) << "status " << std::hex << result.status;
+  EXPECT_TRUE(works(0));
+  EXPECT_TRUE(works(2));
 }
 
 TEST_F(MultiConnection, OneConnectionUnlessMoreWasAgreed) {
@@ -208,6 +226,7 @@ TEST_F(MultiConnection, EachConnectionMayHaveAnImmediateCommand) {
 }
 
 TEST_F(MultiConnection, EachConnectionMayHaveAnImmediateFunction) {
+  options.abort_timeout_s = 600;  // Those that wait are there to the end.
   start_pair();
   use(0).next_cmd_sn();  // Never comes: what refers to a task set waits for it.
   const auto answer_to = [&](size_t index, uint8_t function) -> std::optional<Pdu> {

@@ -54,6 +54,17 @@ is_fair()
 	awk -v share="$(figure per_session lowest_to_mean)" 'BEGIN { exit !(share >= 0.5) }'
 }
 
+# log_stays_short: so many sessions come and go that not each of them gets its lines.
+log_stays_short()
+{
+	local start=$SECONDS lines
+	klog_mark flood
+	generate --sessions 512 login || return 1
+	lines=$(klog_since | grep -c ': session [0-9]* of ' || :)
+	echo "lines: $lines"
+	[ "$lines" -gt 0 ] && [ "$lines" -le $((100 * (2 + (SECONDS - start) / 5))) ]
+}
+
 hold_and_count()
 {
 	local pid listed
@@ -83,6 +94,8 @@ check 'all read' in_io 100
 check 'each its share' is_fair
 check 'all write and read' in_io 30
 check 'each its share of that' is_fair
+check_klog 'the kernel log is clean so far'
+check 'a flood of logins does not flood the log' log_stays_short
 check 'nothing is left' wait_for "$PATIENCE" none_left
 check 'the target unloads' unload_target
 check_klog 'the kernel log is clean'
