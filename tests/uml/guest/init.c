@@ -231,7 +231,20 @@ static void open_console(void)
 	close(fd);
 }
 
-/* note_task() - what one task waits for, when it waits in the kernel. */
+/* Threads of the kernel have none. */
+static int has_command_line(const char *pid)
+{
+	char path[300], byte;
+	int fd, has;
+
+	snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+	fd = open(path, O_RDONLY);
+	has = read(fd, &byte, 1) == 1;
+	close(fd);
+	return has;
+}
+
+/* note_task() - where one task is in the kernel; of the kernel's own, those that do not merely sleep. */
 static void note_task(const char *pid)
 {
 	char path[300], text[1000], *state, *line;
@@ -246,7 +259,7 @@ static void note_task(const char *pid)
 		return;
 	text[size] = 0;
 	state = strrchr(text, ')');
-	if (!state || (state[2] != 'D' && state[2] != 'R'))
+	if (!state || (state[2] != 'D' && state[2] != 'R' && !has_command_line(pid)))
 		return;
 	state[3] = 0;
 	note("%s", text);
@@ -269,7 +282,7 @@ static pid_t start_watchdog(void)
 	if (pid)
 		return pid;
 	sleep(atoi(setting("chiscsi_seconds")));
-	note("the time is nearly up; tasks that run or cannot be interrupted:");
+	note("the time is nearly up; all processes, and what the kernel does:");
 	proc = opendir("/proc");
 	while (proc && (entry = readdir(proc))) {
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')

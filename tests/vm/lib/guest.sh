@@ -98,7 +98,7 @@ check_equal()
 # finish: the last command of every case.
 finish()
 {
-	stop_udevd >/dev/null 2>&1
+	stop_udevd
 	: >/run/case.finished
 	printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
 	[ "$failed" -eq 0 ]
@@ -233,10 +233,22 @@ stop_initiator()
 	iscsid_pid=
 }
 
+# show_group PID: the processes of a group, and where in the kernel each of them is.
+show_group()
+{
+	local dir
+	for dir in /proc/[0-9]*; do
+		[ "$(awk '{ sub(/.*\) /, ""); print $3 }' "$dir/stat" 2>/dev/null)" = "$1" ] || continue
+		{ tr '\0' ' ' <"$dir/cmdline"; echo; grep -E '^(State|Sig|Shd)' "$dir/status"; cat "$dir/stack"; } 2>/dev/null |
+			sed 's/^/#   /'
+	done
+}
+
 start_udevd()
 {
 	[ -z "$udevd_pid" ] || return 0
-	/usr/lib/systemd/systemd-udevd >/run/udevd.log 2>&1 &
+	# A group of its own, so that its workers can be ended with it.
+	setsid /usr/lib/systemd/systemd-udevd >/run/udevd.log 2>&1 &
 	udevd_pid=$!
 	# Its socket says nothing: the one of an earlier daemon is still there.
 	wait_for "$PATIENCE" udevadm control --ping --timeout=2
@@ -246,11 +258,17 @@ start_udevd()
 
 # stop_udevd: it reads each disk that was written to, some time later: `udevadm settle` does not wait
 # for what it has not noticed yet. A case that comes after this one may be about single commands.
+# One that does not end when it is asked to is ended, and it is said what it was about.
 stop_udevd()
 {
 	[ -n "$udevd_pid" ] || return 0
-	udevadm control --exit --timeout="$PATIENCE" || kill "$udevd_pid" || :
-	wait "$udevd_pid" || :
+	udevadm control --exit --timeout="$PATIENCE" >/dev/null 2>&1 || kill "$udevd_pid" 2>/dev/null || :
+	if ! wait_for "$PATIENCE" has_ended "$udevd_pid"; then
+		printf '# udevd does not end:\n'
+		show_group "$udevd_pid"
+		kill -KILL -- "-$udevd_pid" || :
+	fi
+	wait "$udevd_pid" 2>/dev/null || :
 	udevd_pid=
 }
 
