@@ -193,15 +193,17 @@ Ending set_target_port_groups(const Question&, Bytes parameters, Command& comman
   const Sense sense = check_list(target.settings_locked(), parameters);
   if (!sense.is_good()) return sense;
   bool changed = false;
-  for (size_t at = kListHeader; at < parameters.size(); at += kGroupSize) {
+  Sense failure;
+  for (size_t at = kListHeader; at < parameters.size() && failure.is_good(); at += kGroupSize) {
     const auto state = static_cast<AccessState>(parameters[at] & 0xf);
     const Result<bool> set =
         target.access_states().set(tag_at(parameters, at), state, AccessChange::kExplicit);
-    if (!set.is_ok()) return kSetGroupsFailed;
-    changed |= set.value();
+    if (!set.is_ok()) failure = kSetGroupsFailed;
+    changed |= set.is_ok() && set.value();
   }
+  // Of the groups before one that failed, too.
   if (changed) tell_nexuses_everywhere_locked(target, &command.session, kAccessStateChanged);
-  return Ending();
+  return failure;
 }
 
 }  // namespace chiscsi::scsi

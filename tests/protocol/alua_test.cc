@@ -26,6 +26,16 @@ class AsymmetricAccess : public TwoNexusTest {
     Ref<Target> target = Engine::instance().registry().find_target(kTargetName);
     return scsi::set_alua_state(*target, tag, state).error();
   }
+  // As if so many groups that are gone had been in another state.
+  __attribute__((no_sanitize("vptr"))) static void take_places(uint32_t count) {
+    Ref<Target> target = Engine::instance().registry().find_target(kTargetName);
+    for (uint32_t i = 0; i < count; ++i) {
+      const auto tag = static_cast<uint16_t>(1000 + i);
+      ASSERT_TRUE(target->access_states()
+                      .set(tag, AccessState::kStandby, scsi::AccessChange::kImplicit)
+                      .is_ok());
+    }
+  }
   static Outcome report(Initiator& who, uint8_t format = 0) {
     return who.read({0xa3, static_cast<uint8_t>(0x0a | format << 5), 0, 0, 0, 0, 0, 0, 1, 0, 0, 0},
                     256);
@@ -107,6 +117,15 @@ TEST_F(AsymmetricAccess, WrongListsChangeNothing) {
   EXPECT_TRUE(read_block(*a).good());
   EXPECT_TRUE(ready(*b).good());
   EXPECT_EQ(set(9, AccessState::kStandby), Error::kNoEntry);
+}
+
+TEST_F(AsymmetricAccess, AChangeThatEndsHalfWayIsTold) {
+  take_places(scsi::AccessStates::kMaxGroups - 1);
+  expect_sense(set_groups(*a, {1, 0, 0, 1, 2, 0, 0, 2}), 4, 0x67, 0x0a);
+  expect_sense(ready(*b), 6, 0x2a, 0x06);
+  expect_sense(ready(*other), 6, 0x2a, 0x06);
+  EXPECT_EQ(report(*other).data[4], 1);
+  EXPECT_TRUE(read_block(*other).good());
 }
 
 TEST_F(AsymmetricAccess, StateSurvivesAReload) {
