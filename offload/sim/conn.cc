@@ -182,11 +182,15 @@ void Conn::tell_status(cpl::Opcode opcode, cpl::Status status) {
 
 // ---- Settings ----
 
-void Conn::set_tcb(const cpl::SetTcbField& message) {
-  if (state_ != TidState::kLive || host_abort_ || abort_answered_ || !can_read_) {
-    if (!peer_closed_) broken(Check::tcb_state);
-    return;
-  }
+// Settings and ends come by different queues, so that an end may overtake what was sent before it.
+bool Conn::may_set(const lld_buffer& buffer) const {
+  return state_ != TidState::kOffered && (ended_at_ == 0 || buffer.order < ended_at_);
+}
+
+void Conn::set_tcb(lld_buffer& buffer) {
+  const auto& message = buffer.as<cpl::SetTcbField>();
+  if (!may_set(buffer)) return broken(Check::tcb_state);
+  if (!can_read_) return;  // It has ended, and the client could not know.
   const uint32_t word = message.word_cookie.get() & 0x1f;
   const uint32_t control = message.reply_ctrl.get();
   const uint64_t mask = message.mask.get();
@@ -252,6 +256,7 @@ void Conn::finish_fin() {
 }
 
 void Conn::abort_request(lld_buffer* buffer) {
+  if (ended_at_ == 0) ended_at_ = buffer->order;
   free_buffer(buffer);
   if (!has_flowc_) broken(Check::flowc_missing);
   if (host_abort_) return broken(Check::abort_twice);
@@ -268,6 +273,7 @@ void Conn::abort_request(lld_buffer* buffer) {
 
 void Conn::abort_reply(lld_buffer* buffer) {
   const uint8_t command = buffer->as<cpl::AbortReq>().cmd;
+  if (abort_told_ && ended_at_ == 0) ended_at_ = buffer->order;
   free_buffer(buffer);
   if (!has_flowc_) broken(Check::flowc_missing);
   if (!abort_told_ || abort_answered_ || command != cpl::kAbortNoRst) {

@@ -39,8 +39,8 @@ class Conn {
 
   // ---- Messages of the client; lengths are checked. ----
   void accept_reply(const cpl::PassAcceptRpl& message);
-  void set_tcb(const cpl::SetTcbField& message);
-  void rx_data_ack(const cpl::RxDataAck& message);
+  void set_tcb(lld_buffer& buffer);
+  void rx_data_ack(lld_buffer& buffer);
   // These take the buffer.
   void flowc(lld_buffer* buffer);
   void tx_data(lld_buffer* buffer);
@@ -64,6 +64,7 @@ class Conn {
   void peer_closed();
   void settle();
   void inject();
+  bool may_set(const lld_buffer& buffer) const;
   uint32_t rcv_nxt() const { return rcv_isn_ + rcv_bytes_; }
 
   void finish_fin();
@@ -142,6 +143,7 @@ class Conn {
   bool host_abort_ = false;  // ABORT_REQ has come.
   bool abort_replied_ = false;
   bool abort_told_ = false, abort_answered_ = false;
+  uint64_t ended_at_ = 0;  // The order of the client's first message that ended it.
 };
 
 }  // namespace chiscsi::sim

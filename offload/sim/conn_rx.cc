@@ -23,11 +23,9 @@ uint32_t big_endian(const uint8_t* bytes) { return __builtin_bswap32(little_endi
 
 // ---- The receive window ----
 
-void Conn::rx_data_ack(const cpl::RxDataAck& message) {
-  if (state_ == TidState::kOffered || host_abort_ || abort_answered_) {
-    return broken(Check::rx_ack_state);
-  }
-  const uint32_t credits = message.credit_dack.get() & 0x7ff'ffff;
+void Conn::rx_data_ack(lld_buffer& buffer) {
+  if (!may_set(buffer)) return broken(Check::rx_ack_state);
+  const uint32_t credits = buffer.as<cpl::RxDataAck>().credit_dack.get() & 0x7ff'ffff;
   if (credits > window_used_) {
     broken(Check::rx_credits, uint64_t{credits} << 32 | window_used_);
   }

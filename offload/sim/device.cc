@@ -230,6 +230,7 @@ int Device::send(lld_buffer* buffer, uint32_t queue, bool control) {
   if (queue >= queues) broken(Check::wr_queue, 0, queue);
   buffer->queue = queue;
   buffer->control = control;
+  buffer->order = sent_.fetch_add(1) + 1;
   (control ? control_ : data_).push(*buffer);
   request_turn();
   return 0;

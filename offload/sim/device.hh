@@ -35,6 +35,7 @@ struct lld_buffer : chiscsi::MailboxNode {
   uint32_t header_size = 0, fragment_room = 0, fragment_count = 0, payload = 0;
   uint32_t queue = 0;
   bool control = false;
+  uint64_t order = 0;  // Of sending, in all queues.
   lld_l2t* l2t = nullptr;
   lld_arp_failure failed = nullptr;
   void* context = nullptr;
@@ -226,6 +227,7 @@ class Device : public lld_device {
 
   Mailbox data_;
   Mailbox control_;
+  std::atomic<uint64_t> sent_{0};  // Messages to both.
   Mailbox requests_;
   PostedOnce turn_{&Device::on_turn};
   std::atomic<bool> sockets_ready_{false};

@@ -172,10 +172,10 @@ void Device::control_message(lld_buffer* buffer, uint32_t opcode, Conn* conn) {
       conn->accept_reply(buffer->as<cpl::PassAcceptRpl>());
       break;
     case cpl::Opcode::kSetTcbField:
-      conn->set_tcb(buffer->as<cpl::SetTcbField>());
+      conn->set_tcb(*buffer);
       break;
     default:
-      conn->rx_data_ack(buffer->as<cpl::RxDataAck>());
+      conn->rx_data_ack(*buffer);
       break;
   }
   free_buffer(buffer);

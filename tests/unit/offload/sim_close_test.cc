@@ -13,6 +13,11 @@ class SimClose : public SimTest {
     message.wr.hi = message.wr.hi.get() | cpl::kWrCompletion;
     send_message(message, false);
   }
+  void set_nothing(const Link& link) {
+    auto message = tp<cpl::SetTcbField>(Opcode::kSetTcbField, link.tid);
+    message.reply_ctrl = cpl::kNoReply;
+    send_message(message, true);
+  }
   static uint8_t status_of(const Arrived& message) { return message.as<cpl::StatusRpl>().status; }
 };
 
@@ -144,6 +149,43 @@ TEST_F(SimClose, SettingsNeedAConnection) {
   auto ack = tp<cpl::RxDataAck>(Opcode::kRxDataAck, link.tid);
   send_message(ack, true);
   expect_broken("rx_ack_state");
+}
+
+// The two queues have no order between them: what was sent before an end may come behind it.
+TEST_F(SimClose, AnEndMayOvertakeSettings) {
+  std::vector<Link> links;
+  while (links.size() < 24)
+    links.push_back(established());
+  for (const Link& link : links) {
+    send_message(tp<cpl::RxDataAck>(Opcode::kRxDataAck, link.tid), true);
+    set_nothing(link);
+  }
+  for (const Link& link : links)
+    abort_connection(link);
+  for (size_t i = 0; i < links.size(); ++i)
+    inbox_.next(Opcode::kAbortRplRss);
+  for (const Link& link : links)
+    release(link);
+}
+
+TEST_F(SimClose, SettingsMayCrossAReset) {
+  const Link link = established();
+  ASSERT_EQ(sim_fault(dev_, "peer_reset", 1), 0);
+  inbox_.next(Opcode::kAbortReqRss);
+  set_nothing(link);
+  answer_abort(link);
+  release(link);
+}
+
+TEST_F(SimClose, SettingsDoNotFollowAnEnd) {
+  const Link link = established();
+  abort_connection(link);
+  inbox_.next(Opcode::kAbortRplRss);
+  send_message(tp<cpl::RxDataAck>(Opcode::kRxDataAck, link.tid), true);
+  expect_broken("rx_ack_state");
+  set_nothing(link);
+  expect_broken("tcb_state");
+  release(link);
 }
 
 TEST_F(SimClose, SettingsAreOurs) {
