@@ -175,6 +175,39 @@ suite_table()
 		}' - "$suite_work/results"
 }
 
+# suite_kinds: for each of the five kinds of unit, by itself or as a slow one, how many of the suite's
+# runs pass as the suite counts, which takes one that skips for passed; then those that do not, and
+# those that do not apply by what `excused` says.
+suite_kinds()
+{
+	iscsi-test-cu --list | awk -F. -v known="${suite_units[*]}" '
+		FILENAME == "-" { families[$2 "." $3] += NF == 3; next }
+		/^#/ { next }
+		{ split($0, part, " ") }
+		FILENAME ~ /excused$/ {
+			if ($0 !~ /  does not apply/) next
+			count = split(part[2], units, ",")
+			for (i = 1; i <= count; i++) inapplicable[units[i], part[1]]
+			next
+		}
+		{ kind = part[3] == "slow" ? "thin" : part[3]; sub(/^slow-/, "", kind); ran[kind, part[2]] }
+		part[1] == "passed" || part[1] == "skipped" { passed[kind, part[2]] }
+		END {
+			printf "%-14s %6s %6s %6s %9s\n", "kind", "runs", "passed", "failed", "not apply"
+			count = split(known, kinds, " ")
+			for (i = 1; i <= count; i++) {
+				all = good = out = 0
+				for (test in families) {
+					if (!((kinds[i], test) in ran)) continue
+					all += families[test]
+					if ((kinds[i], test) in passed) good += families[test]
+					else if ((kinds[i], test) in inapplicable) out += families[test]
+				}
+				if (all) printf "%-14s %6d %6d %6d %9d\n", kinds[i], all, good, all - good - out, out
+			}
+		}' - "$suite_here/excused" "$suite_work/results"
+}
+
 # suite_nowhere: what no unit could run, why, and the lines that say what was skipped, of the unit
 # where they are fewest.
 suite_nowhere()
@@ -204,6 +237,7 @@ suite_nowhere()
 suite_report()
 {
 	suite_table
+	suite_kinds
 	suite_nowhere
 	printf '%s passed, %s failed, %s skipped\n' "$(suite_count passed results)" \
 		"$(suite_count failed results)" "$(wc -l <"$suite_work/unexplained")"
