@@ -20,6 +20,7 @@ void enter_part(Tmf& part) {
   part.stage = TmfStage::kNaming;
   if (!session.has_ended()) {
     const bool has_named = name_commands(part);
+    lift_preventions(part);
     establish_unit_attention(part, has_named);
     part.ref();  // The list's.
     session.tmfs.push_back(part);

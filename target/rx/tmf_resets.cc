@@ -49,11 +49,17 @@ void drop_locks(const Tmf& tmf) {
   }
 }
 
+void lift_preventions(const Tmf& tmf) {
+  if (tmf.function == kTmfPreempt) tmf.session->preventions.allow(*tmf.unit);
+}
+
 void establish_unit_attention(Tmf& part, bool has_named) {
   UnitAttentions& pending = part.session->unit_attentions;
   if (part.function == ISCSI_TMF_FUNCTION_LOGICAL_UNIT_RESET) {
     uint32_t lun;
-    if (number_now(part, &lun)) pending.establish(lun, kBusDeviceReset);
+    if (number_now(part, &lun) && part.session->rights().may_reach(lun)) {
+      pending.establish(lun, kBusDeviceReset);
+    }
   } else if (part.function == ISCSI_TMF_FUNCTION_TARGET_WARM_RESET) {
     pending.establish_everywhere(kBusDeviceReset);
   } else if (part.function == ISCSI_TMF_FUNCTION_CLEAR_TASK_SET && has_named) {

@@ -11,6 +11,9 @@ namespace chiscsi::rx {
 
 // A reset gives units back what initiators have changed of them (SAM-5 section 6.3).
 void reset_units(const Tmf& tmf);
+// PREEMPT AND ABORT ends what the nexus that loses its registration prevents for the unit (SPC-5,
+// PERSISTENT RESERVE OUT).
+void lift_preventions(const Tmf& tmf);
 // What RESERVE has locked, a reset opens, and so does the loss of the nexus, which also ends what
 // PREVENT ALLOW MEDIUM REMOVAL has asked for; of a reset reset_units() sees to that.
 void drop_locks(const Tmf& tmf);

@@ -290,7 +290,10 @@ void abort_preempted(OwnPtr<Tmf> function, Command& command,
   session.engine().tmf_handles().add(tmf);
   session.tmfs.push_back(tmf);
   session.watch_soon();
-  if (is_preempted(tmf, session)) name_commands(tmf);
+  if (is_preempted(tmf, session)) {
+    name_commands(tmf);
+    lift_preventions(tmf);
+  }
   tell_other_sessions(tmf, [&](const Session& other) { return is_preempted(tmf, other); });
 }
 

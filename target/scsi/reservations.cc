@@ -33,7 +33,7 @@ void tell_of_change(Session& own, const Lun& unit, const ReservationChange& chan
     const Nexus nexus = nexus_of(session.parameters);
     if (&session == &own || change.before->find(nexus) == nullptr) return;
     const SenseCode code = change.after->find(nexus) == nullptr ? removed : remaining;
-    if (code.key != 0) session.attention_inbox.post(lun, code);
+    if (code.key != 0 && session.rights().may_reach(lun)) session.attention_inbox.post(lun, code);
   });
 }
 

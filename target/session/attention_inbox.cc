@@ -39,7 +39,10 @@ void AttentionInbox::take_all(UnitAttentions& attentions) {
 void tell_nexuses(Target& target, const Session* except, uint32_t lun, SenseCode code) {
   MutexGuard guard(target.mutex());
   target.sessions().for_each([&](SessionEntry& entry) {
-    if (entry.session != except) entry.session->attention_inbox.post(lun, code);
+    Session& session = *entry.session;
+    if (&session != except && session.rights().may_reach(lun)) {
+      session.attention_inbox.post(lun, code);
+    }
   });
 }
 

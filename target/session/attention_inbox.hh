@@ -43,8 +43,8 @@ class AttentionInbox {
   UnitAttentions posted_;  // Guarded by lock_.
 };
 
-// A unit attention for this LUN of the target, for every nexus but that of `except`, which may be
-// null. Context: process.
+// A unit attention for this LUN of the target, for every nexus that may reach it, but that of
+// `except`, which may be null. Context: process.
 void tell_nexuses(Target& target, const Session* except, uint32_t lun, SenseCode code);
 // One for all LUNs of the target, for every nexus but that of `except`. The target's mutex is held.
 void tell_nexuses_everywhere_locked(Target& target, const Session* except, SenseCode code);

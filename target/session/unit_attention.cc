@@ -4,9 +4,16 @@
 // another nexus has done to this very unit.
 #include "target/session/unit_attention.hh"
 
+#include <utility>
+
 namespace chiscsi {
 
 namespace {
+
+bool is_noted(const uint32_t* bits, uint32_t place) {
+  return (bits[place / 32] & 1u << place % 32) != 0;
+}
+void note(uint32_t* bits, uint32_t place) { bits[place / 32] |= 1u << place % 32; }
 
 bool tells_of_reset(SenseCode code) {
   constexpr uint8_t kUnitAttentionKey = 0x06, kResetAsc = 0x29;
@@ -22,16 +29,22 @@ bool reports_unit_attention(uint8_t operation_code) {
          operation_code != kReportLuns;
 }
 
-// It concerns the unit, and was not reported for it yet.
-bool UnitAttentions::Everywhere::is_for(uint32_t lun, bool passes) const {
-  const uint32_t bit = lun % kUnits;
-  const bool is_reported = (reported[bit / 32] & (1u << (bit % 32))) != 0;
-  return !is_reported && (scope == Scope::kAll || !passes);
+bool ReportedUnits::has(uint32_t unit) const {
+  unit %= kMost;
+  if (unit < kLow) return is_noted(low_, unit);
+  return high_ && is_noted(high_->bits, unit - kLow);
 }
 
-void UnitAttentions::Everywhere::report(uint32_t lun) {
-  const uint32_t bit = lun % kUnits;
-  reported[bit / 32] |= 1u << (bit % 32);
+void ReportedUnits::add(uint32_t unit) {
+  unit %= kMost;
+  if (unit < kLow) return note(low_, unit);
+  if (!high_) high_ = make<High>(Alloc::kAtomic);
+  if (high_) note(high_->bits, unit - kLow);
+}
+
+// It concerns the unit, and was not reported for it yet.
+bool UnitAttentions::Everywhere::is_for(uint32_t lun, bool passes) const {
+  return !reported.has(lun) && (scope == Scope::kAll || !passes);
 }
 
 void UnitAttentions::remove_single(uint32_t index) {
@@ -43,7 +56,8 @@ void UnitAttentions::remove_single(uint32_t index) {
 void UnitAttentions::remove_everywhere(uint32_t index) {
   --everywhere_count_;
   for (; index < everywhere_count_; ++index)
-    everywhere_[index] = everywhere_[index + 1];
+    everywhere_[index] = std::move(everywhere_[index + 1]);
+  everywhere_[everywhere_count_] = {};
 }
 
 // An initiator that hears of a reset examines everything anew.
@@ -52,12 +66,43 @@ void UnitAttentions::overflow() {
   establish_everywhere(kResetOccurred);
 }
 
-void UnitAttentions::establish(uint32_t lun, SenseCode code) {
+bool UnitAttentions::is_pending(uint32_t lun, SenseCode code) const {
+  constexpr bool kPasses = true;
   for (uint32_t i = 0; i < count_; ++i) {
-    if (singles_[i].lun == lun && singles_[i].code == code) return;
+    if (singles_[i].lun == lun && singles_[i].code == code) return true;
   }
-  if (count_ == kPlaces) return overflow();
-  singles_[count_++] = {lun, code};
+  for (uint32_t i = 0; i < everywhere_count_; ++i) {
+    if (everywhere_[i].code == code && everywhere_[i].is_for(lun, kPasses)) return true;
+  }
+  return false;
+}
+
+void UnitAttentions::establish(uint32_t lun, SenseCode code) {
+  if (is_pending(lun, code)) return;
+  if (count_ == kPlaces) merge_singles();
+  if (!is_pending(lun, code)) singles_[count_++] = {lun, code};
+}
+
+uint32_t UnitAttentions::count_singles(SenseCode code) const {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < count_; ++i)
+    count += singles_[i].code == code ? 1 : 0;
+  return count;
+}
+
+void UnitAttentions::merge_singles() {
+  SenseCode commonest = singles_[0].code;
+  uint32_t most = 0;
+  for (uint32_t i = 0; i < count_; ++i) {
+    const uint32_t count = count_singles(singles_[i].code);
+    if (count <= most) continue;
+    most = count;
+    commonest = singles_[i].code;
+  }
+  for (uint32_t i = count_; i-- != 0;) {
+    if (singles_[i].code == commonest) remove_single(i);
+  }
+  establish_everywhere(commonest);
 }
 
 // One that is for all units stays beside one of its kind that is for less of them.
@@ -98,7 +143,7 @@ void UnitAttentions::end(uint32_t lun, bool passes, SenseCode code) {
   }
   for (uint32_t i = 0; i < everywhere_count_; ++i) {
     Everywhere& other = everywhere_[i];
-    if (other.code == code && other.is_for(lun, passes)) other.report(lun);
+    if (other.code == code && other.is_for(lun, passes)) other.reported.add(lun);
   }
 }
 

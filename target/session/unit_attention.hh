@@ -3,13 +3,15 @@
 // UnitAttentions: what one I_T nexus has to be told about its logical units (SAM-5 section 5.14).
 //
 // A condition is established for one logical unit or for all of them, and taken by the next command
-// that may report it, one condition per command, oldest first. Everything has a fixed size: nothing
-// is allocated, and when more conditions come than there are places, they become one that stands
-// for all of them. Conditions of the same kind are not counted. Belongs to the session's worker.
+// that may report it, one condition per command, oldest first. There is a fixed number of places;
+// when conditions of single units have none left, those of the commonest kind become one of all
+// units, and where kinds of that have none left, a reset stands for everything. Conditions of the
+// same kind are not counted. Belongs to the session's worker.
 #pragma once
 
 #include <cstdint>
 
+#include "base/alloc.hh"
 #include "target/scsi/sense_code.hh"
 
 namespace chiscsi {
@@ -32,13 +34,29 @@ inline constexpr uint8_t kReportLuns = 0xa0;  // Operation code.
 // does not for INQUIRY, REPORT LUNS and REQUEST SENSE.
 bool reports_unit_attention(uint8_t operation_code);
 
+// The numbers of units that have reported something. Those beyond kLow take memory when the first
+// one comes; beyond kMost two numbers may share a place.
+class ReportedUnits {
+ public:
+  static constexpr uint32_t kLow = 128;
+  static constexpr uint32_t kMost = 16384;  // LunMap::kMaxLuns.
+
+  bool has(uint32_t unit) const;
+  // Without memory a high number is forgotten: better told twice than never.
+  void add(uint32_t unit);
+
+ private:
+  struct High {
+    uint32_t bits[(kMost - kLow) / 32] = {};
+  };
+  uint32_t low_[kLow / 32] = {};
+  OwnPtr<High> high_;
+};
+
 class UnitAttentions {
  public:
   static constexpr uint32_t kPlaces = 16;
-  // Conditions of all units at one time; a condition remembers for so many unit numbers whether
-  // it was reported. Numbers beyond share a place with a lower one, which then speaks for both.
-  static constexpr uint32_t kEverywhere = 4;
-  static constexpr uint32_t kUnits = 256;
+  static constexpr uint32_t kEverywhere = 8;  // Conditions of all units at one time.
 
   // The units that a condition of all of them is for: those for which the target speaks are the
   // ones whose class leaves the answers to it.
@@ -70,17 +88,22 @@ class UnitAttentions {
   struct Everywhere {
     SenseCode code;
     Scope scope;
-    uint32_t reported[kUnits / 32];
+    ReportedUnits reported;
     bool is_for(uint32_t lun, bool passes) const;
-    void report(uint32_t lun);
   };
 
   bool find(uint32_t lun, bool passes, bool resets_only, SenseCode* code) const;
+  // Whether the unit is to be told of it already, whatever its class.
+  bool is_pending(uint32_t lun, SenseCode code) const;
   // It was reported for this unit.
   void end(uint32_t lun, bool passes, SenseCode code);
   void remove_single(uint32_t index);
   void remove_everywhere(uint32_t index);
-  // Becomes one condition for all units, also for those that had none, whatever their class.
+  // Single units' conditions of the kind that has most become one of all units, also of those that
+  // had none, whatever their class.
+  void merge_singles();
+  uint32_t count_singles(SenseCode code) const;
+  // Everything becomes one condition of all units.
   void overflow();
 
   Single singles_[kPlaces];  // The oldest first.

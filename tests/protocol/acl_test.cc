@@ -275,6 +275,32 @@ TEST_F(AclProtocol, AReloadKeepsTheRightsOfNumbers) {
   EXPECT_EQ(listed(*peer, 0), (std::vector<unsigned>{2, 3, 4}));
 }
 
+// What happens to units that an initiator cannot reach is none of its business, however much it is.
+TEST_F(AclProtocol, NothingIsToldOfWhatIsHidden) {
+  constexpr uint8_t kLunReset = 5;
+  Lines devices = {"visible,DISK"};
+  for (int i = 1; i <= 40; ++i)
+    devices.push_back("hidden" + std::to_string(i) + ",DISK");
+  start_disks();
+  const ControlAnswer answer =
+      start_target(keys({"ACL_Enable=Yes", std::string("ACL=iname=") + kFree,
+                         std::string("ACL=iname=") + kMasked + ";lun=0:RW"},
+                        devices));
+  ASSERT_EQ(answer.error, 0) << answer.why;
+  peer = log_in(1, kMasked);
+  auto other = log_in(2, kFree);
+  const ByteVector descriptors = {0, 0, 0, 0, 0x0a, 0x0a, 0x24, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0};
+  for (uint64_t lun = 1; lun <= 40; ++lun)
+    ASSERT_TRUE(other->write({0x15, 0x10, 0, 0, 16, 0}, descriptors, {}, lun).good()) << lun;
+  for (uint64_t lun = 1; lun <= 40; ++lun)
+    ASSERT_EQ(other->task_management(kLunReset, iscsi::kReservedTag, lun), 0) << lun;
+  EXPECT_TRUE(peer->no_data(test_unit_ready_cdb()).good());
+  ASSERT_EQ(other->task_management(kLunReset, iscsi::kReservedTag, 0), 0);
+  EXPECT_EQ(peer->no_data(test_unit_ready_cdb()).sense_key(), 6);
+  EXPECT_TRUE(peer->no_data(test_unit_ready_cdb()).good());
+  EXPECT_CLEAN(*peer);
+}
+
 // A session has one set of rights: an address with others gets a session of its own.
 TEST_F(AclProtocol, AConnectionWithOtherRightsDoesNotJoin) {
   if (MemoryTransport::chosen()) GTEST_SKIP() << "it has one address";

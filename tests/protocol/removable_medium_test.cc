@@ -122,6 +122,34 @@ TEST_F(RemovableMedium, AResetOfTheNexusAllowsIt) {
   EXPECT_TRUE(other->no_data(start_stop(kEject)).good());
 }
 
+TEST_F(RemovableMedium, PreemptAndAbortAllowsItForWhoLosesItsRegistration) {
+  constexpr uint8_t kRegisterAndIgnore = 6, kPreempt = 4, kPreemptAndAbort = 5;
+  const auto reserve_out = [](Initiator& who, uint8_t action, uint8_t key, uint8_t action_key) {
+    ByteVector list(24);
+    list[7] = key;
+    list[15] = action_key;
+    return who.write({0x5f, action, 1, 0, 0, 0, 0, 0, 24, 0}, list).good();
+  };
+  std::unique_ptr<Initiator> other = log_in(2), third = log_in(3);
+  ASSERT_TRUE(reserve_out(*peer, kRegisterAndIgnore, 0, 0xa));
+  ASSERT_TRUE(other->no_data(prevent(1)).good());
+  for (const uint8_t action : {kPreempt, kPreemptAndAbort}) {
+    ASSERT_TRUE(reserve_out(*other, kRegisterAndIgnore, 0, 0xb));
+    ASSERT_TRUE(reserve_out(*peer, action, 0xa, 0xb));
+    expect_sense(other->no_data(test_unit_ready_cdb()), kUnitAttention, 0x2a, 5);
+    const Outcome ejected = peer->no_data(start_stop(kEject));
+    EXPECT_EQ(ejected.good(), action == kPreemptAndAbort);
+  }
+  ASSERT_TRUE(peer->no_data(start_stop(kLoad)).good());
+  // That of one who has lost nothing stays.
+  expect_sense(third->no_data(test_unit_ready_cdb()), kUnitAttention, 0x28, 0);
+  expect_sense(other->no_data(test_unit_ready_cdb()), kUnitAttention, 0x28, 0);
+  ASSERT_TRUE(third->no_data(prevent(1)).good());
+  ASSERT_TRUE(reserve_out(*other, kRegisterAndIgnore, 0, 0xb));
+  ASSERT_TRUE(reserve_out(*peer, kPreemptAndAbort, 0xa, 0xb));
+  expect_sense(peer->no_data(start_stop(kEject)), kIllegalRequest, 0x53, 2);
+}
+
 TEST_F(RemovableMedium, StoppingFlushesAndPowerConditionsDoNothing) {
   ASSERT_TRUE(peer->no_data(start_stop(kStop)).good());
   EXPECT_EQ(disks.count("cdb 35 a"), 1u);

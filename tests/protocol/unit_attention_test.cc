@@ -81,7 +81,7 @@ TEST_F(UnitAttention, ManyUnitsBecomeOneConditionForAll) {
   for (uint64_t lun = 0; lun < UnitAttentions::kPlaces + 1; ++lun)
     reset_unit(lun);
   for (const uint64_t lun : {0, 1, 2}) {
-    EXPECT_TRUE(is(ready(lun), 0x29, 0x00));
+    EXPECT_TRUE(is(ready(lun), 0x29, 0x03));
     EXPECT_TRUE(ready(lun).good());
   }
 }

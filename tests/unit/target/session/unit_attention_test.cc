@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace chiscsi::test {
 namespace {
 
@@ -61,13 +63,31 @@ TEST_F(UnitAttentionTest, ReportsTheOldestFirstAndEachKindOnce) {
 
 TEST_F(UnitAttentionTest, WhatConcernsAllUnitsIsReportedByEach) {
   pending.establish_everywhere(kBusDeviceReset);
-  for (uint32_t lun = 0; lun < UnitAttentions::kUnits; ++lun) {
+  for (uint32_t lun = 0; lun < 1024; ++lun) {
     EXPECT_EQ(take(pending, lun), kBusDeviceReset) << lun;
     EXPECT_EQ(take(pending, lun), kNothing) << lun;
   }
   // It has happened again.
   pending.establish_everywhere(kBusDeviceReset);
   EXPECT_EQ(take(pending, 7), kBusDeviceReset);
+  EXPECT_EQ(take(pending, 1000), kBusDeviceReset);
+}
+
+TEST_F(UnitAttentionTest, NoUnitReportsForAnother) {
+  constexpr uint32_t kLast = ReportedUnits::kMost - 1;
+  pending.establish_everywhere(kBusDeviceReset);
+  for (const uint32_t lun : {44u, 300u, 44u + 512u, 16'000u, kLast}) {
+    EXPECT_EQ(take(pending, lun), kBusDeviceReset) << lun;
+    EXPECT_EQ(take(pending, lun), kNothing) << lun;
+  }
+  // Nor is that forgotten when another kind comes and an older one goes.
+  pending.establish_everywhere(kNexusLoss);
+  pending.establish_everywhere(kReportedLunsChanged);
+  EXPECT_EQ(take(pending, 300), kNexusLoss);
+  pending.clear(kBusDeviceReset);
+  EXPECT_EQ(take(pending, 300), kReportedLunsChanged);
+  EXPECT_EQ(take(pending, 300), kNothing);
+  EXPECT_EQ(take(pending, 301), kNexusLoss);
 }
 
 TEST_F(UnitAttentionTest, WhatConcernsTheUnitAloneComesFirst) {
@@ -87,7 +107,8 @@ TEST_F(UnitAttentionTest, AResetIsTakenFromAmongOthers) {
   pending.establish_everywhere(kBusDeviceReset);
   pending.establish_everywhere(kBusDeviceReset, UnitAttentions::Scope::kSpokenFor);
   pending.establish(1, kBusDeviceReset);
-  for (const SenseCode expected : {kBusDeviceReset, kNexusLoss, kBusDeviceReset}) {
+  // Of one kind it hears once.
+  for (const SenseCode expected : {kNexusLoss, kBusDeviceReset}) {
     EXPECT_TRUE(pending.take_reset(1, &code));
     EXPECT_EQ(code, expected);
   }
@@ -119,14 +140,14 @@ TEST_F(UnitAttentionTest, AUnitThatRunsEachCommandIsSparedWhereTheTargetDoesNotS
   pending.establish_everywhere(kBusDeviceReset, UnitAttentions::Scope::kSpokenFor);
   EXPECT_FALSE(pending.peek(1, &code, kPasses));
   EXPECT_EQ(take_passing(1), kNothing);
-  // Another one that shares its place has not missed it.
-  EXPECT_EQ(take(pending, 1 + UnitAttentions::kUnits), kBusDeviceReset);
+  // Another one has not missed it.
+  EXPECT_EQ(take(pending, 2), kBusDeviceReset);
   // Of the two it hears the one for all, others hear of both at once.
   pending.establish_everywhere(kBusDeviceReset);
   pending.establish_everywhere(kBusDeviceReset, UnitAttentions::Scope::kSpokenFor);
   UnitAttentions other;
   other.establish_all(pending);
-  pending = other;
+  pending = std::move(other);
   EXPECT_EQ(take_passing(1), kBusDeviceReset);
   EXPECT_EQ(take_passing(1), kNothing);
   EXPECT_EQ(take(pending, 2), kBusDeviceReset);
@@ -140,19 +161,36 @@ TEST_F(UnitAttentionTest, AUnitThatRunsEachCommandIsSparedWhereTheTargetDoesNotS
   EXPECT_TRUE(pending.empty());
 }
 
-TEST_F(UnitAttentionTest, ManyConditionsBecomeOneThatStandsForAll) {
-  for (uint32_t lun = 0; lun < UnitAttentions::kPlaces; ++lun)
-    pending.establish(lun, kBusDeviceReset);
-  EXPECT_EQ(take(pending, 0), kBusDeviceReset);
-  pending.establish(100, kBusDeviceReset);
-  EXPECT_EQ(take(pending, 100), kBusDeviceReset);
-  pending.establish(101, kBusDeviceReset);
-  pending.establish(102, kBusDeviceReset);
-  // Nothing is lost: whoever had a condition hears of a reset.
-  for (const uint32_t lun : {1u, 15u, 101u, 102u}) {
-    EXPECT_EQ(take(pending, lun), kResetOccurred) << lun;
+TEST_F(UnitAttentionTest, ManyConditionsOfAKindBecomeOneOfAllUnits) {
+  constexpr uint32_t kResized = 10;
+  for (uint32_t lun = 0; lun < kResized; ++lun)
+    pending.establish(lun, kCapacityChanged);
+  for (uint32_t lun = kResized; lun < UnitAttentions::kPlaces; ++lun)
+    pending.establish(lun, kModeParametersChanged);
+  EXPECT_EQ(take(pending, 0), kCapacityChanged);
+  pending.establish(100, kCapacityChanged);
+  for (uint32_t lun = 101; lun < 1101; ++lun)
+    pending.establish(lun, kCapacityChanged);
+  // Nothing is lost, and nothing becomes worse than it is; who has heard of it may do so again.
+  for (const uint32_t lun : {0u, 1u, 9u, 100u, 101u, 1100u, 5u, 2000u}) {
+    EXPECT_EQ(take(pending, lun), kCapacityChanged) << lun;
     EXPECT_EQ(take(pending, lun), kNothing) << lun;
   }
+  EXPECT_EQ(take(pending, 12), kModeParametersChanged);
+  EXPECT_EQ(take(pending, 12), kCapacityChanged);
+  EXPECT_EQ(take(pending, 12), kNothing);
+  // What has happened since is a condition of its own.
+  pending.establish(1, kCapacityChanged);
+  EXPECT_EQ(take(pending, 1), kCapacityChanged);
+  EXPECT_EQ(take(pending, 1), kNothing);
+}
+
+TEST_F(UnitAttentionTest, OnesOfManyKindsFindPlaces) {
+  for (uint8_t kind = 0; kind < UnitAttentions::kPlaces + UnitAttentions::kEverywhere; ++kind)
+    pending.establish(5, {6, 0x55, kind});
+  for (uint32_t i = 0; i < UnitAttentions::kPlaces + UnitAttentions::kEverywhere; ++i)
+    EXPECT_EQ(take(pending, 5).asc, 0x55) << i;
+  EXPECT_EQ(take(pending, 5), kNothing);
 }
 
 TEST_F(UnitAttentionTest, ManyKindsForAllUnitsBecomeOne) {
