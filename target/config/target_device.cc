@@ -188,7 +188,7 @@ Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError
   if (!device->foreign_option.empty()) {
     return detail::bad(error, "unknown option", device->foreign_option);
   }
-  if (device->size_mb != 0 && device->lun_class != Text("MEM")) {
+  if (device->size_mb != 0 && !device->is_ram_disk()) {
     return detail::bad(error, "size= is for MEM only:", value);
   }
   return {};

@@ -38,6 +38,8 @@ struct TargetDeviceSettings {
   bool read_only = false;
   bool thin = false;
   bool removable = false;
+
+  bool is_ram_disk() const { return lun_class == Text("MEM"); }
 };
 
 // Parses the value of one TargetDevice line; `device` refers to the memory of `value`. Errors:

@@ -188,6 +188,17 @@ TEST(ConfigFile, ATargetComesOnce) {
   EXPECT_FALSE(file->targets()[1].settings);
 }
 
+TEST(ConfigFile, TellsTheLineOfEveryDoubledRamDisk) {
+  EXPECT_EQ(
+      problems_of("target:\nTargetName=iqn.2026-11.org.example:a\nTargetDevice=r,MEM\n"
+                  "TargetDevice=s,MEM\n# s again\nTargetDevice=s,MEM\nTargetDevice=r,MEM\n"
+                  "PortalGroup=1@0.0.0.0\n"),
+      (Lines{"6: TargetDevice: \"s\" is also the name of LUN 1; that of a MEM device is unique "
+             "within its target",
+             "7: TargetDevice: \"r\" is also the name of LUN 0; that of a MEM device is unique "
+             "within its target"}));
+}
+
 TEST(ConfigFile, WarnsOfWhatIsLegalAndUnwise) {
   const auto target = [](const char* name, const char* keys) {
     return std::string("target:\nTargetName=iqn.2026-11.org.example:") + name + "\n" + keys +

@@ -562,6 +562,23 @@ TEST(TargetSettings, RefusesMalformedDevices) {
   }
 }
 
+TEST(TargetSettings, KeepsTheNamesOfRamDisksApart) {
+  EXPECT_EQ(
+      error_of({"TargetDevice=a,MEM", "TargetDevice=r,MEM", "TargetDevice=r,MEM,size=1MB"}),
+      "TargetDevice: \"r\" is also the name of LUN 1; that of a MEM device is unique within its "
+      "target");
+  error_of({"TargetDevice=r,MEM", "TargetDevice=r,NULLRW,MEM"});
+  error_of({"TargetDevice=r,MEM", "TargetDevice=r,MEM,WWN=0123456789ABCDEF"});
+  // The identity of others is made of their names, too.
+  error_of({"TargetDevice=/r,MEM", "TargetDevice=/r"});
+  error_of({"TargetDevice=/r,BLK", "TargetDevice=/r,MEM"});
+  error_of({"TargetDevice=r,Mine", "TargetDevice=r,MEM"});
+  EXPECT_TRUE(is_good({"TargetDevice=r,MEM", "TargetDevice=R,MEM", "TargetDevice=r2,MEM"}));
+  // One file or one device, whatever the line; a class of a driver has names of its own.
+  EXPECT_TRUE(is_good(
+      {"TargetDevice=/r", "TargetDevice=/r,BLK", "TargetDevice=r,Mine", "TargetDevice=r,Mine"}));
+}
+
 // --- Reload, memory, secrets ---
 
 TEST(TargetSettings, LetsAReloadChangeOnlyWhatMayChange) {
