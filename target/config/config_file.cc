@@ -118,7 +118,7 @@ Status ConfigFileParser::take_header(Text line) {
   } else if (line == Text("initiator:")) {
     error.at("initiator").add("blocks of this kind are not supported");
   } else {
-    error.add_foreign(line.first(line.size() - 1)).add(": unknown block, wants global: or target:");
+    error.add_foreign(shown_key(line)).add(": unknown block, wants global: or target:");
   }
   return refuse(line_, error);
 }

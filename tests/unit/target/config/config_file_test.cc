@@ -139,7 +139,7 @@ TEST(ConfigFile, RefusesWhatIsNoBlock) {
                    "3: targets: unknown block, wants global: or target:",
                    "6: global: a second block; the first is in line 5",
                    "8: Target: unknown block, wants global: or target:",
-                   "9: : unknown block, wants global: or target:"}));
+                   "9: \"\": unknown block, wants global: or target:"}));
 }
 
 TEST(ConfigFile, TellsWhereAKeyBelongs) {
@@ -227,12 +227,30 @@ TEST(ConfigFile, ShowsNoSecretInAnyMessage) {
   for (const char* line :
        {"Auth_CHAP_Initiator \"a\":\"hush-hush-hush\"", "Auth_CHAP_Initiator \"a\":\"hush=hush\"",
         "\"a\":\"hush\"", "Auth_CHAP_Initator=\"a\":\"hush\"", "Auth_CHAP_Target=\"a\":hush",
-        "Auth_CHAP_Initiator =\"a\":\"hush\"", "Auth_CHAP_Initiator=\"a\":\"hush-hush\","}) {
+        "Auth_CHAP_Initiator =\"a\":\"hush\"", "Auth_CHAP_Initiator=\"a\":\"hush-hush\",",
+        // Without quotes, with colons and blanks in the wrong place.
+        "Auth_CHAP_Initiator: user:hush1234567", "Auth_CHAP_Initiator user:hush1234567",
+        "Auth_CHAP_Initiator user:hush1234567=", "Auth_CHAP_Initiator\tuser:hush1234567",
+        "Auth_CHAP_Initiator:user:hush1234567:", "Auth_CHAP_Initiator-user:hush1234567",
+        "Auth_CHAP_Initiator\xa0hush1234567", "'user':'hush1234567'",
+        // Headers, for all that can be seen.
+        "\"user\":\"hush1234567\":", "user:hush1234567:", "Auth_CHAP_Initiator user hush1234567:",
+        // The whole of it where the id belongs.
+        "Auth_CHAP_Initiator=\"user:hush1234567\":\"\"",
+        "Auth_CHAP_Target=\"user:hush1234567\":\"x\"",
+        "DISC_Auth_CHAP_Initiator=\"user:hush1234567\":\"x\"",
+        "DISC_Auth_CHAP_Target=\"user:hush1234567\":\"\""}) {
     for (const char* block : {"", "global:\n", "target:\n"}) {
-      for (const std::string& problem : problems_of(std::string(block) + line))
+      const Lines problems = problems_of(std::string(block) + line);
+      EXPECT_FALSE(problems.empty()) << line;
+      for (const std::string& problem : problems)
         EXPECT_EQ(problem.find("hush"), std::string::npos) << problem;
     }
   }
+  EXPECT_EQ(problems_of("Auth_CHAP_Initiator: user:hush1234567"),
+            Lines{"1: Auth_CHAP_Initiator: wants key=value"});
+  EXPECT_EQ(problems_of("target: hush1234567:"),
+            Lines{"1: target: unknown block, wants global: or target:"});
 }
 
 TEST(ConfigFile, BoundsWhatItKeeps) {
