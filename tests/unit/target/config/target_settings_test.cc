@@ -346,6 +346,38 @@ TEST(TargetSettings, RefusesMalformedPortalGroups) {
   EXPECT_TRUE(is_good({"PortalGroup=1@192.0.2.1", "PortalGroup=2@192.0.2.1:3261"}));
 }
 
+TEST(TargetSettings, RefusesRedirectionInCircles) {
+  const auto group = [](const char* tag, const char* on) {
+    return std::string("PortalGroup=") + tag + "@192.0.2." + tag + on;
+  };
+  for (const char* shadow : {"ShadowMode=No", "ShadowMode=Yes"}) {
+    EXPECT_EQ(error_of({group("1", ",[2]"), group("2", ",[1]"), shadow}),
+              "PortalGroup: redirection goes in a circle, from group 1 to 2 to 1");
+    // Somewhere behind the first, and named alone.
+    EXPECT_EQ(error_of({group("9", ""), group("1", ",[9,4]"), group("4", ",[9,6]"),
+                        group("6", ",[5,9]"), group("5", ",[4]"), shadow}),
+              "PortalGroup: redirection goes in a circle, from group 4 to 6 to 5 to 4");
+    // Not every login goes round, but one may.
+    EXPECT_EQ(error_of({group("1", ",[2,3]"), group("2", ",[1]"), group("3", ""), shadow}),
+              "PortalGroup: redirection goes in a circle, from group 1 to 2 to 1");
+    EXPECT_EQ(error_of({group("1", ",[1]"), shadow}),
+              "PortalGroup: group 1 redirects to 1, which is itself");
+    EXPECT_TRUE(is_good({group("1", ",[2,3]"), group("2", ",[3,4]"), group("3", ",[4]"),
+                         group("4", ""), group("5", ",[3,1]"), shadow}));
+  }
+  std::vector<std::string> chain;
+  for (int i = 1; i <= 1024; ++i) {
+    chain.push_back("PortalGroup=" + std::to_string(i) + "@192.0.2.1:" + std::to_string(i) + ",[" +
+                    std::to_string(i + 1) + "]");
+  }
+  const std::string last = "PortalGroup=1024@192.0.2.1:1024";
+  chain.back() = last + ",[1]";
+  EXPECT_EQ(error_of(chain).substr(0, 64),
+            "PortalGroup: redirection goes in a circle, from group 1 to 2 to ");
+  chain.back() = last;
+  EXPECT_TRUE(is_good(chain));
+}
+
 TEST(TargetSettings, FindsTheGroupOfAConnection) {
   const Parsed parsed =
       parse({"PortalGroup=1@0.0.0.0", "PortalGroup=2@192.0.2.2", "PortalGroup=3@[::]:3260"});
