@@ -56,6 +56,17 @@ bool is_our_class(Text name) {
   return false;
 }
 
+constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+
+// Whether `name` is `ours`, but for the case of its letters.
+bool is_near(Text name, Text ours) {
+  if (name.size() != ours.size()) return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (upper(name[i]) != ours[i]) return false;
+  }
+  return true;
+}
+
 bool is_printable(Text text) {
   for (const char c : text) {
     if (c < ' ' || c > '~') return false;
@@ -161,6 +172,31 @@ Status parse_word(Text word, TargetDeviceSettings* device, ConfigError* error) {
   return keep_foreign(word, device, error);
 }
 
+// A driver may call its class whatever it likes, but nobody means two classes by one word.
+Status check_foreign_class(Text name, ConfigError* error) {
+  for (const char* ours : kOurClasses) {
+    if (!is_near(name, ours)) continue;
+    error->at(kKey).add("wants ").add(ours).add(" in capitals, not ").add_quoted(name);
+    return Error::kInvalid;
+  }
+  return {};
+}
+
+// Options that only some of our classes have.
+Status check_options(const TargetDeviceSettings& device, ConfigError* error) {
+  if (device.size_mb != 0 && !device.is_ram_disk()) {
+    return bad(error, "size= is for MEM only:", device.line);
+  }
+  if (device.sync && device.is_ram_disk()) {
+    return bad(error, "SYNC is for FILE and BLK only:", device.line);
+  }
+  // Nobody knows how much of a block device is used.
+  if (device.threshold != 0 && (!device.thin || device.lun_class == Text("BLK"))) {
+    return bad(error, "THRESHOLD= is for MEM and FILE with THIN only:", device.line);
+  }
+  return {};
+}
+
 }  // namespace target_device_detail
 
 Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError* error) {
@@ -180,7 +216,7 @@ Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError
   if (!device->names_class) device->lun_class = detail::kDefaultClass;
   if (!detail::is_our_class(device->lun_class)) {
     if (device->foreign_option.empty()) device->foreign_option = device->own_option;
-    return {};
+    return detail::check_foreign_class(device->lun_class, error);
   }
   if (!device->wrong_option.empty()) {
     return detail::bad(error, device->wrong_why, device->wrong_option);
@@ -188,10 +224,7 @@ Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError
   if (!device->foreign_option.empty()) {
     return detail::bad(error, "unknown option", device->foreign_option);
   }
-  if (device->size_mb != 0 && !device->is_ram_disk()) {
-    return detail::bad(error, "size= is for MEM only:", value);
-  }
-  return {};
+  return detail::check_options(*device, error);
 }
 
 }  // namespace chiscsi

@@ -19,6 +19,9 @@
 
 namespace chiscsi {
 
+// Of a target: one for each number of flat addressing.
+inline constexpr uint32_t kMaxTargetDevices = 16384;
+
 struct TargetDeviceSettings {
   Text line;                 // The whole value, for fp_config_parse_options().
   Text name;                 // Path or name, the first field.

@@ -148,10 +148,14 @@ Status TargetParser::check_all() {
   return check_devices();
 }
 
-// What is known of a RAM disk is its name: others of that name would have its identity, and paths
+// What identifies a RAM disk is its name: others of that name would have its identity, and paths
 // to two disks would be taken for paths to one.
 Status TargetParser::check_devices() {
   const Span<const TargetDeviceSettings> devices = settings_.devices();
+  if (devices.size() > kMaxTargetDevices) {
+    error_.at("TargetDevice").add("more than ").add_number(kMaxTargetDevices).add(" lines");
+    return report(device_pairs_[kMaxTargetDevices], Error::kInvalid);
+  }
   TextIndex names;
   for (uint32_t lun = 0; lun < devices.size(); ++lun) {
     const uint32_t entry = names.first(devices[lun].name);

@@ -611,6 +611,36 @@ TEST(TargetSettings, KeepsTheNamesOfRamDisksApart) {
       {"TargetDevice=/r", "TargetDevice=/r,BLK", "TargetDevice=r,Mine", "TargetDevice=r,Mine"}));
 }
 
+TEST(TargetSettings, RefusesOptionsThatTheTypeDoesNotHave) {
+  EXPECT_EQ(error_of({"TargetDevice=r,MEM,SYNC"}),
+            "TargetDevice: SYNC is for FILE and BLK only: \"r,MEM,SYNC\"");
+  EXPECT_EQ(error_of({"TargetDevice=r,SYNC,MEM"}).substr(0, 40),
+            "TargetDevice: SYNC is for FILE and BLK o");
+  EXPECT_EQ(error_of({"TargetDevice=/f,THRESHOLD=5"}),
+            "TargetDevice: THRESHOLD= is for MEM and FILE with THIN only: \"/f,THRESHOLD=5\"");
+  error_of({"TargetDevice=r,MEM,THRESHOLD=5"});
+  error_of({"TargetDevice=/dev/sdb,BLK,THRESHOLD=5"});
+  error_of({"TargetDevice=/dev/sdb,BLK,THIN,THRESHOLD=5"});
+  EXPECT_TRUE(is_good({"TargetDevice=/f,SYNC,THRESHOLD=5,THIN", "TargetDevice=/b,BLK,SYNC",
+                       "TargetDevice=x,Mine,SYNC,THRESHOLD=5"}));
+}
+
+TEST(TargetSettings, WantsItsTypeWordsInCapitals) {
+  EXPECT_EQ(error_of({"TargetDevice=r,mem"}), "TargetDevice: wants MEM in capitals, not \"mem\"");
+  EXPECT_EQ(error_of({"TargetDevice=r,RO,Blk,fast"}),
+            "TargetDevice: wants BLK in capitals, not \"Blk\"");
+  EXPECT_EQ(error_of({"TargetDevice=/f,filE"}),
+            "TargetDevice: wants FILE in capitals, not \"filE\"");
+  EXPECT_TRUE(is_good({"TargetDevice=r,Memory", "TargetDevice=s,me", "TargetDevice=t,memo"}));
+}
+
+TEST(TargetSettings, HasAsManyDevicesAsATargetHasLuns) {
+  std::vector<std::string> lines(16384, "TargetDevice=/f");
+  EXPECT_TRUE(is_good(lines));
+  lines.push_back("TargetDevice=/f");
+  EXPECT_EQ(error_of(lines), "TargetDevice: more than 16384 lines");
+}
+
 // --- Reload, memory, secrets ---
 
 TEST(TargetSettings, LetsAReloadChangeOnlyWhatMayChange) {
