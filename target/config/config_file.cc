@@ -10,6 +10,9 @@ namespace chiscsi {
 
 namespace config_file_detail {
 
+// Of UTF-8. Some editors begin a file with it, and nobody sees it.
+constexpr char kByteOrderMark[] = "\xef\xbb\xbf";
+
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 Text trim_end(Text text) {
@@ -76,6 +79,9 @@ class ConfigFileParser final : private ConfigErrors {
 };
 
 Status ConfigFileParser::run(Text text) {
+  if (text.starts_with(config_file_detail::kByteOrderMark)) {
+    text = text.skip(sizeof(config_file_detail::kByteOrderMark) - 1);
+  }
   while (!text.empty()) {
     ++line_;
     const Text line = config_file_detail::trim(text.take_until('\n'));

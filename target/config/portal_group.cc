@@ -68,8 +68,10 @@ Status parse_tag_list(Text field, PortalGroupSettings* group, ConfigError* error
   WordList words(field.skip(1).first(field.size() - 2));
   for (Text word; words.next(&word);) {
     uint16_t tag = 0;
-    if (!parse_tag(trim_blanks(word), &tag)) return bad(error, "bad tag to redirect to", word);
-    if (group->redirect_tags.contains(tag)) return bad(error, "tag listed twice", word);
+    if (!parse_tag(trim_blanks(word), &tag))
+      return bad(error, "wants tags from 1 to 65535 to redirect to, not", word);
+    if (group->redirect_tags.contains(tag))
+      return bad(error, "wants each tag to redirect to once, not again", word);
     CHISCSI_TRY(group->redirect_tags.append(tag));
   }
   return {};
@@ -88,7 +90,8 @@ Status parse_field(Text field, PortalGroupSettings* group, bool* has_timeout, Co
     return {};
   }
   os_address portal = {};
-  if (!parse_ip_and_port(field, &portal)) return bad(error, "bad address", field);
+  if (!parse_ip_and_port(field, &portal))
+    return bad(error, "wants <ip>[:<port 1-65535>], IPv6 in brackets, not", field);
   return group->portals.append(portal);
 }
 
@@ -225,7 +228,8 @@ Status parse_portal_group(Text value, PortalGroupSettings* group, ConfigError* e
     const Text field = detail::take_field(&rest);
     CHISCSI_TRY(detail::parse_field(field, group, &has_timeout, error));
   }
-  if (group->portals.empty()) return detail::bad(error, "no address in", value);
+  if (group->portals.empty())
+    return detail::bad(error, "wants at least one address behind the @, not", value);
   return {};
 }
 

@@ -339,7 +339,8 @@ TEST(TargetSettings, RefusesMalformedPortalGroups) {
                           "1@192.0.2.1,[[2]]"}) {
     EXPECT_EQ(error_of({std::string("PortalGroup=") + bad}).substr(0, 13), "PortalGroup: ") << bad;
   }
-  EXPECT_EQ(error_of({"PortalGroup=1@x"}), "PortalGroup: bad address \"x\"");
+  EXPECT_EQ(error_of({"PortalGroup=1@x"}),
+            "PortalGroup: wants <ip>[:<port 1-65535>], IPv6 in brackets, not \"x\"");
   error_of({"PortalGroup=1@192.0.2.1", "PortalGroup=1@192.0.2.2"});
   EXPECT_EQ(error_of({"PortalGroup=1@192.0.2.1", "PortalGroup=2@192.0.2.1:3260"}),
             "PortalGroup: portal given twice \"192.0.2.1:3260\"");
