@@ -223,6 +223,40 @@ TEST(ConfigFile, WarnsOfWhatIsLegalAndUnwise) {
   EXPECT_EQ(file->error_count(), 0u);
 }
 
+TEST(ConfigFile, TellsOfEveryTargetThatSharesADevice) {
+  const auto target = [](const char* name, const char* devices) {
+    return std::string("target:\nTargetName=iqn.2026-11.org.example:") + name + "\n" +
+           "PortalGroup=1@0.0.0.0\n" + devices;
+  };
+  // Twice in one target is the business of that target.
+  const std::string text =
+      target("a", "TargetDevice=/x\nTargetDevice=/y,BLK\nTargetDevice=/x\nTargetDevice=/r,MEM\n") +
+      target("b", "TargetDevice=/y\nTargetDevice=/r,MEM\n") +
+      target("c", "TargetDevice=/z,BLK\nFoo=1\n") +
+      target("d", "TargetDevice=/z\nTargetDevice=/x,Mine\nTargetDevice=/r\n") +
+      target("e", "TargetDevice=/y\nTargetDevice=/x,BLK\nTargetDevice=/z\n");
+  const std::string also = "29: warning: TargetDevice: ";
+  EXPECT_EQ(problems_of(text),
+            (Lines{"12: warning: TargetDevice: /y also belongs to the target of line 1",
+                   "17: Foo: unknown key", also + "/y also belongs to the target of line 1",
+                   also + "/y also belongs to the target of line 8",
+                   also + "/x also belongs to the target of line 1",
+                   also + "/x also belongs to the target of line 1",
+                   also + "/z also belongs to the target of line 18"}));
+}
+
+// Each would be compared with each.
+TEST(ConfigFile, ReadsManyTargetsWithManyDevices) {
+  std::string text;
+  for (unsigned i = 0; i < 1024; ++i) {
+    text += "target:\nTargetName=iqn.2026-11.org.example:" + std::to_string(i) +
+            "\nPortalGroup=1@0.0.0.0\n";
+    for (unsigned j = 0; j < 32; ++j)
+      text += "TargetDevice=/dev/vg/" + std::to_string(i) + "-" + std::to_string(j) + "\n";
+  }
+  EXPECT_EQ(problems_of(text), Lines{});
+}
+
 TEST(ConfigFile, ShowsNoSecretInAnyMessage) {
   for (const char* line :
        {"Auth_CHAP_Initiator \"a\":\"hush-hush-hush\"", "Auth_CHAP_Initiator \"a\":\"hush=hush\"",
