@@ -43,7 +43,8 @@ Status parse_addresses(Text field, Text list, GrowableArray<os_address>* address
       error->add_quoted(word);
       return Error::kInvalid;
     }
-    CHISCSI_TRY(addresses->append(address));
+    // An IPv4-mapped one is IPv4: that is how connections have it.
+    CHISCSI_TRY(addresses->append(address_from_bytes(address.ip, address.port)));
   }
   return {};
 }

@@ -443,6 +443,19 @@ TEST(TargetSettings, GrantsTheBestOfAllRulesThatApply) {
   EXPECT_EQ(s.lun_access(nobody, 0), LunAccess::kNone);
 }
 
+// That is the form in which the system may write an IPv4 address; no connection has it.
+TEST(TargetSettings, AMappedAddressInARuleIsAnIpv4Address) {
+  const Parsed parsed = parse({"ACL_Enable=Yes", "ACL=sip=::ffff:192.0.2.50,[::ffff:192.0.2.51]",
+                               "ACL=dip=::ffff:c000:20a", "ACL=sip=::192.0.2.60"});
+  ASSERT_TRUE(parsed.settings) << parsed.error;
+  const TargetSettings& s = *parsed.settings;
+  EXPECT_TRUE(s.may_log_in(subject("iqn.a", "192.0.2.50", "192.0.2.1")));
+  EXPECT_TRUE(s.may_log_in(subject("iqn.a", "192.0.2.51", "192.0.2.1")));
+  EXPECT_TRUE(s.may_log_in(subject("iqn.a", "192.0.2.1", "192.0.2.10")));
+  EXPECT_TRUE(s.may_log_in(subject("iqn.a", "::192.0.2.60", "192.0.2.1")));
+  EXPECT_FALSE(s.may_log_in(subject("iqn.a", "192.0.2.60", "192.0.2.1")));
+}
+
 TEST(TargetSettings, LetsEverybodyInWithoutAcl) {
   const Parsed parsed = parse({"ACL=iname=iqn.a:1;lun=0:R"});
   const AccessSubject anyone = subject("iqn.other", "192.0.2.50", "192.0.2.11");
