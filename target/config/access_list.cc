@@ -22,13 +22,15 @@ Status bad(ConfigError* error, Text what, Text value) {
 Status parse_names(Text list, AccessRule* rule, ConfigError* error) {
   WordList words(list);
   for (Text name; words.next(&name);) {
-    if (!is_iscsi_name(name)) return bad(error, "bad initiator name", name);
+    if (!is_iscsi_name(name))
+      return bad(error, "iname= wants names like iqn.2026-11.org.example:host, not", name);
     CHISCSI_TRY(rule->initiator_names.append(name));
   }
   return {};
 }
 
-Status parse_addresses(Text list, GrowableArray<os_address>* addresses, ConfigError* error) {
+Status parse_addresses(Text field, Text list, GrowableArray<os_address>* addresses,
+                       ConfigError* error) {
   WordList words(list);
   for (Text word; words.next(&word);) {
     // Brackets around IPv6 are optional here: there is no port to tell apart.
@@ -36,8 +38,13 @@ Status parse_addresses(Text list, GrowableArray<os_address>* addresses, ConfigEr
       word = word.skip(1).first(word.size() - 2);
     }
     os_address address = {};
-    if (!parse_ip(word, &address)) return bad(error, "bad address", word);
-    CHISCSI_TRY(addresses->append(address));
+    if (!parse_ip(word, &address)) {
+      error->at(kKey).add(field).add("= wants IPv4 or IPv6 addresses without a port, not ");
+      error->add_quoted(word);
+      return Error::kInvalid;
+    }
+    // An IPv4-mapped one is IPv4: that is how connections have it.
+    CHISCSI_TRY(addresses->append(address_from_bytes(address.ip, address.port)));
   }
   return {};
 }
@@ -74,7 +81,11 @@ Status parse_luns(Text value, AccessRule* rule, ConfigError* error) {
   WordList words(luns);
   for (Text word; words.next(&word);) {
     LunRange range = {};
-    if (!parse_range(word, &range)) return bad(error, "LUNs are ALL, N or N~M, not", word);
+    if (!parse_range(word, &range)) {
+      error->at(kKey).add("lun= wants ALL, or N and N~M from 0 to ").add_number(kMaxConfiguredLun);
+      error->add(", not ").add_quoted(word);
+      return Error::kInvalid;
+    }
     CHISCSI_TRY(rule->luns.append(range));
   }
   return {};
@@ -94,13 +105,14 @@ bool find_field(Text name, Field* field) {
 }
 
 Status parse_field(Field field, Text list, AccessRule* rule, ConfigError* error) {
+  const Text name = kFieldNames[static_cast<size_t>(field)];
   switch (field) {
     case Field::kInitiatorName:
       return parse_names(list, rule, error);
     case Field::kInitiatorAddress:
-      return parse_addresses(list, &rule->initiator_addresses, error);
+      return parse_addresses(name, list, &rule->initiator_addresses, error);
     case Field::kTargetAddress:
-      return parse_addresses(list, &rule->target_addresses, error);
+      return parse_addresses(name, list, &rule->target_addresses, error);
     default:
       return parse_luns(list, rule, error);
   }

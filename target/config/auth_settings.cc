@@ -112,7 +112,8 @@ Status parse_chap_account(Text key, Text value, ChapAccount* account, ConfigErro
     return Error::kInvalid;
   }
   if (parsed.secret.size() < kMinSecretLength || parsed.secret.size() > kMaxSecretLength) {
-    error->at(key).add("the secret of ").add_quoted(parsed.name).add(" has to have 6 to 255 bytes");
+    // Without the id: the secret may stand in it by mistake.
+    error->at(key).add("the secret has to have 6 to 255 bytes");
     return Error::kInvalid;
   }
   *account = parsed;

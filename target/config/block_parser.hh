@@ -62,10 +62,9 @@ class BlockParser {
       return report(ConfigErrors::kNoPair, Error::kInvalid);
     }
     CHISCSI_TRY(kept->assign(buffer));
-    uint32_t number = 0;
-    for (Text rest = kept->text(); !rest.empty(); ++number) {
+    for (Text rest = kept->text(); !rest.empty(); ++pair_) {
       const Text pair = rest.take_until('\0');
-      if (!pair.empty()) CHISCSI_TRY(report(number, take_pair(pair, may_clear)));
+      if (!pair.empty()) CHISCSI_TRY(report(pair_, take_pair(pair, may_clear)));
     }
     // What spans several keys is worth a look only when each is right by itself.
     if (!failed_) CHISCSI_TRY(report(ConfigErrors::kNoPair, parser().check_all()));
@@ -94,6 +93,7 @@ class BlockParser {
   }
 
   ConfigError& error_;
+  uint32_t pair_ = 0;  // The one that is being taken.
 
  private:
   Parser& parser() { return static_cast<Parser&>(*this); }

@@ -5,10 +5,14 @@
 #include "target/config/config_file.hh"
 
 #include "target/config/key_hint.hh"
+#include "target/config/text_index.hh"
 
 namespace chiscsi {
 
 namespace config_file_detail {
+
+// Of UTF-8. Some editors begin a file with it, and nobody sees it.
+constexpr char kByteOrderMark[] = "\xef\xbb\xbf";
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
@@ -52,14 +56,16 @@ class ConfigFileParser final : private ConfigErrors {
   Status end_global();
   Status end_target();
   Status warn_about(const AuthSettings& auth, Text initiator_key, Text target_key);
-  Status check_doubled_name(const ConfigTarget& target, size_t index);
-  Status check_shared_devices(size_t index);
+  Status check_doubled_name(Text name);
+  Status check_shared_devices(uint32_t index);
+  Status warn_of_owners(Text device);
 
   void report(uint32_t pair, const ConfigError& error) override;
   // Both count from 1 and add a problem of the block that is being read.
   Status refuse(uint32_t line, const ConfigError& error);
   Status warn(uint32_t line, const ConfigError& error);
   Status add_problem(uint32_t line, const ConfigError& error, bool is_warning);
+  bool is_full() const { return file_.problems_.size() >= kMaxConfigProblems; }
   // The last line of the block with this key, or that of the header.
   uint32_t line_of(Text key) const;
   void sort_problems();
@@ -73,9 +79,14 @@ class ConfigFileParser final : private ConfigErrors {
   bool out_of_memory_ = false;
   GrowableArray<Text> pairs_;  // Of the block; slices of the file's text.
   GrowableArray<uint32_t> lines_;
+  TextIndex names_;   // Of the targets so far, with the line of the block.
+  TextIndex owners_;  // Their devices, with the place of the target.
 };
 
 Status ConfigFileParser::run(Text text) {
+  if (text.starts_with(config_file_detail::kByteOrderMark)) {
+    text = text.skip(sizeof(config_file_detail::kByteOrderMark) - 1);
+  }
   while (!text.empty()) {
     ++line_;
     const Text line = config_file_detail::trim(text.take_until('\n'));
@@ -118,7 +129,7 @@ Status ConfigFileParser::take_header(Text line) {
   } else if (line == Text("initiator:")) {
     error.at("initiator").add("blocks of this kind are not supported");
   } else {
-    error.add_foreign(line.first(line.size() - 1)).add(": unknown block, wants global: or target:");
+    error.add_foreign(shown_key(line)).add(": unknown block, wants global: or target:");
   }
   return refuse(line_, error);
 }
@@ -182,26 +193,27 @@ Status ConfigFileParser::end_global() {
 Status ConfigFileParser::end_target() {
   TextBuilder buffer;
   ConfigTarget target;
+  Text name;  // Of the file's text, which does not move.
   target.line = header_line_;
   for (const Text pair : pairs_) {
     buffer.add(pair).add('\0');
     Text value = pair;
-    if (value.take_until('=') == Text("TargetName") && is_iscsi_name(value))
-      target.name.assign(value);
+    if (value.take_until('=') == Text("TargetName") && is_iscsi_name(value)) name = value;
   }
   if (!buffer.is_ok()) return Error::kNoMemory;
+  target.name.assign(name);
   ConfigError error;
   TargetParseOptions options;
   options.from_file = true;
   options.default_max_commands = kDefaultSessionCommandsFile;
   auto settings = TargetSettings::parse(Text(), buffer.text().bytes(), options, &error, this);
   if (!settings.is_ok() && settings.error() != Error::kInvalid) return settings.status();
-  CHISCSI_TRY(check_doubled_name(target, file_.targets_.size()));
+  CHISCSI_TRY(check_doubled_name(name));
   if (!block_failed_ && settings.is_ok()) target.settings = settings.take();
   CHISCSI_TRY(file_.targets_.append(std::move(target)));
   const ConfigTarget& added = file_.targets_.back();
   if (!added.settings) return {};
-  CHISCSI_TRY(check_shared_devices(file_.targets_.size() - 1));
+  CHISCSI_TRY(check_shared_devices(static_cast<uint32_t>(file_.targets_.size() - 1)));
   return warn_about(added.settings->auth(), "Auth_CHAP_Initiator", "Auth_CHAP_Target");
 }
 
@@ -214,35 +226,37 @@ Status ConfigFileParser::warn_about(const AuthSettings& auth, Text initiator_key
   return warn(line_of(key), error);
 }
 
-Status ConfigFileParser::check_doubled_name(const ConfigTarget& target, size_t index) {
-  if (target.name.empty()) return {};
-  for (const ConfigTarget& other : file_.targets_.span().first(index)) {
-    if (other.name.text() != target.name.text()) continue;
-    ConfigError error;
-    error.at("TargetName").add("is also that of the target: block in line ").add_number(other.line);
-    return refuse(line_of("TargetName"), error);
+Status ConfigFileParser::check_doubled_name(Text name) {
+  if (name.empty()) return {};
+  const uint32_t other = names_.first(name);
+  if (other == TextIndex::kNone) return names_.add(name, header_line_);
+  ConfigError error;
+  error.at("TargetName").add("is also that of the target: block in line ");
+  return refuse(line_of("TargetName"), error.add_number(names_.number(other)));
+}
+
+// Devices belong to one target; a RAM disk's name means something in its target alone.
+Status ConfigFileParser::check_shared_devices(uint32_t index) {
+  const auto is_real = [](const TargetDeviceSettings& device) {
+    return device.lun_class == Text("FILE") || device.lun_class == Text("BLK");
+  };
+  const Span<const TargetDeviceSettings> devices = file_.targets_[index].settings->devices();
+  for (const TargetDeviceSettings& device : devices) {
+    if (is_real(device)) CHISCSI_TRY(warn_of_owners(device.name));
+  }
+  for (const TargetDeviceSettings& device : devices) {
+    if (is_real(device)) CHISCSI_TRY(owners_.add(device.name, index));
   }
   return {};
 }
 
-// Devices belong to one target; a RAM disk's name means something in its target alone.
-Status ConfigFileParser::check_shared_devices(size_t index) {
-  const auto is_real = [](const TargetDeviceSettings& device) {
-    return device.lun_class == Text("FILE") || device.lun_class == Text("BLK");
-  };
-  for (const TargetDeviceSettings& device : file_.targets_[index].settings->devices()) {
-    if (!is_real(device)) continue;
-    for (const ConfigTarget& other : file_.targets_.span().first(index)) {
-      if (!other.settings) continue;
-      for (const TargetDeviceSettings& theirs : other.settings->devices()) {
-        if (!is_real(theirs) || theirs.name != device.name) continue;
-        ConfigError error;
-        error.at("TargetDevice")
-            .add_foreign(device.name)
-            .add(" also belongs to the target of line ");
-        CHISCSI_TRY(warn(line_of("TargetDevice"), error.add_number(other.line)));
-      }
-    }
+Status ConfigFileParser::warn_of_owners(Text device) {
+  for (uint32_t entry = owners_.first(device); entry != TextIndex::kNone && !is_full();
+       entry = owners_.next(entry)) {
+    const ConfigTarget& owner = file_.targets_[owners_.number(entry)];
+    ConfigError error;
+    error.at("TargetDevice").add_foreign(device).add(" also belongs to the target of line ");
+    CHISCSI_TRY(warn(line_of("TargetDevice"), error.add_number(owner.line)));
   }
   return {};
 }
@@ -267,7 +281,7 @@ Status ConfigFileParser::warn(uint32_t line, const ConfigError& error) {
 }
 
 Status ConfigFileParser::add_problem(uint32_t line, const ConfigError& error, bool is_warning) {
-  if (file_.problems_.size() >= kMaxConfigProblems) return {};
+  if (is_full()) return {};
   ConfigProblem problem;
   problem.line = line;
   problem.is_warning = is_warning;

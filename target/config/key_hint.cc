@@ -14,6 +14,10 @@ constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c
 
 constexpr uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
+constexpr bool is_of_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 // Levenshtein's distance with one row of the matrix. Neither text is longer than kMaxLength.
 uint32_t distance(Text a, Text b) {
   uint32_t row[kMaxLength + 1];
@@ -44,8 +48,13 @@ void KeyHint::offer(Text key) {
 }
 
 Text shown_key(Text line) {
-  const Text key = line.take_until('=').take_until('"');
-  return key.empty() ? Text("\"\"") : key;
+  size_t start = 0;
+  while (start < line.size() && line[start] == ' ')
+    ++start;
+  size_t end = start;
+  while (end < line.size() && key_hint_detail::is_of_word(line[end]))
+    ++end;
+  return end == start ? Text("\"\"") : line.first(end);
 }
 
 Status refuse_unknown_key(Text key, Text best, ConfigError* error) {

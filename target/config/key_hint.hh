@@ -27,8 +27,8 @@ class KeyHint {
   uint32_t best_distance_ = ~0u;
 };
 
-// What may be shown of a line that has no known key: nothing from the first quote on, or the first
-// `=`. It might be a secret.
+// What may be shown of a line that is not understood: its first word, of letters, digits and
+// underscores like all keys. What comes behind might be a secret, however it is written.
 Text shown_key(Text line);
 
 // Writes "<key>: unknown key, did you mean <best>?". Returns kInvalid.

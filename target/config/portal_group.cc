@@ -15,6 +15,7 @@ constexpr char kKey[] = "PortalGroup";
 constexpr char kTimeout[] = "timeout=";
 constexpr uint32_t kMaxTimeout = 86400;
 constexpr uint32_t kMaxPortals = 1024;  // Of a target: each is compared with all others.
+constexpr size_t kNoGroup = ~size_t{0};
 
 Status bad(ConfigError* error, Text what, Text value) {
   error->at(kKey).add(what).add(" ").add_quoted(value);
@@ -67,8 +68,10 @@ Status parse_tag_list(Text field, PortalGroupSettings* group, ConfigError* error
   WordList words(field.skip(1).first(field.size() - 2));
   for (Text word; words.next(&word);) {
     uint16_t tag = 0;
-    if (!parse_tag(trim_blanks(word), &tag)) return bad(error, "bad tag to redirect to", word);
-    if (group->redirect_tags.contains(tag)) return bad(error, "tag listed twice", word);
+    if (!parse_tag(trim_blanks(word), &tag))
+      return bad(error, "wants tags from 1 to 65535 to redirect to, not", word);
+    if (group->redirect_tags.contains(tag))
+      return bad(error, "wants each tag to redirect to once, not again", word);
     CHISCSI_TRY(group->redirect_tags.append(tag));
   }
   return {};
@@ -87,7 +90,8 @@ Status parse_field(Text field, PortalGroupSettings* group, bool* has_timeout, Co
     return {};
   }
   os_address portal = {};
-  if (!parse_ip_and_port(field, &portal)) return bad(error, "bad address", field);
+  if (!parse_ip_and_port(field, &portal))
+    return bad(error, "wants <ip>[:<port 1-65535>], IPv6 in brackets, not", field);
   return group->portals.append(portal);
 }
 
@@ -103,11 +107,12 @@ bool shares_portal(const PortalGroupSettings& a, const PortalGroupSettings& b, o
   return false;
 }
 
-bool has_tag(Span<const PortalGroupSettings> groups, uint16_t tag) {
-  for (const PortalGroupSettings& group : groups) {
-    if (group.tag == tag) return true;
-  }
-  return false;
+// The place of the group, or kNoGroup.
+size_t find_group(Span<const PortalGroupSettings> groups, uint16_t tag) {
+  size_t place = 0;
+  while (place < groups.size() && groups[place].tag != tag)
+    ++place;
+  return place < groups.size() ? place : kNoGroup;
 }
 
 Status check_pair(const PortalGroupSettings& a, const PortalGroupSettings& b, ConfigError* error) {
@@ -125,13 +130,80 @@ Status check_pair(const PortalGroupSettings& a, const PortalGroupSettings& b, Co
 Status check_redirection(const PortalGroupSettings& group, Span<const PortalGroupSettings> groups,
                          ConfigError* error) {
   for (const uint16_t tag : group.redirect_tags) {
-    if (tag != group.tag && has_tag(groups, tag)) continue;
+    if (tag != group.tag && find_group(groups, tag) != kNoGroup) continue;
     error->at(kKey).add("group ").add_number(group.tag).add(" redirects to ").add_number(tag);
     error->add(tag == group.tag ? ", which is itself" : ", which does not exist");
     return Error::kInvalid;
   }
   return {};
 }
+
+// A login that is sent on from group to group has to arrive somewhere. Each group is looked at
+// once, after all to which it redirects: one that is met again while it waits for these is in a
+// circle.
+class CircleSearch {
+ public:
+  CircleSearch(Span<const PortalGroupSettings> groups, ConfigError* error)
+      : groups_(groups), error_(error) {}
+
+  Status run() {
+    for (size_t i = 0; i < groups_.size(); ++i)
+      CHISCSI_TRY(looks_.append(Look::kNotYet));
+    for (size_t i = 0; i < groups_.size(); ++i) {
+      if (looks_[i] == Look::kNotYet) CHISCSI_TRY(follow(i));
+    }
+    return {};
+  }
+
+ private:
+  enum class Look : uint8_t { kNotYet, kWaits, kDone };
+  struct Step {
+    size_t group;
+    size_t next = 0;  // Of its tags to redirect to.
+  };
+
+  // A way of up to kMaxPortals groups is too long for the stack.
+  Status follow(size_t start) {
+    CHISCSI_TRY(enter(start));
+    while (depth_ != 0) {
+      Step& step = way_[depth_ - 1];
+      const GrowableArray<uint16_t>& tags = groups_[step.group].redirect_tags;
+      if (step.next == tags.size()) {
+        looks_[step.group] = Look::kDone;
+        --depth_;
+        continue;
+      }
+      const size_t to = find_group(groups_, tags[step.next++]);
+      if (looks_[to] == Look::kWaits) return refuse(to);
+      if (looks_[to] == Look::kNotYet) CHISCSI_TRY(enter(to));
+    }
+    return {};
+  }
+
+  Status enter(size_t group) {
+    looks_[group] = Look::kWaits;
+    if (depth_ == way_.size()) CHISCSI_TRY(way_.append(Step()));
+    way_[depth_++] = Step{group};
+    return {};
+  }
+
+  Status refuse(size_t group) {
+    size_t at = 0;
+    while (way_[at].group != group)
+      ++at;
+    error_->at(kKey).add("redirection goes in a circle, from group ");
+    for (; at < depth_; ++at)
+      error_->add_number(groups_[way_[at].group].tag).add(" to ");
+    error_->add_number(groups_[group].tag);
+    return Error::kInvalid;
+  }
+
+  const Span<const PortalGroupSettings> groups_;
+  ConfigError* const error_;
+  GrowableArray<Look> looks_;  // Of each group.
+  GrowableArray<Step> way_;
+  size_t depth_ = 0;  // The steps of the way that is being followed.
+};
 
 }  // namespace portal_group_detail
 
@@ -156,7 +228,8 @@ Status parse_portal_group(Text value, PortalGroupSettings* group, ConfigError* e
     const Text field = detail::take_field(&rest);
     CHISCSI_TRY(detail::parse_field(field, group, &has_timeout, error));
   }
-  if (group->portals.empty()) return detail::bad(error, "no address in", value);
+  if (group->portals.empty())
+    return detail::bad(error, "wants at least one address behind the @, not", value);
   return {};
 }
 
@@ -175,7 +248,7 @@ Status check_portal_groups(Span<const PortalGroupSettings> groups, ConfigError* 
     }
     CHISCSI_TRY(detail::check_redirection(groups[i], groups, error));
   }
-  return {};
+  return detail::CircleSearch(groups, error).run();
 }
 
 }  // namespace chiscsi

@@ -33,8 +33,9 @@ struct PortalGroupSettings {
 // process.
 Status parse_portal_group(Text value, PortalGroupSettings* group, ConfigError* error);
 
-// Checks all groups of a target together: tags and portals unique, tags to redirect to exist and
-// are not the group itself. Errors: kInvalid with a line in `error`.
+// Checks all groups of a target together: tags and portals unique, tags to redirect to exist, and
+// no redirection leads back to where it came from, whether the groups are bound here or, with
+// ShadowMode=Yes, elsewhere. Errors: kInvalid with a line in `error`, kNoMemory. Context: process.
 Status check_portal_groups(Span<const PortalGroupSettings> groups, ConfigError* error);
 
 }  // namespace chiscsi

@@ -3,6 +3,7 @@
 // See target_device.hh.
 #include "target/config/target_device.hh"
 
+#include "target/config/key_hint.hh"
 #include "target/config/number.hh"
 #include "target/config/word_list.hh"
 
@@ -37,15 +38,21 @@ constexpr FlagWord kFlags[] = {
 struct TextOption {
   const char* name;
   size_t max_length;
+  const char* wants;
   Text TargetDeviceSettings::*member;
   bool own = false;
 };
 constexpr TextOption kTexts[] = {
-    {"ID", 24, &TargetDeviceSettings::id},
-    {"WWN", 16, &TargetDeviceSettings::wwn},
-    {"SN", 16, &TargetDeviceSettings::sn},
-    {"PROD", 16, &TargetDeviceSettings::product, true},
+    {"ID", 24, "wants ID= with 1 to 24 printable characters, not", &TargetDeviceSettings::id},
+    {"WWN", 16, "wants WWN= with 1 to 16 printable characters, not", &TargetDeviceSettings::wwn},
+    {"SN", 16, "wants SN= with 1 to 16 printable characters, not", &TargetDeviceSettings::sn},
+    {"PROD", 16, "wants PROD= with 1 to 16 printable characters, not",
+     &TargetDeviceSettings::product, true},
 };
+constexpr char kTwice[] = "option given twice";
+constexpr char kNotAscii[] = "options are printable ASCII, not";
+
+constexpr const char* kNumberOptions[] = {"size", "BS", "THRESHOLD"};
 
 constexpr const char* kOurClasses[] = {"FILE", "BLK", "MEM", "SCST"};
 
@@ -54,6 +61,17 @@ bool is_our_class(Text name) {
     if (name == Text(ours)) return true;
   }
   return false;
+}
+
+constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+
+// Whether `name` is `ours`, but for the case of its letters.
+bool is_near(Text name, Text ours) {
+  if (name.size() != ours.size()) return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (upper(name[i]) != ours[i]) return false;
+  }
+  return true;
 }
 
 bool is_printable(Text text) {
@@ -82,7 +100,7 @@ void note_own(Text option, TargetDeviceSettings* device) {
 // The same, when our classes have no such value; which one it is may stand behind it. `why` lives
 // as long as the program.
 Status note_wrong(Text why, Text option, TargetDeviceSettings* device, ConfigError* error) {
-  if (!is_printable(option)) return bad(error, "bad option", option);
+  if (!is_printable(option)) return bad(error, why, option);
   if (!device->wrong_option.empty()) return {};
   device->wrong_option = option;
   device->wrong_why = why;
@@ -113,7 +131,7 @@ Status parse_threshold(Text option, Text value, TargetDeviceSettings* device, Co
 
 // An option of a driver's class, unless the class turns out to be one of ours.
 Status keep_foreign(Text option, TargetDeviceSettings* device, ConfigError* error) {
-  if (option.empty() || !is_printable(option)) return bad(error, "bad option", option);
+  if (!is_printable(option)) return bad(error, kNotAscii, option);
   if (device->foreign_option.empty()) device->foreign_option = option;
   return {};
 }
@@ -133,7 +151,7 @@ Status parse_assignment(Text option, TargetDeviceSettings* device, ConfigError* 
       member = value;
       return {};
     }
-    const char* const why = "given twice, empty or too long:";
+    const char* const why = fits ? kTwice : known.wants;
     return known.own ? note_wrong(why, option, device, error) : bad(error, why, option);
   }
   return keep_foreign(option, device, error);
@@ -148,10 +166,10 @@ Status parse_word(Text word, TargetDeviceSettings* device, ConfigError* error) {
       member = true;
       return {};
     }
-    const char* const why = "option given twice";
-    return known.own ? note_wrong(why, word, device, error) : bad(error, why, word);
+    return known.own ? note_wrong(kTwice, word, device, error) : bad(error, kTwice, word);
   }
-  if (word.empty() || !is_printable(word)) return bad(error, "bad option", word);
+  if (word.empty()) return bad(error, "empty option in", device->line);
+  if (!is_printable(word)) return bad(error, kNotAscii, word);
   if (!device->names_class) {
     device->names_class = true;
     device->lun_class = word;
@@ -161,6 +179,63 @@ Status parse_word(Text word, TargetDeviceSettings* device, ConfigError* error) {
   return keep_foreign(word, device, error);
 }
 
+// With the nearest of ours, or else all of them.
+Status refuse_unknown(Text option, ConfigError* error) {
+  const bool assigns = option.find('=') != Text::kNotFound;
+  Text name = option;
+  if (assigns) name = name.take_until('=');
+  KeyHint hint(name);
+  if (assigns) {
+    for (const TextOption& known : kTexts)
+      hint.offer(known.name);
+    for (const char* known : kNumberOptions)
+      hint.offer(known);
+  } else {
+    for (const FlagWord& known : kFlags)
+      hint.offer(known.name);
+  }
+  error->at(kKey).add("unknown option ").add_quoted(option);
+  if (!hint.best().empty()) {
+    error->add(", did you mean ").add(hint.best()).add(assigns ? "=?" : "?");
+    return Error::kInvalid;
+  }
+  const char* before = ", wants ";
+  for (const FlagWord& known : kFlags) {
+    error->add(before).add(known.name);
+    before = ", ";
+  }
+  for (const TextOption& known : kTexts)
+    error->add(before).add(known.name).add("=");
+  for (const char* known : kNumberOptions)
+    error->add(known == kNumberOptions[2] ? " or " : before).add(known).add("=");
+  return Error::kInvalid;
+}
+
+// A driver may call its class whatever it likes, but nobody means two classes by one word.
+Status check_foreign_class(Text name, ConfigError* error) {
+  for (const char* ours : kOurClasses) {
+    if (!is_near(name, ours)) continue;
+    error->at(kKey).add("wants ").add(ours).add(" in capitals, not ").add_quoted(name);
+    return Error::kInvalid;
+  }
+  return {};
+}
+
+// Options that only some of our classes have.
+Status check_options(const TargetDeviceSettings& device, ConfigError* error) {
+  if (device.size_mb != 0 && !device.is_ram_disk()) {
+    return bad(error, "size= is for MEM only:", device.line);
+  }
+  if (device.sync && device.is_ram_disk()) {
+    return bad(error, "SYNC is for FILE and BLK only:", device.line);
+  }
+  // Nobody knows how much of a block device is used.
+  if (device.threshold != 0 && (!device.thin || device.lun_class == Text("BLK"))) {
+    return bad(error, "THRESHOLD= is for MEM and FILE with THIN only:", device.line);
+  }
+  return {};
+}
+
 }  // namespace target_device_detail
 
 Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError* error) {
@@ -168,9 +243,11 @@ Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError
   device->line = value;
   WordList fields(value);
   fields.next(&device->name);
-  if (device->name.empty() || device->name.size() > detail::kMaxNameLength ||
-      !detail::is_printable(device->name)) {
+  if (device->name.empty() || device->name.size() > detail::kMaxNameLength) {
     return detail::bad(error, "wants a path or name of 1 to 255 characters first, not", value);
+  }
+  if (!detail::is_printable(device->name)) {
+    return detail::bad(error, "wants a path or name of printable ASCII, not", device->name);
   }
   for (Text option; fields.next(&option);) {
     const bool assigns = option.find('=') != Text::kNotFound;
@@ -180,18 +257,15 @@ Status parse_target_device(Text value, TargetDeviceSettings* device, ConfigError
   if (!device->names_class) device->lun_class = detail::kDefaultClass;
   if (!detail::is_our_class(device->lun_class)) {
     if (device->foreign_option.empty()) device->foreign_option = device->own_option;
-    return {};
+    return detail::check_foreign_class(device->lun_class, error);
   }
   if (!device->wrong_option.empty()) {
     return detail::bad(error, device->wrong_why, device->wrong_option);
   }
   if (!device->foreign_option.empty()) {
-    return detail::bad(error, "unknown option", device->foreign_option);
+    return detail::refuse_unknown(device->foreign_option, error);
   }
-  if (device->size_mb != 0 && device->lun_class != Text("MEM")) {
-    return detail::bad(error, "size= is for MEM only:", value);
-  }
-  return {};
+  return detail::check_options(*device, error);
 }
 
 }  // namespace chiscsi

@@ -19,6 +19,9 @@
 
 namespace chiscsi {
 
+// Of a target: one for each number of flat addressing.
+inline constexpr uint32_t kMaxTargetDevices = 16384;
+
 struct TargetDeviceSettings {
   Text line;                 // The whole value, for fp_config_parse_options().
   Text name;                 // Path or name, the first field.
@@ -38,6 +41,8 @@ struct TargetDeviceSettings {
   bool read_only = false;
   bool thin = false;
   bool removable = false;
+
+  bool is_ram_disk() const { return lun_class == Text("MEM"); }
 };
 
 // Parses the value of one TargetDevice line; `device` refers to the memory of `value`. Errors:

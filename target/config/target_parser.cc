@@ -7,6 +7,7 @@
 // is allowed.
 #include "target/config/block_parser.hh"
 #include "target/config/target_settings.hh"
+#include "target/config/text_index.hh"
 #include "target/config/word_list.hh"
 
 namespace chiscsi {
@@ -25,6 +26,7 @@ class TargetParser : public BlockParser<TargetParser, 32> {
 
   Status check_all();
   Status check_presence();
+  Status check_devices();
 
   Status take_name(const char* key, Text value);
   Status take_alias(const char* key, Text value);
@@ -55,6 +57,7 @@ class TargetParser : public BlockParser<TargetParser, 32> {
   TargetSettings& settings_;
   const TargetParseOptions& options_;
   AuthChoice methods_;
+  GrowableArray<uint32_t> device_pairs_;  // The pair of each device.
 };
 
 constexpr KeyRow<TargetParser> TargetParser::kRows[] = {
@@ -141,7 +144,32 @@ Status TargetParser::check_all() {
   if (s.data_digests_.empty()) s.data_digests_ = DigestChoice(DigestType::kNone);
   s.auth_.methods = methods_.empty() ? AuthChoice(AuthMethod::kNone, AuthMethod::kChap) : methods_;
   CHISCSI_TRY(s.auth_.check(options_.has_chap_hook, &error_));
-  return check_portal_groups(s.portal_groups_.span(), &error_);
+  CHISCSI_TRY(check_portal_groups(s.portal_groups_.span(), &error_));
+  return check_devices();
+}
+
+// What identifies a RAM disk is its name: others of that name would have its identity, and paths
+// to two disks would be taken for paths to one.
+Status TargetParser::check_devices() {
+  const Span<const TargetDeviceSettings> devices = settings_.devices();
+  if (devices.size() > kMaxTargetDevices) {
+    error_.at("TargetDevice").add("more than ").add_number(kMaxTargetDevices).add(" lines");
+    return report(device_pairs_[kMaxTargetDevices], Error::kInvalid);
+  }
+  TextIndex names;
+  for (uint32_t lun = 0; lun < devices.size(); ++lun) {
+    const uint32_t entry = names.first(devices[lun].name);
+    if (entry == TextIndex::kNone) {
+      CHISCSI_TRY(names.add(devices[lun].name, lun));
+      continue;
+    }
+    const uint32_t other = names.number(entry);
+    if (!devices[lun].is_ram_disk() && !devices[other].is_ram_disk()) continue;
+    error_.at("TargetDevice").add_quoted(devices[lun].name).add(" is also the name of LUN ");
+    error_.add_number(other).add("; that of a MEM device is unique within its target");
+    CHISCSI_TRY(report(device_pairs_[lun], Error::kInvalid));
+  }
+  return {};
 }
 
 Status TargetParser::take_name(const char* key, Text value) {
@@ -266,6 +294,7 @@ Status TargetParser::take_max_commands(const char* key, Text value) {
 Status TargetParser::take_device(const char*, Text value) {
   TargetDeviceSettings device;
   CHISCSI_TRY(parse_target_device(value, &device, &error_));
+  CHISCSI_TRY(device_pairs_.append(pair_));
   return settings_.devices_.append(device);
 }
 

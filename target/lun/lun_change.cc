@@ -54,10 +54,7 @@ Status LunChange::refuse_all(const char* why) {
 
 Status LunChange::prepare(const TargetSettings& settings) {
   CHISCSI_TRY(list_before());
-  if (settings.devices().size() > LunMap::kMaxLuns) {
-    static_assert(LunMap::kMaxLuns == 16384);
-    return refuse_all("more than 16384 lines");
-  }
+  static_assert(kMaxTargetDevices <= LunMap::kMaxLuns, "the parser refuses more lines");
   for (const TargetDeviceSettings& device : settings.devices()) {
     CHISCSI_TRY(add_place(device));
     os_relax();

@@ -42,19 +42,8 @@ Result<OwnPtr<Unit>> Unit::create(unsigned long handle, ClassKind kind, Text lin
   copy_bytes(unit->line_.bytes(), line.bytes());
   const Text own(reinterpret_cast<const char*>(unit->line_.data()), line.size());
   CHISCSI_TRY(parse_target_device(own, &unit->options_, reason));
-  CHISCSI_TRY(unit->check_options(reason));
   unit->path_.assign(unit->options_.name);
   return unit;
-}
-
-Status Unit::check_options(Reason* reason) const {
-  if (options_.sync && kind_ == ClassKind::kMem) {
-    return refuse_option(reason, "SYNC is for FILE and BLK");
-  }
-  if (options_.threshold != 0 && !options_.thin) {
-    return refuse_option(reason, "THRESHOLD= is for THIN");
-  }
-  return Status();
 }
 
 // Logical blocks of an initiator are never smaller than what the disk can write alone.

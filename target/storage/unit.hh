@@ -80,7 +80,6 @@ class Unit {
   ListNode list_node;
 
  private:
-  Status check_options(Reason* reason) const;
   Status set_block_size(const os_storage_facts& facts, Reason* reason);
   void set_limits(const os_storage_facts& facts);
   void set_commands(const os_storage_facts& facts);

@@ -139,7 +139,7 @@ TEST(ConfigFile, RefusesWhatIsNoBlock) {
                    "3: targets: unknown block, wants global: or target:",
                    "6: global: a second block; the first is in line 5",
                    "8: Target: unknown block, wants global: or target:",
-                   "9: : unknown block, wants global: or target:"}));
+                   "9: \"\": unknown block, wants global: or target:"}));
 }
 
 TEST(ConfigFile, TellsWhereAKeyBelongs) {
@@ -188,6 +188,17 @@ TEST(ConfigFile, ATargetComesOnce) {
   EXPECT_FALSE(file->targets()[1].settings);
 }
 
+TEST(ConfigFile, TellsTheLineOfEveryDoubledRamDisk) {
+  EXPECT_EQ(
+      problems_of("target:\nTargetName=iqn.2026-11.org.example:a\nTargetDevice=r,MEM\n"
+                  "TargetDevice=s,MEM\n# s again\nTargetDevice=s,MEM\nTargetDevice=r,MEM\n"
+                  "PortalGroup=1@0.0.0.0\n"),
+      (Lines{"6: TargetDevice: \"s\" is also the name of LUN 1; that of a MEM device is unique "
+             "within its target",
+             "7: TargetDevice: \"r\" is also the name of LUN 0; that of a MEM device is unique "
+             "within its target"}));
+}
+
 TEST(ConfigFile, WarnsOfWhatIsLegalAndUnwise) {
   const auto target = [](const char* name, const char* keys) {
     return std::string("target:\nTargetName=iqn.2026-11.org.example:") + name + "\n" + keys +
@@ -212,16 +223,68 @@ TEST(ConfigFile, WarnsOfWhatIsLegalAndUnwise) {
   EXPECT_EQ(file->error_count(), 0u);
 }
 
+TEST(ConfigFile, TellsOfEveryTargetThatSharesADevice) {
+  const auto target = [](const char* name, const char* devices) {
+    return std::string("target:\nTargetName=iqn.2026-11.org.example:") + name + "\n" +
+           "PortalGroup=1@0.0.0.0\n" + devices;
+  };
+  // Twice in one target is the business of that target.
+  const std::string text =
+      target("a", "TargetDevice=/x\nTargetDevice=/y,BLK\nTargetDevice=/x\nTargetDevice=/r,MEM\n") +
+      target("b", "TargetDevice=/y\nTargetDevice=/r,MEM\n") +
+      target("c", "TargetDevice=/z,BLK\nFoo=1\n") +
+      target("d", "TargetDevice=/z\nTargetDevice=/x,Mine\nTargetDevice=/r\n") +
+      target("e", "TargetDevice=/y\nTargetDevice=/x,BLK\nTargetDevice=/z\n");
+  const std::string also = "29: warning: TargetDevice: ";
+  EXPECT_EQ(problems_of(text),
+            (Lines{"12: warning: TargetDevice: /y also belongs to the target of line 1",
+                   "17: Foo: unknown key", also + "/y also belongs to the target of line 1",
+                   also + "/y also belongs to the target of line 8",
+                   also + "/x also belongs to the target of line 1",
+                   also + "/x also belongs to the target of line 1",
+                   also + "/z also belongs to the target of line 18"}));
+}
+
+// Each would be compared with each.
+TEST(ConfigFile, ReadsManyTargetsWithManyDevices) {
+  std::string text;
+  for (unsigned i = 0; i < 1024; ++i) {
+    text += "target:\nTargetName=iqn.2026-11.org.example:" + std::to_string(i) +
+            "\nPortalGroup=1@0.0.0.0\n";
+    for (unsigned j = 0; j < 32; ++j)
+      text += "TargetDevice=/dev/vg/" + std::to_string(i) + "-" + std::to_string(j) + "\n";
+  }
+  EXPECT_EQ(problems_of(text), Lines{});
+}
+
 TEST(ConfigFile, ShowsNoSecretInAnyMessage) {
   for (const char* line :
        {"Auth_CHAP_Initiator \"a\":\"hush-hush-hush\"", "Auth_CHAP_Initiator \"a\":\"hush=hush\"",
         "\"a\":\"hush\"", "Auth_CHAP_Initator=\"a\":\"hush\"", "Auth_CHAP_Target=\"a\":hush",
-        "Auth_CHAP_Initiator =\"a\":\"hush\"", "Auth_CHAP_Initiator=\"a\":\"hush-hush\","}) {
+        "Auth_CHAP_Initiator =\"a\":\"hush\"", "Auth_CHAP_Initiator=\"a\":\"hush-hush\",",
+        // Without quotes, with colons and blanks in the wrong place.
+        "Auth_CHAP_Initiator: user:hush1234567", "Auth_CHAP_Initiator user:hush1234567",
+        "Auth_CHAP_Initiator user:hush1234567=", "Auth_CHAP_Initiator\tuser:hush1234567",
+        "Auth_CHAP_Initiator:user:hush1234567:", "Auth_CHAP_Initiator-user:hush1234567",
+        "Auth_CHAP_Initiator\xa0hush1234567", "'user':'hush1234567'",
+        // Headers, for all that can be seen.
+        "\"user\":\"hush1234567\":", "user:hush1234567:", "Auth_CHAP_Initiator user hush1234567:",
+        // The whole of it where the id belongs.
+        "Auth_CHAP_Initiator=\"user:hush1234567\":\"\"",
+        "Auth_CHAP_Target=\"user:hush1234567\":\"x\"",
+        "DISC_Auth_CHAP_Initiator=\"user:hush1234567\":\"x\"",
+        "DISC_Auth_CHAP_Target=\"user:hush1234567\":\"\""}) {
     for (const char* block : {"", "global:\n", "target:\n"}) {
-      for (const std::string& problem : problems_of(std::string(block) + line))
+      const Lines problems = problems_of(std::string(block) + line);
+      EXPECT_FALSE(problems.empty()) << line;
+      for (const std::string& problem : problems)
         EXPECT_EQ(problem.find("hush"), std::string::npos) << problem;
     }
   }
+  EXPECT_EQ(problems_of("Auth_CHAP_Initiator: user:hush1234567"),
+            Lines{"1: Auth_CHAP_Initiator: wants key=value"});
+  EXPECT_EQ(problems_of("target: hush1234567:"),
+            Lines{"1: target: unknown block, wants global: or target:"});
 }
 
 TEST(ConfigFile, BoundsWhatItKeeps) {

@@ -185,7 +185,7 @@ TEST(GlobalSettings, NamesTheNearestKeyWhenOneIsUnknown) {
             "isns_sever: unknown key, did you mean isns_server?");
   EXPECT_EQ(error_of({"Iscsi_ha_mode=Yes"}),
             "Iscsi_ha_mode: unknown key, did you mean iscsi_HA_mode?");
-  EXPECT_EQ(error_of({"utterly different=1"}), "utterly different: unknown key");
+  EXPECT_EQ(error_of({"utterly different=1"}), "utterly: unknown key");
   EXPECT_EQ(error_of({"=1"}), "\"\": unknown key");
   EXPECT_EQ(error_of({std::string(5000, 'K')}), std::string(40, 'K') + "...: unknown key");
 }

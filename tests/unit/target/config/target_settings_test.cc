@@ -339,11 +339,44 @@ TEST(TargetSettings, RefusesMalformedPortalGroups) {
                           "1@192.0.2.1,[[2]]"}) {
     EXPECT_EQ(error_of({std::string("PortalGroup=") + bad}).substr(0, 13), "PortalGroup: ") << bad;
   }
-  EXPECT_EQ(error_of({"PortalGroup=1@x"}), "PortalGroup: bad address \"x\"");
+  EXPECT_EQ(error_of({"PortalGroup=1@x"}),
+            "PortalGroup: wants <ip>[:<port 1-65535>], IPv6 in brackets, not \"x\"");
   error_of({"PortalGroup=1@192.0.2.1", "PortalGroup=1@192.0.2.2"});
   EXPECT_EQ(error_of({"PortalGroup=1@192.0.2.1", "PortalGroup=2@192.0.2.1:3260"}),
             "PortalGroup: portal given twice \"192.0.2.1:3260\"");
   EXPECT_TRUE(is_good({"PortalGroup=1@192.0.2.1", "PortalGroup=2@192.0.2.1:3261"}));
+}
+
+TEST(TargetSettings, RefusesRedirectionInCircles) {
+  const auto group = [](const char* tag, const char* on) {
+    return std::string("PortalGroup=") + tag + "@192.0.2." + tag + on;
+  };
+  for (const char* shadow : {"ShadowMode=No", "ShadowMode=Yes"}) {
+    EXPECT_EQ(error_of({group("1", ",[2]"), group("2", ",[1]"), shadow}),
+              "PortalGroup: redirection goes in a circle, from group 1 to 2 to 1");
+    // Somewhere behind the first, and named alone.
+    EXPECT_EQ(error_of({group("9", ""), group("1", ",[9,4]"), group("4", ",[9,6]"),
+                        group("6", ",[5,9]"), group("5", ",[4]"), shadow}),
+              "PortalGroup: redirection goes in a circle, from group 4 to 6 to 5 to 4");
+    // Not every login goes round, but one may.
+    EXPECT_EQ(error_of({group("1", ",[2,3]"), group("2", ",[1]"), group("3", ""), shadow}),
+              "PortalGroup: redirection goes in a circle, from group 1 to 2 to 1");
+    EXPECT_EQ(error_of({group("1", ",[1]"), shadow}),
+              "PortalGroup: group 1 redirects to 1, which is itself");
+    EXPECT_TRUE(is_good({group("1", ",[2,3]"), group("2", ",[3,4]"), group("3", ",[4]"),
+                         group("4", ""), group("5", ",[3,1]"), shadow}));
+  }
+  std::vector<std::string> chain;
+  for (int i = 1; i <= 1024; ++i) {
+    chain.push_back("PortalGroup=" + std::to_string(i) + "@192.0.2.1:" + std::to_string(i) + ",[" +
+                    std::to_string(i + 1) + "]");
+  }
+  const std::string last = "PortalGroup=1024@192.0.2.1:1024";
+  chain.back() = last + ",[1]";
+  EXPECT_EQ(error_of(chain).substr(0, 64),
+            "PortalGroup: redirection goes in a circle, from group 1 to 2 to ");
+  chain.back() = last;
+  EXPECT_TRUE(is_good(chain));
 }
 
 TEST(TargetSettings, FindsTheGroupOfAConnection) {
@@ -408,6 +441,19 @@ TEST(TargetSettings, GrantsTheBestOfAllRulesThatApply) {
   EXPECT_EQ(s.lun_access(both, 1), LunAccess::kReadOnly);
   EXPECT_EQ(s.lun_access(by_address, 16383), LunAccess::kReadWrite);
   EXPECT_EQ(s.lun_access(nobody, 0), LunAccess::kNone);
+}
+
+// That is the form in which the system may write an IPv4 address; no connection has it.
+TEST(TargetSettings, AMappedAddressInARuleIsAnIpv4Address) {
+  const Parsed parsed = parse({"ACL_Enable=Yes", "ACL=sip=::ffff:192.0.2.50,[::ffff:192.0.2.51]",
+                               "ACL=dip=::ffff:c000:20a", "ACL=sip=::192.0.2.60"});
+  ASSERT_TRUE(parsed.settings) << parsed.error;
+  const TargetSettings& s = *parsed.settings;
+  EXPECT_TRUE(s.may_log_in(subject("iqn.a", "192.0.2.50", "192.0.2.1")));
+  EXPECT_TRUE(s.may_log_in(subject("iqn.a", "192.0.2.51", "192.0.2.1")));
+  EXPECT_TRUE(s.may_log_in(subject("iqn.a", "192.0.2.1", "192.0.2.10")));
+  EXPECT_TRUE(s.may_log_in(subject("iqn.a", "::192.0.2.60", "192.0.2.1")));
+  EXPECT_FALSE(s.may_log_in(subject("iqn.a", "192.0.2.60", "192.0.2.1")));
 }
 
 TEST(TargetSettings, LetsEverybodyInWithoutAcl) {
@@ -560,6 +606,53 @@ TEST(TargetSettings, RefusesMalformedDevices) {
                                  std::string(256, 'x')}) {
     EXPECT_EQ(error_of({"TargetDevice=" + bad}).substr(0, 14), "TargetDevice: ") << bad;
   }
+}
+
+TEST(TargetSettings, KeepsTheNamesOfRamDisksApart) {
+  EXPECT_EQ(
+      error_of({"TargetDevice=a,MEM", "TargetDevice=r,MEM", "TargetDevice=r,MEM,size=1MB"}),
+      "TargetDevice: \"r\" is also the name of LUN 1; that of a MEM device is unique within its "
+      "target");
+  error_of({"TargetDevice=r,MEM", "TargetDevice=r,NULLRW,MEM"});
+  error_of({"TargetDevice=r,MEM", "TargetDevice=r,MEM,WWN=0123456789ABCDEF"});
+  // The identity of others is made of their names, too.
+  error_of({"TargetDevice=/r,MEM", "TargetDevice=/r"});
+  error_of({"TargetDevice=/r,BLK", "TargetDevice=/r,MEM"});
+  error_of({"TargetDevice=r,Mine", "TargetDevice=r,MEM"});
+  EXPECT_TRUE(is_good({"TargetDevice=r,MEM", "TargetDevice=R,MEM", "TargetDevice=r2,MEM"}));
+  // One file or one device, whatever the line; a class of a driver has names of its own.
+  EXPECT_TRUE(is_good(
+      {"TargetDevice=/r", "TargetDevice=/r,BLK", "TargetDevice=r,Mine", "TargetDevice=r,Mine"}));
+}
+
+TEST(TargetSettings, RefusesOptionsThatTheTypeDoesNotHave) {
+  EXPECT_EQ(error_of({"TargetDevice=r,MEM,SYNC"}),
+            "TargetDevice: SYNC is for FILE and BLK only: \"r,MEM,SYNC\"");
+  EXPECT_EQ(error_of({"TargetDevice=r,SYNC,MEM"}).substr(0, 40),
+            "TargetDevice: SYNC is for FILE and BLK o");
+  EXPECT_EQ(error_of({"TargetDevice=/f,THRESHOLD=5"}),
+            "TargetDevice: THRESHOLD= is for MEM and FILE with THIN only: \"/f,THRESHOLD=5\"");
+  error_of({"TargetDevice=r,MEM,THRESHOLD=5"});
+  error_of({"TargetDevice=/dev/sdb,BLK,THRESHOLD=5"});
+  error_of({"TargetDevice=/dev/sdb,BLK,THIN,THRESHOLD=5"});
+  EXPECT_TRUE(is_good({"TargetDevice=/f,SYNC,THRESHOLD=5,THIN", "TargetDevice=/b,BLK,SYNC",
+                       "TargetDevice=x,Mine,SYNC,THRESHOLD=5"}));
+}
+
+TEST(TargetSettings, WantsItsTypeWordsInCapitals) {
+  EXPECT_EQ(error_of({"TargetDevice=r,mem"}), "TargetDevice: wants MEM in capitals, not \"mem\"");
+  EXPECT_EQ(error_of({"TargetDevice=r,RO,Blk,fast"}),
+            "TargetDevice: wants BLK in capitals, not \"Blk\"");
+  EXPECT_EQ(error_of({"TargetDevice=/f,filE"}),
+            "TargetDevice: wants FILE in capitals, not \"filE\"");
+  EXPECT_TRUE(is_good({"TargetDevice=r,Memory", "TargetDevice=s,me", "TargetDevice=t,memo"}));
+}
+
+TEST(TargetSettings, HasAsManyDevicesAsATargetHasLuns) {
+  std::vector<std::string> lines(16384, "TargetDevice=/f");
+  EXPECT_TRUE(is_good(lines));
+  lines.push_back("TargetDevice=/f");
+  EXPECT_EQ(error_of(lines), "TargetDevice: more than 16384 lines");
 }
 
 // --- Reload, memory, secrets ---
