@@ -138,8 +138,8 @@ Reply FakeDoor::show(const std::string& name, bool secrets) {
   Record record;
   for (const std::string& key : targets[name].keys) {
     std::string pair = secrets ? key : masked(key);
-    if (pair.rfind("TargetDevice=", 0) == 0) {
-      if (!secrets && pair.find(",PROD=") == pair.npos) pair += ",PROD=CHISCSI Target";
+    if (pair.rfind("TargetDevice=", 0) == 0 && !secrets) {
+      if (pair.find(",PROD=") == pair.npos) pair += ",PROD=CHISCSI Target";
       pair += ",SN=0N0743000000000,ID=abc,WWN=0123456789ABCDEF";
     }
     record.fields.emplace_back(pair.substr(0, pair.find('=')), pair.substr(pair.find('=') + 1));
