@@ -10,6 +10,8 @@
 #include <cstring>
 #include <thread>
 
+#include "target/engine.hh"
+
 namespace chiscsi::test {
 namespace {
 
@@ -418,6 +420,20 @@ TEST_F(ControlProtocol, FlushesOneLunOrAll) {
   EXPECT_EQ(failed.why, std::string("LUN 0 of ") + kTargetName + ": flush failed, error 5");
   EXPECT_EQ(disks.count("flush b"), 3u);
   disks.fail("");
+}
+
+// Whose LUNs nobody knows has nothing to be flushed, and nobody is kept from it by the question.
+TEST_F(ControlProtocol, RefusesToFlushLunsThatAreNotListedAtOnce) {
+  disks.any_disk = "x";
+  start_disks();
+  ASSERT_EQ(disks.add_target(kTargetName, {"PortalGroup=1@" + portal_address()}), 0);
+  const Ref<Target> target = Engine::instance().registry().find_target(kTargetName);
+  ASSERT_TRUE(target->begin_control());
+  const ControlAnswer answer = about(CHISCSI_CONTROL_LUN_FLUSH);
+  target->end_control();
+  EXPECT_EQ(answer.error, -EOPNOTSUPP);
+  EXPECT_EQ(answer.why, "the LUNs of this target are known to its storage driver alone");
+  EXPECT_EQ(disks.remove_target(kTargetName), 0);
 }
 
 // ---- Bad requests ----
