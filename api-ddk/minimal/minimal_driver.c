@@ -167,7 +167,8 @@ static void withdraw_classes(void)
 
 static void __exit minimal_exit(void)
 {
-	chiscsi_target_remove(disk, target_name);
+	while (chiscsi_target_remove(disk, target_name) == -EBUSY)
+		msleep(100);
 	withdraw_classes();
 	vfree(disk);
 }

@@ -2,9 +2,10 @@
 //
 // The settings of an active target as the keys that would make it again.
 //
-// Every key is written with its value in force, defaults included. A TargetDevice line gets what
-// was derived for its LUN. PROD= is the one that was set; what the class has for a product is only
-// for people, and is left out of what is to be read back (CHISCSI_CONTROL_SECRETS).
+// Every key is written with its value in force, defaults included. For people a TargetDevice line
+// gets the names that its LUN has: what was derived, and what the class has for product and serial
+// number. What is to be read back (CHISCSI_CONTROL_SECRETS) has them as they were set, and nothing
+// where they were not: a class may have names that the line does not take.
 #include "target/config/address.hh"
 #include "target/config/word_list.hh"
 #include "target/control/request.hh"
@@ -108,22 +109,36 @@ void add_options(Output& out, const TargetDeviceSettings& device) {
   }
 }
 
-void write_device(Output& out, const Lun& lun, bool for_file) {
+void add_if_set(Output& out, Text option, Text value) {
+  if (!value.empty()) out.add(option).add(value);
+}
+
+// As the line has set them.
+void add_set_names(Output& out, const TargetDeviceSettings& device) {
+  add_if_set(out, ",PROD=", device.product);
+  add_if_set(out, ",SN=", device.sn);
+  add_if_set(out, ",ID=", device.id);
+  add_if_set(out, ",WWN=", device.wwn);
+}
+
+// As initiators see them.
+void add_names_in_force(Output& out, const Lun& lun) {
   const LunIdentity& identity = lun.identity();
   const Text set_product = lun.device().product;
+  out.add(",PROD=").add(set_product.empty() ? scsi::product_of(lun) : set_product);
+  out.add(",SN=").add(scsi::serial_of(lun));
+  out.add(",ID=").add(identity.vendor_text.text());
+  out.add(",WWN=").add_hex_bytes(identity.naa);
+}
+
+void write_device(Output& out, const Lun& lun, bool for_file) {
   out.begin("TargetDevice").add(lun.device().name).add(",").add(lun.class_name());
   add_options(out, lun.device());
-  if (!set_product.empty()) {
-    out.add(",PROD=").add(set_product);
-  } else if (!for_file) {
-    out.add(",PROD=").add(scsi::product_of(lun));
+  if (for_file) {
+    add_set_names(out, lun.device());
+  } else {
+    add_names_in_force(out, lun);
   }
-  out.add(",SN=")
-      .add(scsi::serial_of(lun))
-      .add(",ID=")
-      .add(identity.vendor_text.text())
-      .add(",WWN=")
-      .add_hex_bytes(identity.naa);
   out.end();
 }
 

@@ -193,23 +193,29 @@ Status list_targets(Request& request) {
                        [&](Target& target) { describe_target(target, request.out); });
 }
 
+Status check_is_listed(const LunMap& luns, ConfigError* why) {
+  if (luns.is_listed()) return Status();
+  why->clear();
+  why->add("the LUNs of this target are known to its storage driver alone");
+  return Error::kNotSupported;
+}
+
 // One LUN, or all when no number is given.
 Status flush_some(Target& target, const Word& number, ConfigError* why) {
   uint32_t generation;
   const Ref<LunMap> luns = target.luns(&generation);
-  if (luns->is_listed()) {
-    return number.given ? flush_numbered(target, *luns, number.value, why)
-                        : flush_all(target, *luns, why);
-  }
-  why->clear();
-  why->add("the LUNs of this target are known to its storage driver alone");
-  return Error::kNotSupported;
+  CHISCSI_TRY(check_is_listed(*luns, why));
+  return number.given ? flush_numbered(target, *luns, number.value, why)
+                      : flush_all(target, *luns, why);
 }
 
 Status flush_luns(Request& request) {
   Word words[] = {{"target", true}, {"lun", false}};
   CHISCSI_TRY(take_words(request.in, words, &request.why));
   Ref<Target> target = CHISCSI_TRY(find_target(request, words[0].value));
+  // Before it keeps anybody from the target for nothing.
+  uint32_t generation;
+  CHISCSI_TRY(check_is_listed(*target->luns(&generation), &request.why));
   // No device moves from one handle to another while it is flushed.
   if (!target->begin_control()) {
     request.why.clear();

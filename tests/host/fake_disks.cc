@@ -248,6 +248,7 @@ FakeDisks::Disk& FakeDisks::disk_named(const std::string& name) {
     disk.geometry.block_size = kBlock;
     disk.geometry.flags = disk_flags;
     snprintf(disk.geometry.product_id, sizeof(disk.geometry.product_id), "%.16s", name.c_str());
+    snprintf(disk.geometry.serial, sizeof(disk.geometry.serial), "%s", serial.c_str());
   }
   return disk;
 }

@@ -44,6 +44,7 @@ class FakeDisks {
   // The disk of commands that name none, which come to a target without TargetDevice lines.
   std::string any_disk;
   unsigned disk_flags = 0;  // Of the geometry of every disk.
+  std::string serial;       // The same.
   uint8_t raw_tmf_response = 0;
   uint8_t disk_tmf_response = 0;
   // Called inside fp_scsi_cmd_cdb_rcved with the disk, without the driver's lock.

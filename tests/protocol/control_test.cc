@@ -10,6 +10,8 @@
 #include <cstring>
 #include <thread>
 
+#include "target/engine.hh"
+
 namespace chiscsi::test {
 namespace {
 
@@ -278,6 +280,27 @@ TEST_F(ControlProtocol, ShowsKeysThatCanBeReadBack) {
   EXPECT_EQ(count, 1);
 }
 
+// A class may have a serial number that no SN= may be: it is shown, and a file goes without.
+TEST_F(ControlProtocol, WhatAClassHasForASerialNumberIsInNoFile) {
+  disks.serial = "0123456789abcdef,0123456789abcdef";
+  start({"TargetDevice=c,DISK,SN=0123,WWN=no number,ID=x"});
+  const std::string before = about(CHISCSI_CONTROL_TARGET_CONFIG).text;
+  EXPECT_NE(before.find(",SN=" + disks.serial + ",ID="), std::string::npos) << before;
+  EXPECT_NE(before.find(",SN=0123,ID=x,WWN=3"), std::string::npos) << before;
+  Lines lines;
+  const Lines name = {std::string("target=") + kTargetName};
+  const ControlRecord config =
+      control(CHISCSI_CONTROL_TARGET_CONFIG, name, CHISCSI_CONTROL_SECRETS).first();
+  EXPECT_EQ(config.values("TargetDevice"),
+            Lines({"a,RAW", "b,DISK", "c,DISK,SN=0123,ID=x,WWN=no number"}));
+  for (const auto& [key, value] : config.lines)
+    lines.push_back(key + "=" + value);
+  EXPECT_EQ(stop_target().error, 0);
+  const ControlAnswer again = start_target(lines);
+  ASSERT_EQ(again.error, 0) << again.why;
+  EXPECT_EQ(about(CHISCSI_CONTROL_TARGET_CONFIG).text, before);
+}
+
 // Bytes that a terminal could take for orders, in what an initiator or a file has said.
 TEST_F(ControlProtocol, ShowsNothingThatConfusesATerminal) {
   const std::string secret = "initsecret\x9b\xff";
@@ -397,6 +420,20 @@ TEST_F(ControlProtocol, FlushesOneLunOrAll) {
   EXPECT_EQ(failed.why, std::string("LUN 0 of ") + kTargetName + ": flush failed, error 5");
   EXPECT_EQ(disks.count("flush b"), 3u);
   disks.fail("");
+}
+
+// Whose LUNs nobody knows has nothing to be flushed, and nobody is kept from it by the question.
+TEST_F(ControlProtocol, RefusesToFlushLunsThatAreNotListedAtOnce) {
+  disks.any_disk = "x";
+  start_disks();
+  ASSERT_EQ(disks.add_target(kTargetName, {"PortalGroup=1@" + portal_address()}), 0);
+  const Ref<Target> target = Engine::instance().registry().find_target(kTargetName);
+  ASSERT_TRUE(target->begin_control());
+  const ControlAnswer answer = about(CHISCSI_CONTROL_LUN_FLUSH);
+  target->end_control();
+  EXPECT_EQ(answer.error, -EOPNOTSUPP);
+  EXPECT_EQ(answer.why, "the LUNs of this target are known to its storage driver alone");
+  EXPECT_EQ(disks.remove_target(kTargetName), 0);
 }
 
 // ---- Bad requests ----

@@ -42,7 +42,7 @@ int Context::refuse(std::string_view subject, const Reply& reply) const {
   return refuse(line);
 }
 
-Reply change_target(Context& context, unsigned op, std::string_view buffer) {
+Reply ask_alone(Context& context, unsigned op, std::string_view buffer) {
   constexpr unsigned kStepMs = 20;  // The module has nothing to wait for.
   Reply reply = context.door.ask_raw(op, buffer, 0);
   for (unsigned waited = 0; reply.error == EINPROGRESS && waited < context.patience_ms;
@@ -150,7 +150,7 @@ int stop_targets(const Options& options, Context& context) {
   if (!can_ask(context, true, &status)) return status;
   return for_each_target(options, context, [&](const std::string& name) {
     const std::string buffer = "target=" + name + '\0';
-    return change_target(context, CHISCSI_CONTROL_TARGET_STOP, buffer);
+    return ask_alone(context, CHISCSI_CONTROL_TARGET_STOP, buffer);
   });
 }
 
@@ -159,9 +159,9 @@ int flush_targets(const Options& options, Context& context) {
   int status = kDone;
   if (!can_ask(context, true, &status)) return status;
   return for_each_target(options, context, [&](const std::string& name) {
-    Keys keys = {"target=" + name};
-    if (options.key) keys.push_back("lun=" + *options.key_value);
-    return context.door.ask(CHISCSI_CONTROL_LUN_FLUSH, keys);
+    std::string buffer = "target=" + name + '\0';
+    if (options.key) buffer += "lun=" + *options.key_value + '\0';
+    return ask_alone(context, CHISCSI_CONTROL_LUN_FLUSH, buffer);
   });
 }
 

@@ -27,7 +27,8 @@ struct Context {
   std::vector<std::string> default_files = {"/etc/chiscsi/chiscsi.conf",
                                             "/etc/chelsio-iscsi/chiscsi.conf"};
   bool is_terminal = false;  // `out` is one.
-  // How long to wait for somebody else who is starting, changing or stopping the same target.
+  // How long to wait for somebody else who is starting, changing, stopping or flushing the same
+  // target.
   unsigned patience_ms = 60000;
 
   // "iscsictl: LINE" to err; returns kRefused.
@@ -57,9 +58,9 @@ int drop_session(const Options& options, Context& context);   // -D
 int write_file(const Options& options, Context& context);     // -W
 int check_file(const Options& options, Context& context);     // --check
 
-// Starts or stops a target by a buffer of keys. One target is changed by one at a time: who comes
-// second is told so by EINPROGRESS, waits, and meets what the first one has left.
-Reply change_target(Context& context, unsigned op, std::string_view buffer);
+// Starts, stops or flushes a target by a buffer of keys. One target has one at a time that does so:
+// who comes second is told so by EINPROGRESS, waits, and meets what the first one has left.
+Reply ask_alone(Context& context, unsigned op, std::string_view buffer);
 
 // What most commands begin with: says so and sets `status` when the module cannot be asked. With
 // `absent_is_fine` a module that is not loaded is no failure.

@@ -74,8 +74,8 @@ int start_one(const ConfigSource& source, const ConfigTarget& target, Context& c
                           " is refused for its mistakes");
   }
   const chiscsi::Bytes keys = target.settings->keys();
-  const Reply reply = change_target(context, CHISCSI_CONTROL_TARGET_START,
-                                    {reinterpret_cast<const char*>(keys.data()), keys.size()});
+  const Reply reply = ask_alone(context, CHISCSI_CONTROL_TARGET_START,
+                                {reinterpret_cast<const char*>(keys.data()), keys.size()});
   context.tell_warnings(reply);
   if (reply.is_ok()) return kDone;
   return context.refuse(place + ": " + std::string(view(target.settings->name())), reply);

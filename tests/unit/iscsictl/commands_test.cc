@@ -265,6 +265,20 @@ TEST_F(Commands, OfTwoThatStopATargetTheSecondWaitsAndFindsNothing) {
   EXPECT_EQ(err_, string("iscsictl: ") + kDisk0 + ": somebody else is at it\n");
 }
 
+// Whoever flushes keeps others from the target as well.
+TEST_F(Commands, OfTwoThatFlushATargetTheSecondWaits) {
+  door_.targets[kDisk0];
+  door_.busy = 3;
+  door_.keeps_target = true;
+  EXPECT_EQ(run({"-F", string("target=") + kDisk0, "-k", "lun=0"}), kDone) << err_;
+  door_.busy = 3;
+  EXPECT_EQ(run({"-F"}), kDone) << err_;
+  door_.busy = ~0u;
+  patience_ms_ = 50;
+  EXPECT_EQ(run({"-F"}), kRefused);
+  EXPECT_EQ(err_, string("iscsictl: ") + kDisk0 + ": somebody else is at it\n");
+}
+
 TEST_F(Commands, AllTargetsAreThoseOfTheAdministrator) {
   door_.targets[kDisk0].owner = "driver";
   door_.targets[kDisk1];

@@ -43,9 +43,10 @@ Reply FakeDoor::ask_raw(unsigned op, std::string_view buffer, unsigned flags) {
   asked.push_back(op);
   if (buffer.size() > CHISCSI_CONTROL_MAX_INPUT) return failure(E2BIG, "too many keys");
   const std::string name = value_of(buffer, "target");
-  const bool changes = op == CHISCSI_CONTROL_TARGET_START || op == CHISCSI_CONTROL_TARGET_STOP;
-  if (changes && busy != 0) {
-    if (--busy == 0) targets.clear();
+  const bool excludes_others = op == CHISCSI_CONTROL_TARGET_START ||
+                               op == CHISCSI_CONTROL_TARGET_STOP || op == CHISCSI_CONTROL_LUN_FLUSH;
+  if (excludes_others && busy != 0) {
+    if (--busy == 0 && !keeps_target) targets.clear();
     return failure(EINPROGRESS, "somebody else is at it");
   }
   switch (op) {
@@ -138,8 +139,8 @@ Reply FakeDoor::show(const std::string& name, bool secrets) {
   Record record;
   for (const std::string& key : targets[name].keys) {
     std::string pair = secrets ? key : masked(key);
-    if (pair.rfind("TargetDevice=", 0) == 0) {
-      if (!secrets && pair.find(",PROD=") == pair.npos) pair += ",PROD=CHISCSI Target";
+    if (pair.rfind("TargetDevice=", 0) == 0 && !secrets) {
+      if (pair.find(",PROD=") == pair.npos) pair += ",PROD=CHISCSI Target";
       pair += ",SN=0N0743000000000,ID=abc,WWN=0123456789ABCDEF";
     }
     record.fields.emplace_back(pair.substr(0, pair.find('=')), pair.substr(pair.find('=') + 1));

@@ -52,8 +52,9 @@ class FakeDoor : public Door {
   unsigned loads = 0;
   std::vector<Record> statistics, later_statistics;  // Of the first look, and of all others.
   bool has_other_holder = false;  // Another process has given the lists of initiators.
-  unsigned busy = 0;  // So many starts and stops meet somebody else, who then stops the target.
-  std::vector<unsigned> asked;  // The operations, in order.
+  unsigned busy = 0;              // So many starts, stops and flushes meet somebody else...
+  bool keeps_target = false;      // ... who has stopped the target at the end, or not.
+  std::vector<unsigned> asked;    // The operations, in order.
   std::map<std::string, FakeTarget> targets;
   chiscsi::Ref<chiscsi::GlobalSettings> globals;
 
