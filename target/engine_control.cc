@@ -72,17 +72,15 @@ Result<Ref<TargetSettings>> parse_settings(const TargetOwner& owner, Text name,
 }
 
 // Sessions keep what they have agreed on. Initiators hear of other logical units, of which they
-// have a unit attention already, and are asked to log out where their portal group is gone.
+// have a unit attention already. Each connection looks for its portal group itself.
 void tell_sessions_of_reload(Target& target, const TargetSettings& before,
                              const TargetSettings& after) {
   const bool luns_changed = !after.has_devices_of(before);
   MutexGuard guard(target.mutex());
   target.sessions().for_each([&](SessionEntry& entry) {
-    Session& session = *entry.session;
-    if (luns_changed) session.notices.post(Notice::kLunsChanged);
-    if (after.find_portal_group(session.parameters.portal_group_tag) == nullptr) {
-      session.notices.post(Notice::kLogoutWanted);
-    }
+    Notices& notices = entry.session->notices;
+    if (luns_changed) notices.post(Notice::kLunsChanged);
+    notices.post(Notice::kPortalsChanged);
   });
 }
 

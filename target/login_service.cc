@@ -173,12 +173,6 @@ void LoginService::log_refusal() {
 void LoginService::response_sent() {
   Session* session = session_.get();
   if (session == nullptr || !member_) return connection_.drop("no session for the connection");
-  const TargetSettings* settings = login_->settings().get();
-  if (settings != nullptr) {
-    const PortalGroupSettings* group =
-        settings->portal_group_at(connection_.conn().local_address());
-    if (group != nullptr) connection_.set_keepalive(group->timeout_s);
-  }
   engine_.login_succeeded(connection_);
   member_->service = nullptr;
   connection_.join(std::move(session_), std::move(member_), login_->connection());

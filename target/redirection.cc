@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The driver's choice, or the next in turn.
+// The driver's choice, or the next in turn that a login gets on by.
 #include "target/redirection.hh"
 
 #include "os/log.h"
@@ -40,19 +40,37 @@ iscsi::LoginStatus ask_driver(Target& target, const RedirectedLogin& login, os_a
   return iscsi::LoginStatus::kMovedTemporarily;
 }
 
+// A wildcard of this machine is named by the address that the initiator has reached.
+os_address portal_as_reached(const RedirectedLogin& login, const os_address& portal) {
+  os_address reached = portal;
+  const bool is_here = !login.settings.shadow_mode();
+  if (is_here && is_wildcard(portal) && portal.is_ipv6 == login.arrived_at.is_ipv6) {
+    __builtin_memcpy(reached.ip, login.arrived_at.ip, sizeof(reached.ip));
+  }
+  return reached;
+}
+
+// Whether a login at `group` gets on by going to `portal`. The address that a wildcard is named by
+// may be a portal of some other group, of the one that the login is at to begin with.
+bool leads_on(const RedirectedLogin& login, const PortalGroupSettings& group,
+              const os_address& portal) {
+  if (!is_redirection_portal(login.settings, login.arrived_at, portal)) return false;
+  if (login.settings.shadow_mode()) return true;
+  const PortalGroupSettings* there = login.settings.portal_group_at(portal);
+  return there != nullptr && group.redirect_tags.contains(there->tag) &&
+         !there->redirect_tags.contains(group.tag);
+}
+
 iscsi::LoginStatus take_next(Target& target, const RedirectedLogin& login, os_address* portal) {
   const PortalGroupSettings* group = login.settings.portal_group_at(login.arrived_at);
   if (group == nullptr) return iscsi::LoginStatus::kServiceUnavailable;
-  const os_address* next =
-      login.settings.redirect_portal(*group, target.redirect_turn.fetch_add(1));
-  if (next == nullptr) return iscsi::LoginStatus::kServiceUnavailable;
-  *portal = *next;
-  // A wildcard of this machine is named by the address that the initiator has reached.
-  if (is_wildcard(*portal) && portal->is_ipv6 == login.arrived_at.is_ipv6) {
-    __builtin_memcpy(portal->ip, login.arrived_at.ip, sizeof(portal->ip));
+  const uint32_t turn = target.redirect_turn.fetch_add(1);
+  const uint32_t portals = login.settings.count_redirect_portals(*group);
+  for (uint32_t i = 0; i < portals; ++i) {
+    *portal = portal_as_reached(login, *login.settings.redirect_portal(*group, turn + i));
+    if (leads_on(login, *group, *portal)) return iscsi::LoginStatus::kMovedTemporarily;
   }
-  return is_wildcard(*portal) ? iscsi::LoginStatus::kServiceUnavailable
-                              : iscsi::LoginStatus::kMovedTemporarily;
+  return iscsi::LoginStatus::kServiceUnavailable;
 }
 
 }  // namespace

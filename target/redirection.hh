@@ -3,7 +3,8 @@
 // Where a login goes that arrived at a portal group which redirects (Guide 5.1.7).
 //
 // The storage driver chooses if it has fp_select_redirection_portal; else the portals of the groups
-// named in the configuration take turns. Runs on the login worker.
+// named in the configuration take turns, but for those that would send the login back. Runs on the
+// login worker.
 #pragma once
 
 #include "iscsi/opcodes.hh"

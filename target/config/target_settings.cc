@@ -57,13 +57,18 @@ bool TargetSettings::is_local(const PortalGroupSettings& group) const {
   return true;
 }
 
-const os_address* TargetSettings::redirect_portal(const PortalGroupSettings& group,
-                                                  uint32_t turn) const {
+uint32_t TargetSettings::count_redirect_portals(const PortalGroupSettings& group) const {
   size_t count = 0;
   for (const uint16_t tag : group.redirect_tags) {
     const PortalGroupSettings* other = find_portal_group(tag);
     if (other != nullptr) count += other->portals.size();
   }
+  return static_cast<uint32_t>(count);
+}
+
+const os_address* TargetSettings::redirect_portal(const PortalGroupSettings& group,
+                                                  uint32_t turn) const {
+  const uint32_t count = count_redirect_portals(group);
   if (count == 0) return nullptr;
   size_t index = turn % count;
   for (const uint16_t tag : group.redirect_tags) {

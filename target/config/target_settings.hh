@@ -98,6 +98,8 @@ class TargetSettings : public RefCounted<TargetSettings> {
   const PortalGroupSettings* portal_group_at(const os_address& local) const;
   // False for a group that lives on another machine: named for redirection, with ShadowMode=Yes.
   bool is_local(const PortalGroupSettings& group) const;
+  // How many portals the groups that `group` redirects to have together.
+  uint32_t count_redirect_portals(const PortalGroupSettings& group) const;
   // Portal number `turn` (modulo their count) of the groups that `group` redirects to, or nullptr
   // when it does not redirect.
   const os_address* redirect_portal(const PortalGroupSettings& group, uint32_t turn) const;

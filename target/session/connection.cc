@@ -334,7 +334,6 @@ void Connection::on_moved() {
   describe_status();
   if (portal_) portal_->enter(status.in_portal);
   session_->connection_arrived(*this);
-  if (keepalive_s_ != 0) worker_->arm(timer_, keepalive_s_ * kMsPerSecond / 2);
 }
 
 void Connection::on_timer(Timer& timer) {
@@ -346,11 +345,21 @@ void Connection::on_timer(Timer& timer) {
   }
 }
 
+void Connection::set_keepalive(uint32_t seconds) {
+  if (seconds == keepalive_s_) return;
+  keepalive_s_ = seconds;
+  keepalive_since_ms_ = os_now_ms();
+  if (seconds == 0) return timer_.disarm();
+  worker_->arm(timer_, seconds * kMsPerSecond / 2);
+}
+
 // Without a sign of life for half of the limit a ping goes out; without one for all of it, the
 // connection is lost.
 void Connection::keepalive() {
   const uint64_t limit = keepalive_s_ * kMsPerSecond;
-  const uint64_t silence = os_now_ms() - last_receive_ms;
+  const uint64_t heard_ms =
+      last_receive_ms > keepalive_since_ms_ ? last_receive_ms : keepalive_since_ms_;
+  const uint64_t silence = os_now_ms() - heard_ms;
   if (silence >= limit) return drop("no sign of life from the initiator");
   if (silence >= limit / 2 && !ping_outstanding && !send_ping()) return;
   worker_->arm(timer_, limit / 4 + 1);

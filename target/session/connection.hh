@@ -103,8 +103,9 @@ class Connection final : public ConnUser {
   void command_freed();
   // The last Login Response is to be sent: that has a limit of its own, besides the login's.
   void limit_response();
-  // The time-out of the portal group; 0: no check.
-  void set_keepalive(uint32_t seconds) { keepalive_s_ = seconds; }
+  // The time-out of the portal group; 0: no check. Another one than before counts from now on. In
+  // full feature phase.
+  void set_keepalive(uint32_t seconds);
 
   // ConnUser.
   RxAction on_header(RxPdu& pdu, Placement* placement) override;
@@ -139,6 +140,7 @@ class Connection final : public ConnUser {
   TxQueue tx_queue;
   uint32_t control_pdus = 0;
   uint64_t last_receive_ms = 0;
+  uint64_t logout_ends_ms = 0;  // Not 0: it was asked to log out by then.
   bool ping_outstanding = false;
   uint32_t ping_tag = 0;
 
@@ -181,6 +183,7 @@ class Connection final : public ConnUser {
   uint64_t login_ends_ms_ = 0;  // 0: no limit.
   AddressText peer_text_;
   uint32_t keepalive_s_ = 0;
+  uint64_t keepalive_since_ms_ = 0;  // When that was set.
   bool ending_ = false;
   bool heard_ = false;  // A whole PDU has come.
   bool paused_ = false;

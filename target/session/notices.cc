@@ -49,25 +49,42 @@ void Notices::deliver() {
       async_message::report_scsi_event(*connection, kReportedLunsChanged);
     }
   }
-  if (holds(pending, Notice::kLogoutWanted) && logout_deadline_ms_ == 0) {
-    logout_deadline_ms_ = os_now_ms() + kLogoutWaitMs;
-    session_.members.for_each([](Member& member) {
-      if (is_open(member)) async_message::request_logout(*member.connection, kLogoutWaitS);
+  if (holds(pending, Notice::kPortalsChanged)) {
+    const Ref<TargetSettings> settings = session_.target()->settings();
+    session_.members.for_each([&](Member& member) {
+      if (is_open(member)) follow_portal_group(*member.connection, *settings);
     });
-    session_.watch_soon();
   }
 }
 
+void Notices::arrived(Connection& connection) {
+  if (session_.target() == nullptr || connection.is_ending()) return;
+  follow_portal_group(connection, *session_.target()->settings());
+}
+
+// What the group says of a connection holds at once. One that came by an address which is none of
+// the group's any more is asked to log out: a login there would get another target port, or none.
+void Notices::follow_portal_group(Connection& connection, const TargetSettings& settings) {
+  const PortalGroupSettings* group = settings.portal_group_at(connection.conn().local_address());
+  if (group != nullptr && group->tag == session_.parameters.portal_group_tag) {
+    return connection.set_keepalive(group->timeout_s);
+  }
+  if (connection.logout_ends_ms != 0) return;
+  connection.logout_ends_ms = os_now_ms() + kLogoutWaitMs;
+  async_message::request_logout(connection, kLogoutWaitS);
+  session_.watch_soon();
+}
+
 bool Notices::watch(uint64_t now_ms) {
-  if (logout_deadline_ms_ == 0) return false;
-  if (now_ms < logout_deadline_ms_) return true;
-  logout_deadline_ms_ = 0;
-  session_.members.for_each([](Member& member) {
-    if (!is_open(member)) return;
+  bool waits = false;
+  session_.members.for_each([&](Member& member) {
+    if (!is_open(member) || member.connection->logout_ends_ms == 0) return;
+    waits = true;
+    if (now_ms < member.connection->logout_ends_ms) return;
     member.connection->announce_drop(member.cid);
     member.connection->drop("asked to log out, and no logout came", true);
   });
-  return false;
+  return waits;
 }
 
 Connection* Notices::any_connection() {

@@ -109,6 +109,7 @@ void Session::connection_arrived(Connection& connection) {
   os_log_limited(OS_LOG_INFO, "%s: session %lu of %s, connection %u from %s", target_->name_c_str(),
                  handle.value, parameters.initiator_name.c_str(), member.cid,
                  connection.peer_text());
+  notices.arrived(connection);
   consider_waiting();
 }
 
@@ -132,6 +133,7 @@ void Session::start_full_feature(Connection& connection) {
                  target_ ? target_->name_c_str() : "discovery", handle.value,
                  parameters.initiator_name.c_str(), parameters.tsih, connection.peer_text());
   consider_waiting();
+  notices.arrived(connection);
   notices.deliver();
   if (is_end_requested()) request_end(static_cast<EndReason>(end_requested_.load()));
 }

@@ -196,13 +196,13 @@ void FakeDriver::answer_logins() {
 void FakeDriver::set_up_login_hooks() {
   class_.fp_first_login_check = [](unsigned long handle, char* initiator, char*,
                                    chiscsi_tcp_endpoint*) {
-    self().note("first_login " + text_of(initiator));
-    if (!self().answer_login) {
+    const bool answers = self().answer_login;
+    if (!answers) {
       Guard guard(self().lock_);
       self().unanswered_logins_.push_back(handle);
-      return;
     }
-    self().later([handle] { self().answer_login_check(handle); });
+    self().note("first_login " + text_of(initiator));  // Who waits for that may answer at once.
+    if (answers) self().later([handle] { self().answer_login_check(handle); });
   };
   class_.fp_login_stage_check = [](unsigned long handle, unsigned char stage, char*, char*,
                                    chiscsi_tcp_endpoint*) {

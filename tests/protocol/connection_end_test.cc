@@ -164,6 +164,118 @@ TEST_F(MultiConnection, EachConnectionIsPingedByItself) {
   EXPECT_EQ(driver.count("session_removed"), 0u);
 }
 
+// ---- A reload of the portal groups ----
+
+class PortalReload : public MultiConnection {
+ protected:
+  // The connections of a session are on one worker: what comes after the reload is behind it.
+  void reload(const std::string& group) {
+    set_key("PortalGroup", group);
+    ASSERT_EQ(driver.reconfigure_target(kTargetName, target_keys()), 0);
+  }
+  std::string group(int timeout) const {
+    return "1@" + portal_address() + ",timeout=" + std::to_string(timeout);
+  }
+  void start_with(int timeout) {
+    set_key("PortalGroup", group(timeout));
+    start_pair();
+    ASSERT_TRUE(works(0) && works(1));
+  }
+  // A driver that keeps a login waiting until the reload is over.
+  std::thread log_in_during_reload() {
+    driver.answer_login = false;
+    start();
+    std::thread login([this] { EXPECT_TRUE(new_peer().login().in_full_feature); });
+    EXPECT_TRUE(driver.wait_for("first_login"));
+    return login;
+  }
+  void expect_event(size_t index, uint8_t event) {
+    const auto pdu = peers[index]->receive_opcode(Opcode::kAsyncMessage);
+    ASSERT_TRUE(pdu);
+    EXPECT_EQ(pdu->as<AsyncMessage>().async_event, event);
+  }
+};
+
+TEST_F(PortalReload, SilenceEndsASessionThatHadNoLimit) {
+  start_with(0);
+  reload(group(20));
+  ASSERT_TRUE(works(0));
+  host_advance_clock(11'000);
+  for (const auto& peer : peers)
+    EXPECT_TRUE(peer->receive_opcode(Opcode::kNopIn));
+  host_advance_clock(21'000);
+  for (const auto& peer : peers)
+    EXPECT_TRUE(peer->closed_by_target());
+  EXPECT_TRUE(driver.wait_for("session_removed"));
+}
+
+TEST_F(PortalReload, SilenceFromBeforeTheLimitDoesNotCount) {
+  start_with(0);
+  host_advance_clock(100'000);
+  reload(group(20));
+  ASSERT_TRUE(works(1));
+  host_advance_clock(11'000);
+  ASSERT_TRUE(peers[0]->receive_opcode(Opcode::kNopIn));
+  EXPECT_TRUE(works(0));
+}
+
+TEST_F(PortalReload, SilenceIsNothingWithoutALimit) {
+  start_with(20);
+  reload(group(0));
+  ASSERT_TRUE(works(0));
+  host_advance_clock(60'000);
+  for (const auto& peer : peers)
+    EXPECT_TRUE(peer->is_silent());
+  EXPECT_TRUE(works(0) && works(1));
+}
+
+// A limit that stays goes on: reloads in a row do not put its end off.
+TEST_F(PortalReload, TheSameLimitGoesOn) {
+  start_with(20);
+  host_advance_clock(9'000);
+  reload(group(20));
+  ASSERT_TRUE(works(1));
+  host_advance_clock(2'000);
+  EXPECT_TRUE(peers[0]->receive_opcode(Opcode::kNopIn));
+}
+
+TEST_F(PortalReload, ALoginUnderWayGetsTheNewLimit) {
+  std::thread login = log_in_during_reload();
+  reload(group(20));
+  driver.answer_logins();
+  login.join();
+  ASSERT_TRUE(works(0));
+  host_advance_clock(11'000);
+  EXPECT_TRUE(peers[0]->receive_opcode(Opcode::kNopIn));
+}
+
+TEST_F(PortalReload, ALoginUnderWayByAGroupThatGoesIsAskedToLogOut) {
+  std::thread login = log_in_during_reload();
+  reload("2@" + portal_address());
+  driver.answer_logins();
+  login.join();
+  expect_event(0, 1);
+  EXPECT_EQ(logout(0, kCloseSession), 0);
+}
+
+// Who came by an address that has left the group loses that connection and no other.
+TEST_F(PortalReload, AnAddressThatGoesTakesItsConnections) {
+  const uint16_t second = free_port();
+  set_key("PortalGroup", "1@" + portal_address() + "," + portal_address(second));
+  start_session(2);
+  ASSERT_TRUE(new_peer(second).login(joining(1)).in_full_feature);
+  reload("1@" + portal_address());
+  expect_event(1, 1);
+  EXPECT_TRUE(works(1));  // Until then it works.
+  EXPECT_TRUE(peers[0]->is_silent());
+  host_advance_clock(11'000);
+  expect_event(1, 2);
+  EXPECT_TRUE(peers[1]->closed_by_target());
+  expect_event(0, 2);
+  EXPECT_TRUE(works(0));
+  EXPECT_EQ(driver.count("session_removed"), 0u);
+}
+
 // ---- Reinstatement ----
 
 TEST_F(MultiConnection, SameCidReplacesTheConnection) {

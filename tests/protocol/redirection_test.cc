@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "memory_transport.hh"
+#include "offload_run.hh"
 #include "protocol_fixture.hh"
 
 namespace chiscsi::test {
@@ -16,6 +17,7 @@ namespace {
 using namespace iscsi;
 
 constexpr uint16_t kMoved = static_cast<uint16_t>(LoginStatus::kMovedTemporarily);
+constexpr uint16_t kUnavailable = static_cast<uint16_t>(LoginStatus::kServiceUnavailable);
 constexpr uint16_t kTargetError = static_cast<uint16_t>(LoginStatus::kTargetError);
 constexpr uint8_t kMappedPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -45,6 +47,16 @@ class RedirectionProtocol : public ProtocolTest {
   void driver_chooses(std::function<int(chiscsi_tcp_endpoints*)> choose) {
     driver.on_redirect = [choose](const std::string&, const std::string&,
                                   chiscsi_tcp_endpoints* endpoints) { return choose(endpoints); };
+  }
+  void set_groups(std::initializer_list<std::string> groups) {
+    std::erase_if(keys, [](const auto& pair) { return pair.first == "PortalGroup"; });
+    for (const std::string& group : groups)
+      keys.emplace_back("PortalGroup", group);
+  }
+  void expect_unavailable(uint16_t at) {
+    const LoginResult result = try_login(at);
+    EXPECT_EQ(result.status, kUnavailable);
+    EXPECT_EQ(result.key("TargetAddress"), "");
   }
   void expect_error() {
     const LoginResult result = try_login(port);
@@ -78,6 +90,74 @@ TEST_F(RedirectionProtocol, WildcardPortalIsNamedByTheAddressThatWasReached) {
   const LoginResult result = try_login(port);
   EXPECT_EQ(result.status, kMoved);
   EXPECT_EQ(result.key("TargetAddress"), address(second));
+}
+
+// A single address and all addresses of the same port.
+class RedirectionByWildcard : public RedirectionProtocol {
+ protected:
+  void SetUp() override {
+    if (OffloadRun::chosen()) GTEST_SKIP() << "the adapter of the tests takes ports by sockets";
+  }
+};
+
+// A single address comes before all addresses: where the login arrived there is no other group.
+TEST_F(RedirectionByWildcard, WildcardThatIsThePortalOfArrivalIsNoPlaceToGo) {
+  set_groups({"1@" + address(port) + ",[2]", "2@0.0.0.0:" + std::to_string(port)});
+  start();
+  expect_unavailable(port);
+}
+
+TEST_F(RedirectionByWildcard, PortalOfArrivalIsLeftOutOfTheTurns) {
+  const std::string wildcard = "0.0.0.0:" + std::to_string(port);
+  set_groups({"1@" + address(port) + ",[2]",
+              "2@" + address(second) + "," + wildcard + "," + address(third)});
+  start();
+  std::set<std::string> seen;
+  for (int i = 0; i < 6; ++i) {
+    const LoginResult result = try_login(port);
+    EXPECT_EQ(result.status, kMoved);
+    seen.insert(result.key("TargetAddress"));
+  }
+  EXPECT_EQ(seen, (std::set<std::string>{address(second), address(third)}));
+}
+
+// Who is sent to all addresses of group 3 arrives at group 1 again.
+TEST_F(RedirectionByWildcard, WildcardThatIsAnotherGroupsPortalIsNoPlaceToGo) {
+  set_groups({"1@" + address(port) + ",[2]", "2@" + address(second) + ",[3]",
+              "3@0.0.0.0:" + std::to_string(port)});
+  start();
+  EXPECT_EQ(try_login(port).key("TargetAddress"), address(second));
+  expect_unavailable(second);
+}
+
+// An initiator that has come by IPv4 cannot be told which address of IPv6 it may reach.
+TEST_F(RedirectionProtocol, WildcardOfTheOtherFamilyIsLeftOutOfTheTurns) {
+  if (MemoryTransport::chosen()) GTEST_SKIP() << "the transport of the tests has one address";
+  set_groups(
+      {"1@" + address(port) + ",[2]", "2@[::]:" + std::to_string(second) + "," + address(third)});
+  start();
+  for (int i = 0; i < 4; ++i) {
+    const LoginResult result = try_login(port);
+    EXPECT_EQ(result.status, kMoved);
+    EXPECT_EQ(result.key("TargetAddress"), address(third));
+  }
+}
+
+// With ShadowMode=Yes all addresses are those of another machine, which nobody can be sent to.
+TEST_F(RedirectionProtocol, WildcardOfAnotherMachineIsNoPlaceToGo) {
+  set_groups({"1@" + address(port) + ",[2]", "2@0.0.0.0:" + std::to_string(second)});
+  set_key("ShadowMode", "Yes");
+  start();
+  expect_unavailable(port);
+}
+
+// A configuration that sends logins in a circle is refused, or else the logins are.
+TEST_F(RedirectionProtocol, NoLoginGoesRoundBetweenTwoGroups) {
+  start();
+  set_groups({"1@" + address(port) + ",[2]", "2@" + address(second) + ",[1]"});
+  if (driver.reconfigure_target(kTargetName, target_keys()) != 0) return;
+  expect_unavailable(port);
+  expect_unavailable(second);
 }
 
 TEST_F(RedirectionProtocol, TheStorageDriverChooses) {
