@@ -129,7 +129,9 @@ class Task {
 
   // ---- Comparing (task_compare.cc) ----
   Progress verify();
+  bool verifies_by_pieces() const;
   Progress verify_next();
+  Progress verify_held();
   Progress verify_read();
   Progress compare_and_write();
   Progress compare_read();
