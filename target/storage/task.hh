@@ -113,6 +113,8 @@ class Task {
 
   // ---- Steps that end an operation ----
   Progress end_io();
+  Progress end_write();
+  bool must_be_stable() const;
   // What has failed may work a moment later, and nothing was lost.
   bool is_to_be_repeated() const;
   Progress fail_io();

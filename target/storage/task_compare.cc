@@ -137,7 +137,7 @@ Task::Progress Task::compare_decide() {
   if (find_difference(0, block_bytes(op_.blocks), &offset)) return miscompare(offset);
   return submit(
       {OS_STORAGE_WRITE, write_flags(), op_.first, op_.blocks, &data_, block_bytes(op_.blocks)},
-      &Task::end_io, true);
+      &Task::end_write, true);
 }
 
 // ---- ORWRITE: the bits of both are written ----
@@ -165,7 +165,7 @@ Task::Progress Task::or_decide() {
     at += bytes;
     return true;
   });
-  return submit({OS_STORAGE_WRITE, write_flags(), op_.first, op_.blocks, &data_}, &Task::end_io,
+  return submit({OS_STORAGE_WRITE, write_flags(), op_.first, op_.blocks, &data_}, &Task::end_write,
                 true);
 }
 
