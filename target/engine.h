@@ -88,6 +88,12 @@ int engine_tmf_execution_done(unsigned long hndl, unsigned char tmf_response,
 			      chiscsi_scsi_command *scmd);
 const unsigned char *engine_scsi_cmd_cdb(chiscsi_scsi_command *scmd, unsigned int *cdb_len);
 int engine_scsi_cmd_priority(chiscsi_scsi_command *scmd);
+/*
+ * engine_scsi_cmd_must_be_stable() - whether SC_FLAG_WRITE_THROUGH would be set of a command that is
+ *	handed over now. Not exported: for the built-in classes, while they have the command.
+ * Return: 1, or 0. Context: any.
+ */
+int engine_scsi_cmd_must_be_stable(chiscsi_scsi_command *scmd);
 int engine_scsi_cmd_set_status_qualifier(chiscsi_scsi_command *scmd, unsigned short qualifier);
 void engine_iscsi_command_dump(chiscsi_scsi_command *scmd);
 

@@ -132,6 +132,10 @@ class Lun : public RefCounted<Lun> {
   // For ever, or because an initiator wanted it.
   bool is_write_protected() const { return is_read_only() || state().mode().write_protected(); }
   bool has_write_cache() const { return has_flags(CHISCSI_LUN_WRITE_CACHE); }
+  // An initiator has switched it off.
+  bool must_write_through() const {
+    return has_write_cache() && state().mode().write_cache_disabled();
+  }
   bool is_thin() const { return has_flags(CHISCSI_LUN_THIN); }
   // It is thin, and its class says how much is used.
   bool tells_usage() const { return knows_usage_.load(std::memory_order_acquire) && is_thin(); }

@@ -325,6 +325,12 @@ int engine_scsi_cmd_priority(chiscsi_scsi_command* scmd) {
   return command.priority;
 }
 
+// The caller has the command, so its LUN is there.
+int engine_scsi_cmd_must_be_stable(chiscsi_scsi_command* scmd) {
+  const Lun& lun = *Command::of(*scmd).logical_unit;
+  return !lun.passes_all_commands() && lun.must_write_through();
+}
+
 int engine_scsi_cmd_set_status_qualifier(chiscsi_scsi_command* scmd, unsigned short qualifier) {
   constexpr const char* kCall = "chiscsi_scsi_cmd_set_status_qualifier";
   if (!Command::is_live_pointer(scmd)) return refuse(kCall, scmd, "not a command");

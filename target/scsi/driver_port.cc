@@ -361,8 +361,7 @@ namespace {
 // from here on has to be stable. The class may be looking at the flags.
 void look_at_write_cache(Command& command) {
   const Lun& lun = *command.logical_unit;
-  if (!command.is_write() || lun.passes_all_commands() || !lun.has_write_cache()) return;
-  if (!lun.state().mode().write_cache_disabled()) return;
+  if (!command.is_write() || lun.passes_all_commands() || !lun.must_write_through()) return;
   __atomic_fetch_or(&command.scsi.sc_flag, SC_FLAG_WRITE_THROUGH, __ATOMIC_RELAXED);
 }
 }  // namespace

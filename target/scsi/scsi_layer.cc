@@ -286,8 +286,7 @@ bool takes_medium(Command& command, const CommandInfo& info, const Question& que
     refuse(command, question, sense);
   } else if (nothing_to_do) {
     conclude_as_driver_said(command);
-  } else if (question.lun->has_write_cache() &&
-             question.lun->state().mode().write_cache_disabled()) {
+  } else if (question.lun->must_write_through()) {
     write_through(command, info);
   }
   return !sense.is_good() || nothing_to_do;

@@ -428,6 +428,20 @@ uint8_t* Task::begin_sense_data(SenseCode code) {
 
 Task::Progress Task::end_io() { return io_error_ != 0 ? fail_io() : Progress::kDone; }
 
+// The end of a write. One that may not be stable has to be, when the write cache was switched off
+// meanwhile: the flush of who did that has not waited for it. A flush begins in process context.
+Task::Progress Task::end_write() {
+  if (io_error_ != 0) return fail_io();
+  if (write_flags() != 0 || !must_be_stable()) return done();
+  next_ = &Task::make_stable;
+  os_work_queue(&work_);
+  return Progress::kWaits;
+}
+
+bool Task::must_be_stable() const {
+  return op_.fua || unit_->writes_through() || engine_scsi_cmd_must_be_stable(command_) != 0;
+}
+
 // The error of a write-back is one of the pages, of whatever kind: a flush that is repeated finds
 // nothing of it.
 bool Task::is_to_be_repeated() const {

@@ -113,6 +113,8 @@ class Task {
 
   // ---- Steps that end an operation ----
   Progress end_io();
+  Progress end_write();
+  bool must_be_stable() const;
   // What has failed may work a moment later, and nothing was lost.
   bool is_to_be_repeated() const;
   Progress fail_io();
@@ -129,7 +131,9 @@ class Task {
 
   // ---- Comparing (task_compare.cc) ----
   Progress verify();
+  bool verifies_by_pieces() const;
   Progress verify_next();
+  Progress verify_held();
   Progress verify_read();
   Progress compare_and_write();
   Progress compare_read();

@@ -83,14 +83,14 @@ Task::Progress Task::zero_next() {
 Task::Progress Task::fill_next() {
   if (io_error_ != 0) return fail_io();
   if (is_aborted()) return fail(kAbortedCommand);
-  if (!begin_piece(scratch_.size() < kFillBytes ? scratch_.size() : kFillBytes)) return done();
+  if (!begin_piece(scratch_.size() < kFillBytes ? scratch_.size() : kFillBytes)) return end_write();
   return submit({OS_STORAGE_WRITE, write_flags(), op_.first + cursor_, step_blocks_, &scratch_},
                 &Task::fill_next);
 }
 
 // What a store clears by itself has no FUA of its own.
 Task::Progress Task::make_stable() {
-  if (!op_.fua && !unit_->writes_through()) return done();
+  if (!must_be_stable()) return done();
   return submit({OS_STORAGE_FLUSH}, &Task::end_io, true);
 }
 

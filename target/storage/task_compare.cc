@@ -65,10 +65,15 @@ Task::Progress Task::miscompare(uint64_t offset) {
 
 // ---- VERIFY ----
 
+// What comes with data to compare is short. Without any it may be all of a disk, which nobody is to
+// wait for: each piece is taken when its turn comes, and given back.
 Task::Progress Task::verify() {
   if (op_.blocks == 0) return done();
+  if (verifies_by_pieces()) return then(&Task::verify_next);
   return take_blocks(Mode::kShared, op_.first, op_.blocks, &Task::verify_next);
 }
+
+bool Task::verifies_by_pieces() const { return op_.kind == OpKind::kVerify && !op_.compares; }
 
 Task::Progress Task::verify_next() {
   if (cursor_ == op_.blocks) return done();
@@ -77,6 +82,11 @@ Task::Progress Task::verify_next() {
   step_blocks_ = left < most ? left : most;
   const uint64_t scratch = op_.blocks < most ? op_.blocks : most;
   if (!make_scratch(scratch * unit_->block_size()).is_ok()) return out_of_memory();
+  if (!verifies_by_pieces()) return then(&Task::verify_held);
+  return take_blocks(Mode::kShared, op_.first + cursor_, step_blocks_, &Task::verify_held);
+}
+
+Task::Progress Task::verify_held() {
   return submit({OS_STORAGE_READ, 0, op_.first + cursor_, step_blocks_, &scratch_},
                 &Task::verify_read);
 }
@@ -89,6 +99,7 @@ Task::Progress Task::verify_read() {
     return miscompare(at + uint64_t{offset});
   }
   cursor_ += step_blocks_;
+  if (verifies_by_pieces()) release_blocks();
   return then(&Task::verify_next);
 }
 
@@ -126,7 +137,7 @@ Task::Progress Task::compare_decide() {
   if (find_difference(0, block_bytes(op_.blocks), &offset)) return miscompare(offset);
   return submit(
       {OS_STORAGE_WRITE, write_flags(), op_.first, op_.blocks, &data_, block_bytes(op_.blocks)},
-      &Task::end_io, true);
+      &Task::end_write, true);
 }
 
 // ---- ORWRITE: the bits of both are written ----
@@ -154,7 +165,7 @@ Task::Progress Task::or_decide() {
     at += bytes;
     return true;
   });
-  return submit({OS_STORAGE_WRITE, write_flags(), op_.first, op_.blocks, &data_}, &Task::end_io,
+  return submit({OS_STORAGE_WRITE, write_flags(), op_.first, op_.blocks, &data_}, &Task::end_write,
                 true);
 }
 

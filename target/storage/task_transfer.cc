@@ -45,7 +45,7 @@ Task::Progress Task::write() {
 Task::Progress Task::write_held() {
   Io write{OS_STORAGE_WRITE, write_flags(), op_.first, op_.blocks, &data_};
   write.gives_pages = true;
-  return submit(write, &Task::end_io, true);
+  return submit(write, &Task::end_write, true);
 }
 
 Task::Progress Task::flush() { return submit({OS_STORAGE_FLUSH}, &Task::end_flush, true); }

@@ -111,6 +111,8 @@ void host_set_storage_delay(unsigned ms);
 // The next write to a file or device begins, and ends when the other one is called. One at a time.
 void host_hang_next_write();
 void host_end_hang();
+// Returns when that write has begun.
+void host_await_hang();
 // What open files and devices say of themselves from now on: OS_STORAGE_* that are gone, and others
 // that have come. Zeros: as they were opened.
 void host_change_storage(uint32_t gone, uint32_t come);

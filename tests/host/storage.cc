@@ -104,7 +104,12 @@ class Hang {
     if (!is_set_.exchange(false)) return;
     std::unique_lock guard(lock_);
     caught_ = true;
+    changed_.notify_all();
     changed_.wait(guard, [this] { return !caught_; });
+  }
+  void await() {
+    std::unique_lock guard(lock_);
+    changed_.wait(guard, [this] { return caught_; });
   }
 
  private:
@@ -264,6 +269,8 @@ void host_set_storage_delay(unsigned ms) { delay_ms = ms; }
 void host_hang_next_write() { hang.catch_next(); }
 
 void host_end_hang() { hang.end(); }
+
+void host_await_hang() { hang.await(); }
 
 void host_change_storage(uint32_t gone, uint32_t come) {
   flags_gone = gone;

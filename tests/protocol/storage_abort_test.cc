@@ -75,6 +75,33 @@ TEST_F(StorageAborts, UnitsOfOneFileWaitForEachOtherWhateverTheirBlocks) {
   EXPECT_EQ(read(8 * 9 + 7, 1), mine);
 }
 
+// It names as many blocks as its initiator likes, and lasts far longer than this test.
+TEST_F(StorageAborts, AVerifyWithoutDataKeepsNobodyWaiting) {
+  constexpr uint32_t kBlocks = 128 << 20;
+  start({make_file(uint64_t{kBlocks} * kBlock)});
+  host_set_storage_delay(1);
+  const Pdu verify = peer->make_command(cdb16(0x8f, 0, kBlocks), 0, 0);
+  ASSERT_TRUE(peer->send(verify));
+  for (const uint64_t block : {0u, kBlocks / 2, kBlocks - 1})
+    EXPECT_TRUE(is_answered(send_compare_and_write(block, ByteVector(kBlock), pattern(kBlock))));
+  EXPECT_TRUE(is_answered(send_abort(verify)));
+}
+
+// It has part of its blocks behind it and waits for others.
+TEST_F(StorageAborts, AVerifyThatWaitsForMoreBlocksIsOverAtOnce) {
+  constexpr uint32_t kBlocks = 2048;
+  start({make_file(1 << 20)});
+  host_hang_next_write();
+  const Pdu write = send_compare_and_write(kBlocks - 1, ByteVector(kBlock), pattern(kBlock));
+  const Pdu verify = peer->make_command(cdb16(0x8f, 0, kBlocks), 0, 0);
+  ASSERT_TRUE(peer->send(verify));
+  EXPECT_TRUE(peer->is_silent());
+  EXPECT_TRUE(is_answered(send_abort(verify)));
+  host_end_hang();
+  EXPECT_TRUE(is_answered(write));
+  EXPECT_TRUE(peer->no_data(cdb16(0x8f, 0, kBlocks)).good());
+}
+
 // The device has begun with the write of a session that is lost, and ends it after a write of the
 // session that replaced it was due.
 TEST_F(StorageAborts, AWriteOfALostSessionIsNeverOverALaterOne) {

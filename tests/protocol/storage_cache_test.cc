@@ -189,5 +189,32 @@ TEST_F(StorageCache, AWriteThatWaitsForItsDataSeesTheCacheGo) {
   expect_sense(peer->finish(command, &data), 3, 0x0c);
 }
 
+// The flush of who switches the cache off does not wait for it.
+TEST_F(StorageCache, AWriteThatTheDeviceHasSeesTheCacheGo) {
+  start({make_file(1 << 20) + ",THIN"});
+  const ByteVector block = pattern(kBlock), zeros(kBlock);
+  ByteVector compare = cdb16(0x89, 9, 0);
+  compare[13] = 1;
+  const std::pair<ByteVector, ByteVector> writes[] = {
+      {cdb16(0x8a, 0, 1), block}, {compare, join(zeros, block)}, {cdb16(0x8b, 20, 1), block},
+      {cdb16(0x93, 0, 4), block}, {cdb16(0x93, 0, 4), zeros},
+  };
+  for (const auto& [cdb, data] : writes) {
+    SCOPED_TRACE(int{cdb[0]});
+    host_hang_next_write();
+    Pdu command = peer->make_command(cdb, static_cast<uint32_t>(data.size()), iscsi::kCommandWrite);
+    command.data = data;
+    ASSERT_TRUE(peer->send(command) && peer->ping());
+    host_await_hang();
+    set_write_cache(false);
+    host_fail_storage(OS_STORAGE_FLUSH, -EIO);
+    host_end_hang();
+    expect_sense(peer->finish(command), 3, 0x0c);
+    host_fail_storage(-1, 0);
+    set_write_cache(true);
+    flush();
+  }
+}
+
 }  // namespace
 }  // namespace chiscsi::test
