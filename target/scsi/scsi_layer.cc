@@ -97,7 +97,8 @@ void answer(Command& command, const CommandInfo& info, const Question& question)
     scsi::Reply reply(payload(memory));
     static_cast<void>(info.answer(question, reply));
   }
-  if (info.opcode == scsi::Opcode::kRequestSense) take_unit_attention(command);
+  const bool reports_attention = info.opcode == scsi::Opcode::kRequestSense;
+  if (reports_attention && question.lun != nullptr) take_unit_attention(command);
   send(command, std::move(memory), size);
 }
 
