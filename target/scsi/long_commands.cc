@@ -22,6 +22,7 @@ constexpr LongCommand kLongCommands[] = {
 constexpr uint8_t kControlAt = 1, kGroupAt = 6, kAdditionalLengthAt = 7, kServiceActionAt = 8;
 constexpr uint8_t kOptionsAt = 10, kBlockAt = 12, kCountAt = 28;
 constexpr uint8_t kAdditionalLength = kLongCdbSize - 8;
+constexpr uint8_t kReservedAt[] = {2, 3, 4, 5, 11};
 
 // Where fields of the 16-byte CDB stand in the long one.
 struct Field {
@@ -79,6 +80,9 @@ Sense shorten(Bytes cdb, const Lun& lun, uint8_t (&shorter)[kCdbSize]) {
   if (command == nullptr) return wrong_cdb_field(detail::kServiceActionAt);
   if (cdb.size() != kLongCdbSize || cdb[detail::kAdditionalLengthAt] != detail::kAdditionalLength) {
     return wrong_cdb_field(detail::kAdditionalLengthAt);
+  }
+  for (const uint8_t at : detail::kReservedAt) {
+    if (cdb[at] != 0) return wrong_cdb_bits(at, cdb[at]);
   }
   shorter[0] = static_cast<uint8_t>(command->means);
   for (const detail::Field& field : detail::kFields)

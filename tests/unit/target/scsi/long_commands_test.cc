@@ -28,11 +28,12 @@ class LongCommandTest : public QuestionFixture {
     given.commands = CHISCSI_LUN_RUNS_WRITE_SAME | CHISCSI_LUN_RUNS_BYTCHK;
     ASSERT_TRUE(map()->find(1)->set_geometry(given).is_ok());
   }
+  static bool is_reserved(size_t byte) { return (byte >= 2 && byte <= 5) || byte == 11; }
   // Each byte that is not fixed has a value of its own.
   static ByteVector cdb32(uint16_t action, uint8_t options = 0) {
     ByteVector cdb(32);
     for (size_t i = 0; i < 32; ++i)
-      cdb[i] = static_cast<uint8_t>(0xa0 + i);
+      cdb[i] = static_cast<uint8_t>(is_reserved(i) ? 0 : 0xa0 + i);
     cdb[0] = 0x7f;
     cdb[1] = 0x40;  // CONTROL, a vendor's bit.
     cdb[7] = 0x18;
@@ -100,6 +101,17 @@ TEST_F(LongCommandTest, LengthsThatLieAreRefused) {
   ByteVector other = cdb32(kRead32);
   other[0] = 0x88;
   expect_wrong(shorten(other), 0);
+}
+
+TEST_F(LongCommandTest, ReservedBitsArePointedAt) {
+  for (uint8_t at = 0; at < 32; ++at) {
+    if (!is_reserved(at)) continue;
+    for (uint8_t bit = 0; bit < 8; ++bit) {
+      ByteVector cdb = cdb32(kRead32);
+      cdb[at] = static_cast<uint8_t>(2 * (1 << bit) - 1);
+      expect_wrong(shorten(cdb), at, bit);
+    }
+  }
 }
 
 TEST_F(LongCommandTest, WhatTheLunDoesNotHaveIsRefused) {
@@ -176,6 +188,8 @@ TEST_F(LongCommandTest, RandomCdbsBecomeWhatTheySayOrNothing) {
       cdb[8] = 0;
       cdb[9] = static_cast<uint8_t>(random() % 20);
       cdb[7] = 0x18;
+      for (size_t at = 0; at < 32; ++at)
+        if (is_reserved(at)) cdb[at] = 0;
     }
     if (!shorten(cdb).is_good()) continue;
     EXPECT_EQ(cdb.size(), 32u);
