@@ -56,14 +56,15 @@ bool is_offered(const LongCommand& command, const Lun* lun) {
   return false;
 }
 
-void write_usage(const LongCommand& command, uint8_t (&usage)[kLongCdbSize]) {
+void write_usage(const LongCommand& command, const Lun* lun, uint8_t (&usage)[kLongCdbSize]) {
   namespace detail = long_commands_detail;
   __builtin_memset(usage, 0, sizeof(usage));
   usage[0] = static_cast<uint8_t>(Opcode::kVariableLength);
   usage[detail::kAdditionalLengthAt] = 0xff;
   usage[detail::kServiceActionAt] = static_cast<uint8_t>(command.service_action >> 8);
   usage[detail::kServiceActionAt + 1] = static_cast<uint8_t>(command.service_action);
-  usage[detail::kOptionsAt] = command.options;
+  const uint8_t missing = lun != nullptr ? missing_options(*lun, command.means) : 0;
+  usage[detail::kOptionsAt] = static_cast<uint8_t>(command.options & ~missing);
   __builtin_memset(usage + detail::kBlockAt, 0xff, 8);
   __builtin_memset(usage + detail::kCountAt, 0xff, 4);
 }

@@ -16,17 +16,22 @@ using namespace scsi;  // NOLINT: the names under test.
 constexpr uint16_t kRead32 = 9, kVerify32 = 10, kWrite32 = 11, kWriteAndVerify32 = 12,
                    kWriteSame32 = 13;
 
-// LUN 0 runs what every class runs, LUN 1 all that there is.
+// LUN 0 runs what every class runs, LUN 1 also what long commands ask for but UNMAP, LUN 2 that,
+// too; its medium is removable.
 class LongCommandTest : public QuestionFixture {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(change_to({"a,FULL", "b,FULL"}).is_ok());
+    ASSERT_TRUE(change_to({"a,FULL", "b,FULL", "c,FULL"}).is_ok());
     chiscsi_lun_geometry given = {};
     given.blocks = 1000;
     given.block_size = 512;
     ASSERT_TRUE(map()->find(0)->set_geometry(given).is_ok());
     given.commands = CHISCSI_LUN_RUNS_WRITE_SAME | CHISCSI_LUN_RUNS_BYTCHK;
     ASSERT_TRUE(map()->find(1)->set_geometry(given).is_ok());
+    given.commands |= CHISCSI_LUN_RUNS_UNMAP;
+    given.max_unmap_blocks = given.max_unmap_ranges = 4;
+    given.flags = CHISCSI_LUN_REMOVABLE;
+    ASSERT_TRUE(map()->find(2)->set_geometry(given).is_ok());
   }
   static bool is_reserved(size_t byte) { return (byte >= 2 && byte <= 5) || byte == 11; }
   // Each byte that is not fixed has a value of its own.
@@ -161,7 +166,10 @@ TEST_F(LongCommandTest, OneIsShownWithItsUsage) {
     EXPECT_TRUE(outcome_.is_good());
   }
   EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kVerify32}, 0)[14], 0x12);
-  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteSame32}, 1)[14], 0x09);
+  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteSame32}, 1)[14], 0x01);
+  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteSame32}, 2)[14], 0x09);
+  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteAndVerify32}, 0)[14], 0x10);
+  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteAndVerify32}, 1)[14], 0x12);
   EXPECT_EQ(supported({0xa3, 0x0c, 3, 0x7f, 0, kWriteSame32}, 0), (ByteVector{0, 1, 0, 0}));
   EXPECT_EQ(supported({0xa3, 0x0c, 3, 0x7f, 1, kRead32}, 0), (ByteVector{0, 1, 0, 0}));
   const ByteVector timed = supported({0xa3, 0x0c, 0x82, 0x7f, 0, kRead32}, 0);
@@ -174,6 +182,24 @@ TEST_F(LongCommandTest, OneIsShownWithItsUsage) {
     EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kRead32}, 0, room),
               ByteVector(expected.begin(), expected.begin() + static_cast<long>(room)));
   }
+}
+
+// Of the short ones, too: the UNMAP bit of WRITE SAME, BYTCHK of WRITE AND VERIFY, LOEJ.
+TEST_F(LongCommandTest, OnlyBitsThatTheLunEvaluatesAreShown) {
+  const auto usage = [this](uint8_t opcode, uint32_t number, size_t byte) {
+    return int{supported({0xa3, 0x0c, 1, opcode}, number).at(4 + byte)};
+  };
+  EXPECT_EQ(usage(0x41, 1, 1), 0x00);
+  EXPECT_EQ(usage(0x93, 1, 1), 0x01);
+  EXPECT_EQ(usage(0x41, 2, 1), 0x08);
+  EXPECT_EQ(usage(0x93, 2, 1), 0x09);
+  for (const uint8_t opcode : {0x2e, 0xae, 0x8e}) {
+    EXPECT_EQ(usage(opcode, 0, 1), 0x10) << int{opcode};
+    EXPECT_EQ(usage(opcode, 1, 1), 0x12) << int{opcode};
+  }
+  EXPECT_EQ(usage(0x2f, 0, 1), 0x12) << "every class compares";
+  EXPECT_EQ(usage(0x1b, 1, 4), 0xf5);
+  EXPECT_EQ(usage(0x1b, 2, 4), 0xf7);
 }
 
 TEST_F(LongCommandTest, RandomCdbsBecomeWhatTheySayOrNothing) {
