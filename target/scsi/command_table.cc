@@ -51,6 +51,15 @@ bool is_offered(const CommandInfo& info, const Lun* lun) {
   return lun->has_flags(info.needs_flags) && (!info.is_medium() || lun->runs(info.medium->command));
 }
 
+Sense check_reserved_bits(const CommandInfo& info, const Cdb& cdb) {
+  for (uint8_t i = 1; i + 1 < info.usage_size; ++i) {
+    const auto known = static_cast<uint8_t>(info.usage[i] | info.allowed[i]);
+    const auto unknown = static_cast<uint8_t>(cdb.u8(i) & ~known);
+    if (unknown != 0) return wrong_cdb_bits(i, unknown);
+  }
+  return kNoSense;
+}
+
 const CommandInfo* find_command(const Cdb& cdb, const Lun* lun, Sense* sense) {
   *sense = lun != nullptr ? kInvalidOpcode : kNoSuchLun;
   const CommandInfo* info = find_among(medium_commands(), cdb, lun, sense);

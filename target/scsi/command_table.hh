@@ -47,6 +47,9 @@ struct CommandInfo {
   bool on_absent_lun = false;    // Is answered where there is no LUN, too.
   uint8_t usage_size = 0;        // Bytes of the CDB.
   uint8_t usage[kCdbSize] = {};  // Bits that are evaluated (SPC-5 section 6.35.3).
+  // Others that may be set: what is obsolete or a hint changes nothing; check_medium() refuses the
+  // rest, and points at the whole field.
+  uint8_t allowed[kCdbSize] = {};
 
   bool is_medium() const { return medium != nullptr; }
   bool has_service_action() const { return service_action != kNoServiceAction; }
@@ -74,6 +77,9 @@ void for_each_command(Visit visit) {
 
 // Whether a LUN has the command: its class runs it, and its device is of that kind. Null: no LUN.
 bool is_offered(const CommandInfo& info, const Lun* lun);
+
+// Bits that the row does not know are reserved. Those of CONTROL are not looked at.
+Sense check_reserved_bits(const CommandInfo& info, const Cdb& cdb);
 
 // The row of a CDB that the LUN has; any row where there is no LUN. Null: then `*sense` says why.
 const CommandInfo* find_command(const Cdb& cdb, const Lun* lun, Sense* sense);

@@ -111,10 +111,12 @@ Sense failed_segment_details(const Question& question, Reply& reply) {
   return kNoSense;
 }
 
-// Nothing is held for RECEIVE DATA, and there is no inline data.
+// Lists without an identifier are taken (SNLID). Nothing is held for RECEIVE DATA, and there is no
+// inline data.
 Sense copy_operating_parameters(const Question& question, Reply& reply) {
   using namespace copy_results_detail;
-  reply.be32(0).u8(0).zeros(3);
+  constexpr uint8_t kTakesUnnamed = 0x01;
+  reply.be32(0).u8(kTakesUnnamed).zeros(3);
   reply.be16(kMaxCopyTargets).be16(kMaxCopySegments).be32(kMaxCopyListLength);
   reply.be32(kMaxSegmentBytes).be32(0).be32(0).be32(0).be16(0);
   reply.be16(CopyResults::kMaxRunning).u8(CopyResults::kMaxRunning);

@@ -22,6 +22,7 @@ constexpr LongCommand kLongCommands[] = {
 constexpr uint8_t kControlAt = 1, kGroupAt = 6, kAdditionalLengthAt = 7, kServiceActionAt = 8;
 constexpr uint8_t kOptionsAt = 10, kBlockAt = 12, kCountAt = 28;
 constexpr uint8_t kAdditionalLength = kLongCdbSize - 8;
+constexpr uint8_t kReservedAt[] = {2, 3, 4, 5, 11};
 
 // Where fields of the 16-byte CDB stand in the long one.
 struct Field {
@@ -55,14 +56,15 @@ bool is_offered(const LongCommand& command, const Lun* lun) {
   return false;
 }
 
-void write_usage(const LongCommand& command, uint8_t (&usage)[kLongCdbSize]) {
+void write_usage(const LongCommand& command, const Lun* lun, uint8_t (&usage)[kLongCdbSize]) {
   namespace detail = long_commands_detail;
   __builtin_memset(usage, 0, sizeof(usage));
   usage[0] = static_cast<uint8_t>(Opcode::kVariableLength);
   usage[detail::kAdditionalLengthAt] = 0xff;
   usage[detail::kServiceActionAt] = static_cast<uint8_t>(command.service_action >> 8);
   usage[detail::kServiceActionAt + 1] = static_cast<uint8_t>(command.service_action);
-  usage[detail::kOptionsAt] = command.options;
+  const uint8_t missing = lun != nullptr ? missing_options(*lun, command.means) : 0;
+  usage[detail::kOptionsAt] = static_cast<uint8_t>(command.options & ~missing);
   __builtin_memset(usage + detail::kBlockAt, 0xff, 8);
   __builtin_memset(usage + detail::kCountAt, 0xff, 4);
 }
@@ -79,6 +81,9 @@ Sense shorten(Bytes cdb, const Lun& lun, uint8_t (&shorter)[kCdbSize]) {
   if (command == nullptr) return wrong_cdb_field(detail::kServiceActionAt);
   if (cdb.size() != kLongCdbSize || cdb[detail::kAdditionalLengthAt] != detail::kAdditionalLength) {
     return wrong_cdb_field(detail::kAdditionalLengthAt);
+  }
+  for (const uint8_t at : detail::kReservedAt) {
+    if (cdb[at] != 0) return wrong_cdb_bits(at, cdb[at]);
   }
   shorter[0] = static_cast<uint8_t>(command->means);
   for (const detail::Field& field : detail::kFields)

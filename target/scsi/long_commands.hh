@@ -24,8 +24,9 @@ struct LongCommand {
 Span<const LongCommand> long_commands();
 // Whether a LUN has it: it has the 16-byte command. Null: no LUN.
 bool is_offered(const LongCommand& command, const Lun* lun);
-// Bits that are evaluated, operation code and service action as they are (SPC-5 section 6.35.3).
-void write_usage(const LongCommand& command, uint8_t (&usage)[kLongCdbSize]);
+// Bits that the LUN evaluates, operation code and service action as they are (SPC-5 section
+// 6.35.3). Null: any LUN.
+void write_usage(const LongCommand& command, const Lun* lun, uint8_t (&usage)[kLongCdbSize]);
 
 // Whether `cdb`, which is whole, cannot be taken for its first 16 bytes.
 bool is_long(Bytes cdb);

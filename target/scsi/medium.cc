@@ -10,9 +10,7 @@ namespace {
 constexpr uint64_t kBlocksOfZeroIn6 = 256;
 constexpr uint8_t kProtectMask = 0xe0;  // RDPROTECT, WRPROTECT, VRPROTECT.
 constexpr uint8_t kBytchkAll = 1;
-// Bits of byte 1.
-constexpr unsigned kNdob = 0, kWriteSameUnmap = 3, kWriteSameAnchor = 4, kUnmapAnchor = 0;
-constexpr uint8_t kWriteSameObsolete = 0x06;  // PBDATA and LBDATA.
+constexpr uint8_t kWriteSameUnmap = 0x08, kBytchk = 0x02;  // Bits of byte 1.
 
 uint8_t bytchk(const Cdb& cdb) { return cdb.u8(1) >> 1 & 3; }
 
@@ -58,22 +56,19 @@ bool bytchk_is_good(const Lun& lun, const Cdb& cdb, const MediumLayout& layout) 
   return layout.direction == MediumLayout::kByBytchk || lun.runs(CHISCSI_LUN_RUNS_BYTCHK);
 }
 
-// Bits of byte 1 that only these commands have: there are no anchored blocks.
-bool options_are_good(const Lun& lun, const Cdb& cdb) {
+// What these commands have besides.
+Sense check_options(const Lun& lun, const Cdb& cdb) {
+  constexpr uint16_t kBoundaryAt = 10, kReportTypeAt = 14;
   switch (cdb.opcode()) {
-    case Opcode::kWriteSame10:
-      if (cdb.bit(1, kNdob)) return false;
-      [[fallthrough]];
-    case Opcode::kWriteSame16:
-      if ((cdb.u8(1) & kWriteSameObsolete) != 0 || cdb.bit(1, kWriteSameAnchor)) return false;
-      return !cdb.bit(1, kWriteSameUnmap) || lun.runs(CHISCSI_LUN_RUNS_UNMAP);
-    case Opcode::kUnmap:
-      return !cdb.bit(1, kUnmapAnchor);
     case Opcode::kWriteAtomic16:
-      return cdb.be16(10) == 0;  // Atomic boundary.
+      return cdb.be16(kBoundaryAt) != 0 ? wrong_cdb_field(kBoundaryAt) : kNoSense;
+    case Opcode::kServiceActionIn16:  // GET LBA STATUS
+      return cdb.u8(kReportTypeAt) != 0 ? wrong_cdb_field(kReportTypeAt) : kNoSense;
     default:
-      return true;
+      break;
   }
+  const uint8_t missing = cdb.u8(1) & missing_options(lun, cdb.opcode());
+  return missing != 0 ? wrong_cdb_bits(1, missing) : kNoSense;
 }
 
 // What the class has said it can do at once; 0: no limit.
@@ -128,6 +123,35 @@ Extent extent_of(const Cdb& cdb, const MediumLayout& layout) {
   }
 }
 
+uint8_t missing_options(const Lun& lun, Opcode opcode) {
+  switch (opcode) {
+    case Opcode::kWriteSame10:
+    case Opcode::kWriteSame16:
+      return lun.runs(CHISCSI_LUN_RUNS_UNMAP) ? 0 : kWriteSameUnmap;
+    case Opcode::kWriteAndVerify10:
+    case Opcode::kWriteAndVerify12:
+    case Opcode::kWriteAndVerify16:
+      return lun.runs(CHISCSI_LUN_RUNS_BYTCHK) ? 0 : kBytchk;
+    default:
+      return 0;
+  }
+}
+
+uint8_t count_at(const MediumLayout& layout) {
+  if (layout.names == MediumLayout::kOneByteCount) return 13;
+  if (layout.names == MediumLayout::kTwoByteCount) return 12;
+  switch (layout.cdb_size) {
+    case 6:
+      return 4;
+    case 10:
+      return 7;
+    case 12:
+      return 6;
+    default:
+      return 10;
+  }
+}
+
 Sense check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
                    const DataClaim& claim, bool* nothing_to_do) {
   const Extent extent = extent_of(cdb, layout);
@@ -138,15 +162,16 @@ Sense check_medium(const Lun& lun, const Cdb& cdb, const MediumLayout& layout,
   }
   if (asks_for_protection(layout, cdb)) return wrong_cdb_field(1, 7);
   if (!bytchk_is_good(lun, cdb, layout)) return wrong_cdb_field(1, 2);
-  if (!options_are_good(lun, cdb)) return kInvalidFieldInCdb;
+  const Sense sense = check_options(lun, cdb);
+  if (!sense.is_good()) return sense;
   if (!is_inside(extent, lun.blocks())) return kLbaOutOfRange;
   const uint64_t blocks =
       extent.blocks == 0 && to_end ? lun.blocks() - extent.first : extent.blocks;
-  if (is_too_much(lun, cdb, layout, blocks)) return kInvalidFieldInCdb;
+  if (is_too_much(lun, cdb, layout, blocks)) return wrong_cdb_field(count_at(layout));
   if (lacks_data_out(layout, cdb, claim)) return kInvalidFieldInCommandUnit;
   // One byte cannot name 256 blocks: their data would be taken for nothing.
   if (layout.names == MediumLayout::kOneByteCount && extent.blocks == 0 && claim.length != 0) {
-    return wrong_cdb_field(13);
+    return wrong_cdb_field(count_at(layout));
   }
   const bool names_none = layout.names != MediumLayout::kNoBlocks && extent.blocks == 0 && !to_end;
   *nothing_to_do = names_none || has_no_room(layout, cdb, claim);

@@ -38,6 +38,11 @@ struct Extent {
 };
 
 Extent extent_of(const Cdb& cdb, const MediumLayout& layout);
+// The first byte of the number of blocks, or of a length in its place.
+uint8_t count_at(const MediumLayout& layout);
+
+// Bits of byte 1 that the command may have, but not on this LUN, whose class does not run them.
+uint8_t missing_options(const Lun& lun, Opcode opcode);
 
 // What the initiator has said of the data: bits and length of the SCSI Command PDU.
 struct DataClaim {

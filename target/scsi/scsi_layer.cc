@@ -97,7 +97,8 @@ void answer(Command& command, const CommandInfo& info, const Question& question)
     scsi::Reply reply(payload(memory));
     static_cast<void>(info.answer(question, reply));
   }
-  if (info.opcode == scsi::Opcode::kRequestSense) take_unit_attention(command);
+  const bool reports_attention = info.opcode == scsi::Opcode::kRequestSense;
+  if (reports_attention && question.lun != nullptr) take_unit_attention(command);
   send(command, std::move(memory), size);
 }
 
@@ -184,34 +185,12 @@ bool has_known_attribute(const Command& command) {
   return command.scsi.sc_attribute <= kHeadOfQueue;
 }
 
-uint8_t highest_bit(uint8_t bits) {
-  uint8_t bit = 7;
-  while ((bits >> bit & 1) == 0)
-    --bit;
-  return bit;
-}
-
-// Commands that name blocks in their CDB have a check of their own, which knows what is optional
-// there.
-bool has_reserved_bits(const CommandInfo& info) {
-  return !info.is_medium() || info.medium->names == scsi::MediumLayout::kNoBlocks;
-}
-
-// Bits of the CDB that the row does not know are reserved.
-Sense check_reserved_bits(const CommandInfo& info, const scsi::Cdb& cdb) {
-  for (uint8_t i = 1; i + 1 < info.usage_size; ++i) {
-    const uint8_t unknown = static_cast<uint8_t>(cdb.u8(i) & ~info.usage[i]);
-    if (unknown != 0) return wrong_cdb_field(i, highest_bit(unknown));
-  }
-  return kNoSense;
-}
-
 // What can be said of a command by its CDB alone.
 Sense check_fields(const CommandInfo& info, const Question& question) {
   const uint8_t control = static_cast<uint8_t>(info.usage_size - 1);
   if (question.cdb.bit(control, kNaca)) return wrong_cdb_field(control, kNaca);
   if (question.lun == nullptr) return info.on_absent_lun ? kNoSense : kNoSuchLun;
-  return has_reserved_bits(info) ? check_reserved_bits(info, question.cdb) : kNoSense;
+  return scsi::check_reserved_bits(info, question.cdb);
 }
 
 // Whether the unit can run it now.

@@ -63,6 +63,13 @@ constexpr Sense wrong_cdb_field(uint16_t byte, uint8_t bit = FieldPointer::kWhol
   sense.field = {FieldPointer::kCdb, bit, byte};
   return sense;
 }
+// Points at the highest of them. Precondition: there is one.
+constexpr Sense wrong_cdb_bits(uint16_t byte, uint8_t bits) {
+  uint8_t highest = 7;
+  while ((bits >> highest & 1) == 0)
+    --highest;
+  return wrong_cdb_field(byte, highest);
+}
 constexpr Sense wrong_parameter(uint16_t byte, uint8_t bit = FieldPointer::kWholeByte) {
   Sense sense(SenseCode{0x05, 0x26, 0x00});
   sense.field = {FieldPointer::kParameters, bit, byte};

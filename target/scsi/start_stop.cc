@@ -3,8 +3,9 @@
 // START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL (SBC-4 section 5.30, SPC-5 section 6.15).
 //
 // Nothing turns here: to stop means that what was written is on the medium. Any power condition is
-// accepted and changes nothing. A removable medium comes and goes for all nexuses, and while one of
-// them prevents that it does neither.
+// accepted and changes nothing, a reserved one, too: libiscsi's suite sends all of them. A
+// removable medium comes and goes for all nexuses, and while one of them prevents that it does
+// neither, as that suite wants it, although SPC-5 speaks of removal only.
 #include "target/scsi/command_table.hh"
 #include "target/session/session.hh"
 

@@ -9,7 +9,7 @@ namespace chiscsi::scsi {
 namespace {
 
 constexpr uint16_t kTimeoutsSize = 12;
-constexpr uint8_t kServiceActionMask = 0x1f;
+constexpr uint8_t kServiceActionMask = 0x1f, kLoadEjectBit = 0x02;
 constexpr uint8_t kSupported = 3, kNotSupported = 1;
 
 void timeouts(bool wanted, Reply& reply) {
@@ -41,16 +41,27 @@ void begin_one(uint16_t size, bool with_timeouts, Reply& reply) {
   reply.be16(size);
 }
 
-void list_one(const CommandInfo* info, bool with_timeouts, Reply& reply) {
+// The bits that this LUN evaluates. Like the operation code, the service action stands there as it
+// is.
+void put_usage(const CommandInfo& info, const Lun* lun, Reply& reply) {
+  const size_t begin = reply.size();
+  reply.bytes(Bytes(info.usage, info.usage_size));
+  if (info.has_service_action()) {
+    const uint8_t others = static_cast<uint8_t>(info.usage[1] & ~kServiceActionMask);
+    reply.patch8(begin + 1, static_cast<uint8_t>(others | info.service_action));
+  }
+  if (lun == nullptr) return;
+  const uint8_t missing = info.is_medium() ? missing_options(*lun, info.opcode) : 0;
+  if (missing != 0) reply.patch8(begin + 1, static_cast<uint8_t>(info.usage[1] & ~missing));
+  if (info.opcode == Opcode::kStartStopUnit && !lun->is_removable()) {
+    reply.patch8(begin + 4, static_cast<uint8_t>(info.usage[4] & ~kLoadEjectBit));
+  }
+}
+
+void list_one(const CommandInfo* info, const Lun* lun, bool with_timeouts, Reply& reply) {
   if (info == nullptr) return list_none(reply);
   begin_one(info->usage_size, with_timeouts, reply);
-  const size_t begin = reply.size();
-  reply.bytes(Bytes(info->usage, info->usage_size));
-  // Like the operation code, the service action stands there as it is.
-  if (info->has_service_action()) {
-    const uint8_t others = static_cast<uint8_t>(info->usage[1] & ~kServiceActionMask);
-    reply.patch8(begin + 1, static_cast<uint8_t>(others | info->service_action));
-  }
+  put_usage(*info, lun, reply);
   timeouts(with_timeouts, reply);
 }
 
@@ -59,7 +70,7 @@ void list_long(const Question& question, bool with_timeouts, Reply& reply) {
   for (const LongCommand& command : long_commands()) {
     if (command.service_action != wanted || !is_offered(command, question.lun)) continue;
     uint8_t usage[kLongCdbSize];
-    write_usage(command, usage);
+    write_usage(command, question.lun, usage);
     begin_one(kLongCdbSize, with_timeouts, reply);
     reply.bytes(Bytes(usage));
     return timeouts(with_timeouts, reply);
@@ -93,7 +104,7 @@ Sense report_supported_opcodes(const Question& question, Reply& reply) {
     if (!info.has_service_action() || info.service_action == wanted_action) found = &info;
   });
   if (wrong_form) return wrong_cdb_field(2, 2);
-  list_one(found, with_timeouts, reply);
+  list_one(found, question.lun, with_timeouts, reply);
   return kNoSense;
 }
 

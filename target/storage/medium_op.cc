@@ -132,6 +132,7 @@ MediumOp read_medium_op(const Cdb& cdb) {
                      : op.kind == OpKind::kFlush && cdb.bit(1, kImmed);
   op.may_exit = cdb.opcode() == Opcode::kSanitize && cdb.bit(1, kSanitizeAuse);
   op.parameters = parameter_bytes(cdb, op.kind);
+  op.count_at = scsi::count_at(*info->medium);
   return op;
 }
 

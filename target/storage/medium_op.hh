@@ -43,6 +43,7 @@ struct MediumOp {
   bool immediate = false;   // IMMED.
   bool may_exit = false;    // AUSE of SANITIZE.
   uint32_t parameters = 0;  // Bytes of the parameter list, or the allocation length.
+  uint8_t count_at = 0;     // Where the CDB has its number of blocks, or its length.
 
   // Bytes that the initiator is to send, or to get.
   uint64_t data_out(uint32_t block_size) const;

@@ -51,8 +51,8 @@ int Task::start(Unit& unit, chiscsi_scsi_command& command) {
   __builtin_memcpy(cdb, command.sc_cmd, sizeof(cdb));
   op_ = read_medium_op(scsi::Cdb(cdb));
   if ((command.sc_flag & SC_FLAG_WRITE_THROUGH) != 0) op_.fua = true;
-  const SenseCode sense = prepare();
-  if (sense.key != 0) {
+  const Sense sense = prepare();
+  if (!sense.is_good()) {
     fail(sense);
     report();
     return 0;
@@ -164,7 +164,7 @@ void Task::unref() {
 
 // ---- Before the execution ----
 
-SenseCode Task::prepare() {
+Sense Task::prepare() {
   next_ = nullptr;
   cursor_ = step_blocks_ = 0;
   answer_ = data_length_ = 0;
@@ -175,7 +175,7 @@ SenseCode Task::prepare() {
   if (sense.key != 0) return sense;
   const uint64_t out = op_.data_out(unit_->block_size()), in = op_.data_in(unit_->block_size());
   if (out > Unit::kMaxTransfer || (op_.kind == OpKind::kRead && in > Unit::kMaxTransfer)) {
-    return kInvalidFieldInCdb;
+    return wrong_cdb_field(op_.count_at);
   }
   return out != 0 ? prepare_data_out(out) : prepare_data_in(in);
 }

@@ -78,7 +78,7 @@ class Task {
   };
 
   // ---- Before the execution (task.cc) ----
-  SenseCode prepare();
+  Sense prepare();
   SenseCode check_extent();
   SenseCode check_end(const Io& io);
   SenseCode prepare_data_out(uint64_t wanted);
@@ -161,7 +161,7 @@ class Task {
   Progress unmap_next();
   Progress unmap_held();
   Progress unmapped_one();
-  SenseCode check_unmap_list();
+  Sense check_unmap_list();
   Extent unmap_extent(uint64_t index) const;
   Progress lba_status();
   Progress map_next();

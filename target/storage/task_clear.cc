@@ -14,9 +14,9 @@ namespace {
 constexpr uint32_t kFillBytes = 256 * 1024;        // Of one write of a pattern.
 constexpr uint64_t kZeroBytes = 64 * 1024 * 1024;  // Of one request for zeros.
 constexpr uint32_t kUnmapHeader = 8, kUnmapDescriptor = 16;
+constexpr uint32_t kDescribedAt = 2, kUnmapCountAt = 8;  // In the header, in a descriptor.
 constexpr uint32_t kStatusHeader = 8, kStatusDescriptor = 16;
 constexpr uint8_t kMapped = 0, kDeallocated = 1;
-constexpr SenseCode kInvalidFieldInParameters{0x05, 0x26, 0x00};
 constexpr SenseCode kParameterListLength{0x05, 0x1a, 0x00};
 
 uint64_t big_endian(const uint8_t* bytes, uint32_t count) {
@@ -97,21 +97,26 @@ Task::Progress Task::make_stable() {
 // ---- UNMAP ----
 
 // All of the list is looked at before any of it is done.
-SenseCode Task::check_unmap_list() {
+Sense Task::check_unmap_list() {
   uint8_t header[kUnmapHeader];
   data_.copy_out(0, MutableBytes(header, sizeof(header)));
-  const auto described = static_cast<uint32_t>(big_endian(header + 2, 2));
+  const auto described = static_cast<uint32_t>(big_endian(header + kDescribedAt, 2));
   const uint32_t sent = op_.parameters - kUnmapHeader;
   op_.blocks = (described < sent ? described : sent) / kUnmapDescriptor;
-  if (op_.blocks > unit_->geometry().max_unmap_ranges) return kInvalidFieldInParameters;
+  const chiscsi_lun_geometry& limits = unit_->geometry();
+  if (op_.blocks > limits.max_unmap_ranges) return wrong_parameter(kDescribedAt);
   const uint64_t capacity = unit_->blocks();
   uint64_t total = 0;
   for (uint64_t i = 0; i < op_.blocks; ++i) {
     const Extent extent = unmap_extent(i);
     if (extent.first > capacity || extent.blocks > capacity - extent.first) return kLbaOutOfRange;
     total += extent.blocks;
+    if (total > limits.max_unmap_blocks) {
+      return wrong_parameter(
+          static_cast<uint16_t>(kUnmapHeader + i * kUnmapDescriptor + kUnmapCountAt));
+    }
   }
-  return total > unit_->geometry().max_unmap_blocks ? kInvalidFieldInParameters : kNoSense;
+  return kNoSense;
 }
 
 Task::Extent Task::unmap_extent(uint64_t index) const {
@@ -124,8 +129,8 @@ Task::Extent Task::unmap_extent(uint64_t index) const {
 Task::Progress Task::unmap() {
   if (op_.parameters == 0) return done();
   if (op_.parameters < kUnmapHeader) return fail(kParameterListLength);
-  const SenseCode sense = check_unmap_list();
-  return sense.key != 0 ? fail(sense) : then(&Task::unmap_next);
+  const Sense sense = check_unmap_list();
+  return sense.is_good() ? then(&Task::unmap_next) : fail(sense);
 }
 
 // One descriptor after the other; `cursor_` is the next one.

@@ -23,12 +23,6 @@ class LongCommands : public StorageOfEachKind {
     std::copy(shorter.begin() + 10, shorter.begin() + 14, cdb.begin() + 28);
     return cdb;
   }
-  static void expect_pointer(const Outcome& outcome, uint16_t byte, int bit = -1) {
-    expect_sense(outcome, 5, 0x24);
-    ASSERT_GE(outcome.sense.size(), 18u);
-    EXPECT_EQ(outcome.sense[15], bit < 0 ? 0xc0 : 0xc8 | bit);
-    EXPECT_EQ(outcome.sense[16] << 8 | outcome.sense[17], byte);
-  }
 };
 INSTANTIATE_TEST_SUITE_P(, LongCommands, testing::Values("MEM", "FILE", "BLK"),
                          [](const auto& info) { return std::string(info.param); });
@@ -96,6 +90,16 @@ TEST_P(LongCommands, WhatIsWrongIsPointedAt) {
   expect_pointer(peer->read(cdb, kBlock), 7);
   expect_pointer(peer->read(cdb32(0x12, 0, 1), kBlock), 8);  // GET LBA STATUS(32)
   expect_pointer(peer->write(cdb32(kVerify32, 0, 1, 0x06), ByteVector(kBlock)), 10, 2);
+  cdb = cdb32(kWrite32, 0, 1);
+  cdb[3] = 0x1f;
+  expect_pointer(peer->write(cdb, pattern(kBlock)), 3, 4);
+  cdb[3] = 0;
+  cdb[11] = 1;
+  expect_pointer(peer->write(cdb, pattern(kBlock)), 11, 0);
+  cdb[11] = 0;
+  cdb[6] = 0x80;
+  expect_pointer(peer->write(cdb, pattern(kBlock)), 6, 7);
+  EXPECT_EQ(read(0, 1), ByteVector(kBlock));
   // Tags mean nothing where there is no protection information.
   cdb = cdb32(kRead32, 0, 1);
   std::fill(cdb.begin() + 20, cdb.begin() + 28, uint8_t{0xff});

@@ -147,11 +147,12 @@ TEST_P(StorageCommands, WriteSameOfNoBlocksGoesToTheEnd) {
 TEST_P(StorageCommands, WriteSameRefusesWhatItDoesNotKnow) {
   start_one();
   const ByteVector block = pattern(kBlock);
-  expect_sense(peer->write(cdb16(0x93, 0, 1, 0x10), block), 5, 0x24);       // ANCHOR
-  expect_sense(peer->write(cdb16(0x93, 0, 1, 0x02), block), 5, 0x24);       // LBDATA
-  expect_sense(peer->write(cdb16(0x93, 0, 1, 0x20), block), 5, 0x24);       // WRPROTECT
-  expect_sense(peer->write(cdb16(0x93, 0, 1, kUnmapBit), block), 5, 0x24);  // It is not thin.
-  expect_sense(peer->write(cdb10(0x41, 0, 1, kNdobBit), block), 5, 0x24);
+  expect_pointer(peer->write(cdb16(0x93, 0, 1, 0x10), block), 1, 4);       // ANCHOR
+  expect_pointer(peer->write(cdb16(0x93, 0, 1, 0x02), block), 1, 1);       // LBDATA
+  expect_pointer(peer->write(cdb16(0x93, 0, 1, 0x20), block), 1, 7);       // WRPROTECT
+  expect_pointer(peer->write(cdb16(0x93, 0, 1, kUnmapBit), block), 1, 3);  // It is not thin.
+  expect_pointer(peer->write(cdb10(0x41, 0, 1, kUnmapBit), block), 1, 3);
+  expect_pointer(peer->write(cdb10(0x41, 0, 1, kNdobBit), block), 1, 0);
   expect_sense(peer->write(cdb16(0x93, 0, 1), pattern(2 * kBlock)), 5, 0x0e, 3);
   expect_sense(peer->write(cdb16(0x93, 0, 1), pattern(100)), 5, 0x0e, 3);
   expect_sense(peer->write(cdb16(0x93, kSize / kBlock, 1), block), 5, 0x21);
@@ -178,10 +179,14 @@ TEST_P(StorageCommands, ABadUnmapListUnmapsNothing) {
   const uint64_t end = kSize / kBlock;
   expect_sense(unmap(unmap_list({{0, 8}, {end - 1, 2}})), 5, 0x21);
   expect_sense(unmap(unmap_list({{0, 8}, {~uint64_t{0}, 0xffffffff}})), 5, 0x21);
-  expect_sense(unmap(unmap_list({{0, 8}}), 1), 5, 0x24);  // ANCHOR
+  expect_pointer(unmap(unmap_list({{0, 8}}), 1), 1, 0);  // ANCHOR
   expect_sense(unmap({0, 6, 0, 0}), 5, 0x1a);
   std::vector<std::pair<uint64_t, uint32_t>> many(257, {0, 1});
-  expect_sense(unmap(unmap_list(many)), 5, 0x26);
+  expect_wrong_parameter(unmap(unmap_list(many)), 2);
+  // No more than 2^20 blocks at once: the last of these is one too many.
+  many.assign(32, {0, static_cast<uint32_t>(end)});
+  many.emplace_back(0, 1);
+  expect_wrong_parameter(unmap(unmap_list(many)), 8 + 16 * 32 + 8);
   expect_sense(peer->no_data(cdb10(0x42, 0, 24)), 5, 0x0e, 3);
   EXPECT_TRUE(peer->no_data(cdb10(0x42, 0, 0)).good());
   ByteVector more_than_sent = unmap_list({{0, 8}});
@@ -210,6 +215,9 @@ TEST_P(StorageCommands, LbaStatusTellsHolesFromData) {
   outcome = lba_status(2100, 24);
   EXPECT_EQ(outcome.data.size(), 24u);
   EXPECT_EQ(outcome.data[20], 0);
+  ByteVector other_report = cdb16(0x9e, 0, 24, 0x12);
+  other_report[14] = 1;
+  expect_pointer(peer->read(other_report, 24), 14);
   expect_sense(lba_status(kSize / kBlock), 5, 0x21);
   expect_sense(lba_status(~uint64_t{0}), 5, 0x21);
   EXPECT_TRUE(peer->no_data(cdb16(0x9e, 0, 0, 0x12)).good());
@@ -242,7 +250,43 @@ TEST_P(StorageCommands, AtomicWritesAreOfferedByMemoryAlone) {
   EXPECT_TRUE(outcome.good());
   EXPECT_EQ(read(6, 16), data);
   cdb[11] = 8;
-  expect_sense(peer->write(cdb, data), 5, 0x24);
+  expect_pointer(peer->write(cdb, data), 10);
+}
+
+TEST_P(StorageCommands, ReservedBitsAreRefused) {
+  start_one();
+  const auto with = [](ByteVector cdb, size_t at, uint8_t bits) {
+    cdb[at] |= bits;
+    return cdb;
+  };
+  const ByteVector read = cdb16(0x88, 0, 1), data = pattern(kBlock);
+  expect_pointer(peer->read(cdb10(0x28, 0, 1, 0x04), kBlock), 1, 2);
+  expect_pointer(peer->read(with(cdb10(0x28, 0, 1), 6, 0x80), kBlock), 6, 7);
+  expect_pointer(peer->read(with(read, 14, 0xc0), kBlock), 14, 7);
+  expect_pointer(peer->write(cdb10(0x2a, 0, 1, 0x04), data), 1, 2);
+  expect_pointer(
+      peer->write(with(compare_and_write_cdb(0, 1), 10, 0xff), join(ByteVector(kBlock), data)), 10,
+      7);
+  expect_pointer(peer->no_data(cdb16(0x91, 0, 0, 0x80)), 1, 7);
+  EXPECT_EQ(StorageTest::read(0, 1), ByteVector(kBlock));
+  // RELADR and FUA_NV, SYNC_NV, the LUN of SCSI-2, group numbers.
+  EXPECT_TRUE(peer->read(cdb10(0x28, 0, 1, 0x03), kBlock).good());
+  EXPECT_TRUE(peer->no_data(cdb10(0x35, 0, 0, 0xe4)).good());
+  EXPECT_TRUE(peer->read({0x08, 0xe0, 0, 0, 1, 0}, kBlock).good());
+  EXPECT_TRUE(peer->read(with(read, 14, 0x3f), kBlock).good());
+}
+
+TEST_P(StorageCommands, TooManyBlocksArePointedAt) {
+  start({line("", 32 << 20)});
+  constexpr uint32_t kTooMany = (16 << 20) / kBlock + 1;
+  ByteVector twelve = cdb10(0xa8, 0, 0);
+  twelve[7] = kTooMany >> 16;
+  twelve[8] = static_cast<uint8_t>(kTooMany >> 8);
+  twelve[9] = static_cast<uint8_t>(kTooMany);
+  expect_pointer(peer->no_data(cdb10(0x28, 0, kTooMany)), 7);
+  expect_pointer(peer->no_data(twelve), 6);
+  expect_pointer(peer->no_data(cdb16(0x88, 0, kTooMany)), 10);
+  expect_pointer(peer->no_data(cdb16(0x8a, 0, kTooMany)), 10);
 }
 
 // A counter in two blocks that only COMPARE AND WRITE changes: no increment may be lost, and no

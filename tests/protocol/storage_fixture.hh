@@ -102,6 +102,18 @@ class StorageTest : public EngineTest {
     return cdb;
   }
 
+  // ILLEGAL REQUEST with a pointer to the CDB, or to the parameter list; bit -1: a whole byte.
+  static void expect_pointer(const Outcome& outcome, uint16_t byte, int bit = -1,
+                             uint8_t asc = 0x24) {
+    expect_sense(outcome, 5, asc);
+    ASSERT_GE(outcome.sense.size(), 18u);
+    EXPECT_EQ(outcome.sense[15], (asc == 0x24 ? 0xc0 : 0x80) | (bit < 0 ? 0 : 0x08 | bit));
+    EXPECT_EQ(outcome.sense[16] << 8 | outcome.sense[17], byte);
+  }
+  static void expect_wrong_parameter(const Outcome& outcome, uint16_t byte) {
+    expect_pointer(outcome, byte, -1, 0x26);
+  }
+
   Outcome write(uint64_t first, const ByteVector& data, uint64_t lun = 0) {
     return peer->write(cdb16(0x8a, first, static_cast<uint32_t>(data.size() / kBlock)), data, {},
                        lun);

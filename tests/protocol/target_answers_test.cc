@@ -45,6 +45,22 @@ TEST_F(TargetAnswers, AnAbsentLunSaysSo) {
   EXPECT_CLEAN(*peer);
 }
 
+// REQUEST SENSE for one says that there is none; what other LUNs have to tell stays.
+TEST_F(TargetAnswers, AnAbsentLunTakesNoUnitAttention) {
+  constexpr uint8_t kTargetWarmReset = 6;
+  start({"a,DISK", "b,DISK"});
+  ASSERT_EQ(peer->task_management(kTargetWarmReset, 0xffffffff), std::optional<uint8_t>(0));
+  for (const uint64_t absent : {256, 257, 513}) {
+    const Outcome sense = peer->read({0x03, 0, 0, 0, 18}, 18, absent);
+    ASSERT_TRUE(sense.good());
+    EXPECT_EQ(sense.data[12], 0x25);
+  }
+  for (const uint64_t lun : {0, 1}) {
+    expect_sense(peer->no_data(test_unit_ready_cdb(), lun), kUnitAttention, 0x29, 3);
+    EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), lun).good());
+  }
+}
+
 TEST_F(TargetAnswers, EveryWayToWriteALunFindsTheRightOneOrNone) {
   start();
   const struct {

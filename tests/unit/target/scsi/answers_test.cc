@@ -383,7 +383,7 @@ TEST_F(AnswersTest, ThirdPartyCopyPage) {
 }
 
 TEST_F(AnswersTest, CopyOperatingParameters) {
-  ByteVector expected = {0, 0, 0, 42, 0, 0, 0, 0, 0, 16, 1, 0, 0, 0, 0x1e, 0, 0xff, 0xff, 0, 0};
+  ByteVector expected = {0, 0, 0, 42, 1, 0, 0, 0, 0, 16, 1, 0, 0, 0, 0x1e, 0, 0xff, 0xff, 0, 0};
   expected.resize(34);
   const ByteVector end = {0, 8, 8, 12, 0, 0, 0, 0, 0, 2, 0x02, 0xe4};
   expected.insert(expected.end(), end.begin(), end.end());

@@ -16,23 +16,29 @@ using namespace scsi;  // NOLINT: the names under test.
 constexpr uint16_t kRead32 = 9, kVerify32 = 10, kWrite32 = 11, kWriteAndVerify32 = 12,
                    kWriteSame32 = 13;
 
-// LUN 0 runs what every class runs, LUN 1 all that there is.
+// LUN 0 runs what every class runs, LUN 1 also what long commands ask for but UNMAP, LUN 2 that,
+// too; its medium is removable.
 class LongCommandTest : public QuestionFixture {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(change_to({"a,FULL", "b,FULL"}).is_ok());
+    ASSERT_TRUE(change_to({"a,FULL", "b,FULL", "c,FULL"}).is_ok());
     chiscsi_lun_geometry given = {};
     given.blocks = 1000;
     given.block_size = 512;
     ASSERT_TRUE(map()->find(0)->set_geometry(given).is_ok());
     given.commands = CHISCSI_LUN_RUNS_WRITE_SAME | CHISCSI_LUN_RUNS_BYTCHK;
     ASSERT_TRUE(map()->find(1)->set_geometry(given).is_ok());
+    given.commands |= CHISCSI_LUN_RUNS_UNMAP;
+    given.max_unmap_blocks = given.max_unmap_ranges = 4;
+    given.flags = CHISCSI_LUN_REMOVABLE;
+    ASSERT_TRUE(map()->find(2)->set_geometry(given).is_ok());
   }
+  static bool is_reserved(size_t byte) { return (byte >= 2 && byte <= 5) || byte == 11; }
   // Each byte that is not fixed has a value of its own.
   static ByteVector cdb32(uint16_t action, uint8_t options = 0) {
     ByteVector cdb(32);
     for (size_t i = 0; i < 32; ++i)
-      cdb[i] = static_cast<uint8_t>(0xa0 + i);
+      cdb[i] = static_cast<uint8_t>(is_reserved(i) ? 0 : 0xa0 + i);
     cdb[0] = 0x7f;
     cdb[1] = 0x40;  // CONTROL, a vendor's bit.
     cdb[7] = 0x18;
@@ -102,6 +108,17 @@ TEST_F(LongCommandTest, LengthsThatLieAreRefused) {
   expect_wrong(shorten(other), 0);
 }
 
+TEST_F(LongCommandTest, ReservedBitsArePointedAt) {
+  for (uint8_t at = 0; at < 32; ++at) {
+    if (!is_reserved(at)) continue;
+    for (uint8_t bit = 0; bit < 8; ++bit) {
+      ByteVector cdb = cdb32(kRead32);
+      cdb[at] = static_cast<uint8_t>(2 * (1 << bit) - 1);
+      expect_wrong(shorten(cdb), at, bit);
+    }
+  }
+}
+
 TEST_F(LongCommandTest, WhatTheLunDoesNotHaveIsRefused) {
   for (uint32_t action = 0; action <= 0xffff; ++action) {
     const bool basic = action >= kRead32 && action <= kWriteAndVerify32;
@@ -149,7 +166,10 @@ TEST_F(LongCommandTest, OneIsShownWithItsUsage) {
     EXPECT_TRUE(outcome_.is_good());
   }
   EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kVerify32}, 0)[14], 0x12);
-  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteSame32}, 1)[14], 0x09);
+  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteSame32}, 1)[14], 0x01);
+  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteSame32}, 2)[14], 0x09);
+  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteAndVerify32}, 0)[14], 0x10);
+  EXPECT_EQ(supported({0xa3, 0x0c, 2, 0x7f, 0, kWriteAndVerify32}, 1)[14], 0x12);
   EXPECT_EQ(supported({0xa3, 0x0c, 3, 0x7f, 0, kWriteSame32}, 0), (ByteVector{0, 1, 0, 0}));
   EXPECT_EQ(supported({0xa3, 0x0c, 3, 0x7f, 1, kRead32}, 0), (ByteVector{0, 1, 0, 0}));
   const ByteVector timed = supported({0xa3, 0x0c, 0x82, 0x7f, 0, kRead32}, 0);
@@ -164,6 +184,24 @@ TEST_F(LongCommandTest, OneIsShownWithItsUsage) {
   }
 }
 
+// Of the short ones, too: the UNMAP bit of WRITE SAME, BYTCHK of WRITE AND VERIFY, LOEJ.
+TEST_F(LongCommandTest, OnlyBitsThatTheLunEvaluatesAreShown) {
+  const auto usage = [this](uint8_t opcode, uint32_t number, size_t byte) {
+    return int{supported({0xa3, 0x0c, 1, opcode}, number).at(4 + byte)};
+  };
+  EXPECT_EQ(usage(0x41, 1, 1), 0x00);
+  EXPECT_EQ(usage(0x93, 1, 1), 0x01);
+  EXPECT_EQ(usage(0x41, 2, 1), 0x08);
+  EXPECT_EQ(usage(0x93, 2, 1), 0x09);
+  for (const uint8_t opcode : {0x2e, 0xae, 0x8e}) {
+    EXPECT_EQ(usage(opcode, 0, 1), 0x10) << int{opcode};
+    EXPECT_EQ(usage(opcode, 1, 1), 0x12) << int{opcode};
+  }
+  EXPECT_EQ(usage(0x2f, 0, 1), 0x12) << "every class compares";
+  EXPECT_EQ(usage(0x1b, 1, 4), 0xf5);
+  EXPECT_EQ(usage(0x1b, 2, 4), 0xf7);
+}
+
 TEST_F(LongCommandTest, RandomCdbsBecomeWhatTheySayOrNothing) {
   std::mt19937 random(20261122);
   for (int round = 0; round < 20000; ++round) {
@@ -176,6 +214,8 @@ TEST_F(LongCommandTest, RandomCdbsBecomeWhatTheySayOrNothing) {
       cdb[8] = 0;
       cdb[9] = static_cast<uint8_t>(random() % 20);
       cdb[7] = 0x18;
+      for (size_t at = 0; at < 32; ++at)
+        if (is_reserved(at)) cdb[at] = 0;
     }
     if (!shorten(cdb).is_good()) continue;
     EXPECT_EQ(cdb.size(), 32u);

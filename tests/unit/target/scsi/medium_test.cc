@@ -44,12 +44,26 @@ class MediumTest : public LunFixture {
     const CommandInfo* info = find_command(Cdb(bytes), lun, &sense);
     EXPECT_TRUE(info != nullptr && info->is_medium());
     bool nothing = false;
-    sense = check_medium(*lun, Cdb(bytes), *info->medium, claim, &nothing);
+    sense = check_reserved_bits(*info, Cdb(bytes));
+    if (sense.is_good()) sense = check_medium(*lun, Cdb(bytes), *info->medium, claim, &nothing);
+    field_ = sense.field;
     return sense.is_good() ? (nothing ? kNothing : 0) : sense.code.asc;
+  }
+  // It is refused, and this byte or bit of it is named.
+  void expect_field(const std::vector<uint8_t>& cdb, DataClaim claim, uint32_t number,
+                    uint16_t byte, uint8_t bit = FieldPointer::kWholeByte) {
+    SCOPED_TRACE(testing::PrintToString(cdb));
+    EXPECT_EQ(check(cdb, claim, number), kField);
+    EXPECT_EQ(field_.place, FieldPointer::kCdb);
+    EXPECT_EQ(field_.byte, byte);
+    EXPECT_EQ(field_.bit, bit);
   }
   static constexpr int kNothing = 0x100, kRange = 0x21, kField = 0x24, kProtected = 0x27,
                        kUnit = 0x0e;
   static constexpr DataClaim kIn{true, false, 512}, kOut{false, true, 512};
+
+ private:
+  FieldPointer field_;
 };
 
 TEST(MediumExtent, EverySizeOfCdb) {
@@ -116,25 +130,26 @@ TEST_F(MediumTest, DataHasToGoTheWayOfTheCommand) {
   EXPECT_EQ(check(verify, kOut), 0);
   EXPECT_EQ(check(verify, kIn), kUnit);
   verify[1] = 0x04;
-  EXPECT_EQ(check(verify, kOut), kField);
+  expect_field(verify, kOut, 0, 1, 2);
 }
 
 TEST_F(MediumTest, ThereIsNoProtectionInformation) {
   for (const uint8_t bits : {0x20, 0x40, 0x80, 0xe0}) {
     std::vector<uint8_t> cdb = cdb16(0x88, 0, 1);
     cdb[1] = bits;
-    EXPECT_EQ(check(cdb, kIn), kField);
+    expect_field(cdb, kIn, 0, 1, 7);
   }
   std::vector<uint8_t> cdb = cdb16(0x88, 0, 1);
   cdb[1] = 0x18;  // DPO and FUA.
   EXPECT_EQ(check(cdb, kIn), 0);
 }
 
-// LUN 2 runs what a class may run besides.
+// LUN 2 runs what a class may run besides, LUN 4 all of that but UNMAP.
 class OptionalCommandTest : public MediumTest {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(change_to({"a,FULL", "ro,FULL,RO", "all,FULL", "roall,FULL,RO"}).is_ok());
+    ASSERT_TRUE(
+        change_to({"a,FULL", "ro,FULL,RO", "all,FULL", "roall,FULL,RO", "thick,FULL"}).is_ok());
     chiscsi_lun_geometry given = {};
     given.blocks = kBlocks;
     given.block_size = 512;
@@ -147,6 +162,8 @@ class OptionalCommandTest : public MediumTest {
     given.max_transfer_blocks = 64;
     ASSERT_TRUE(map()->find(2)->set_geometry(given).is_ok());
     ASSERT_TRUE(map()->find(3)->set_geometry(given).is_ok());
+    given.commands &= ~uint32_t{CHISCSI_LUN_RUNS_UNMAP};
+    ASSERT_TRUE(map()->find(4)->set_geometry(given).is_ok());
   }
   static std::vector<uint8_t> with(std::vector<uint8_t> cdb, size_t at, uint8_t value) {
     cdb[at] = value;
@@ -201,25 +218,77 @@ TEST_F(OptionalCommandTest, TheEdgeOfTheMediumIsTheirsToo) {
 
 TEST_F(OptionalCommandTest, MoreThanTheClassCanDoIsRefused) {
   EXPECT_EQ(check(with(cdb16(0x89, 0, 0), 13, 16), kOut, 2), 0);
-  EXPECT_EQ(check(with(cdb16(0x89, 0, 0), 13, 17), kOut, 2), kField);
-  EXPECT_EQ(check(with(cdb16(0x9c, 0, 0), 13, 33), kOut, 2), kField);
-  EXPECT_EQ(check(cdb16(0x93, 0, 1001), kOut, 2), kField);
-  EXPECT_EQ(check(cdb16(0x93, 0, 0), kOut, 2), kField);  // All of it.
+  expect_field(with(cdb16(0x89, 0, 0), 13, 17), kOut, 2, 13);
+  expect_field(with(cdb16(0x9c, 0, 0), 13, 33), kOut, 2, 12);
+  expect_field(cdb16(0x93, 0, 1001), kOut, 2, 10);
+  expect_field({0x41, 0, 0, 0, 0, 0, 0, 3, 0xe9}, kOut, 2, 7);
+  expect_field(cdb16(0x93, 0, 0), kOut, 2, 10);  // All of it.
   EXPECT_EQ(check(cdb16(0x93, kBlocks - 1000, 0), kOut, 2), 0);
-  EXPECT_EQ(check(cdb16(0x88, 0, 65), kIn, 2), kField);
+  expect_field({0x08, 0, 0, 0, 65}, kIn, 2, 4);
+  expect_field({0x28, 0, 0, 0, 0, 0, 0, 0, 65}, kIn, 2, 7);
+  expect_field({0xa8, 0, 0, 0, 0, 0, 0, 0, 0, 65}, kIn, 2, 6);
+  expect_field(cdb16(0x88, 0, 65), kIn, 2, 10);
   EXPECT_EQ(check(cdb16(0x8f, 0, 65), {}, 2), 0);  // It moves nothing.
   EXPECT_EQ(check(cdb16(0x88, 0, 65), kIn, 0), 0);
 }
 
 TEST_F(OptionalCommandTest, BitsThatNobodyKnowsAreRefused) {
-  EXPECT_EQ(check(with(cdb16(0x93, 0, 1), 1, 0x10), kOut, 2), kField);
+  expect_field(with(cdb16(0x93, 0, 1), 1, 0x10), kOut, 2, 1, 4);
+  expect_field(with(cdb16(0x93, 0, 1), 1, 0x08), kOut, 4, 1, 3);
   EXPECT_EQ(check(with(cdb16(0x93, 0, 1), 1, 0x09), kOut, 2), 0);
-  EXPECT_EQ(check({0x41, 0x01, 0, 0, 0, 0, 0, 0, 1}, kOut, 2), kField);
-  EXPECT_EQ(check({0x42, 0x01, 0, 0, 0, 0, 0, 0, 24}, kOut, 2), kField);
-  EXPECT_EQ(check(with(with(cdb16(0x9c, 0, 0), 13, 1), 11, 1), kOut, 2), kField);
-  EXPECT_EQ(check(with(cdb16(0x8e, 0, 1), 1, 0x02), kOut, 0), kField);
+  expect_field({0x41, 0x01, 0, 0, 0, 0, 0, 0, 1}, kOut, 2, 1, 0);
+  expect_field({0x41, 0x0c, 0, 0, 0, 0, 0, 0, 1}, kOut, 2, 1, 2);
+  expect_field({0x42, 0x01, 0, 0, 0, 0, 0, 0, 24}, kOut, 2, 1, 0);
+  expect_field(with(with(cdb16(0x9c, 0, 0), 13, 1), 11, 1), kOut, 2, 10);
+  expect_field(with(cdb16(0x8e, 0, 1), 1, 0x02), kOut, 0, 1, 2);
   EXPECT_EQ(check(with(cdb16(0x8e, 0, 1), 1, 0x02), kOut, 2), 0);
-  EXPECT_EQ(check(with(with(cdb16(0x89, 0, 0), 13, 1), 1, 0x20), kOut, 2), kField);
+  expect_field(with(with(cdb16(0x89, 0, 0), 13, 1), 1, 0x20), kOut, 2, 1, 7);
+}
+
+TEST_F(OptionalCommandTest, ReservedBitsArePointedAt) {
+  // Operation code, byte, bits, and the highest of them.
+  const struct {
+    uint8_t opcode, byte, bits, bit;
+  } kReserved[] = {
+      {0x28, 1, 0x04, 2},  {0x2a, 1, 0x05, 2},  {0x2f, 1, 0x08, 3},  {0x2e, 1, 0x08, 3},
+      {0x34, 1, 0x1c, 4},  {0x35, 1, 0x18, 4},  {0x28, 6, 0xe0, 7},  {0x41, 6, 0x20, 5},
+      {0xa8, 1, 0x04, 2},  {0xaa, 10, 0x60, 6}, {0xaf, 10, 0x80, 7}, {0x88, 1, 0x01, 0},
+      {0x8a, 1, 0x05, 2},  {0x8f, 1, 0x01, 0},  {0x90, 1, 0x80, 7},  {0x91, 1, 0x21, 5},
+      {0x88, 14, 0xc0, 7}, {0x93, 14, 0x40, 6}, {0x89, 10, 0xff, 7}, {0x89, 11, 0x01, 0},
+      {0x89, 12, 0x10, 4}, {0x8b, 1, 0x05, 2},  {0x9c, 1, 0x02, 1},  {0x89, 14, 0x80, 7},
+  };
+  for (const auto& reserved : kReserved) {
+    std::vector<uint8_t> cdb(kCdbSize);
+    cdb[0] = reserved.opcode;
+    cdb[reserved.byte] = reserved.bits;
+    expect_field(cdb, {}, 2, reserved.byte, reserved.bit);
+  }
+  expect_field({0x9e, 0x92, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}, kIn, 2, 1, 7);
+  // REPORT TYPE of GET LBA STATUS: another report.
+  for (const uint8_t type : {0x01, 0x10, 0xff})
+    expect_field({0x9e, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, type}, kIn, 2, 14);
+}
+
+TEST_F(OptionalCommandTest, ObsoleteBitsAndHintsChangeNothing) {
+  const struct {
+    uint8_t opcode, byte, bits;
+  } kIgnored[] = {
+      {0x08, 1, 0xe0},  {0x0a, 1, 0xe0},  {0x28, 1, 0x03},  {0x2a, 1, 0x03},  {0xa8, 1, 0x03},
+      {0xaa, 1, 0x03},  {0x88, 1, 0x02},  {0x8a, 1, 0x02},  {0x8b, 1, 0x02},  {0x89, 1, 0x02},
+      {0x2e, 1, 0x01},  {0x2f, 1, 0x01},  {0xae, 1, 0x01},  {0xaf, 1, 0x01},  {0x34, 1, 0xe1},
+      {0x35, 1, 0xe5},  {0x91, 1, 0x04},  {0x28, 6, 0x1f},  {0x35, 6, 0x1f},  {0x41, 6, 0x1f},
+      {0xa8, 10, 0x1f}, {0xaf, 10, 0x1f}, {0x88, 14, 0x3f}, {0x91, 14, 0x3f}, {0x89, 14, 0x3f},
+      {0x88, 15, 0xc0}, {0x28, 9, 0xc1},
+  };
+  for (const auto& ignored : kIgnored) {
+    std::vector<uint8_t> cdb(kCdbSize);
+    cdb[0] = ignored.opcode;
+    cdb[ignored.opcode < 0x20 ? 4 : 9] = 1;
+    if (ignored.opcode == 0x41) cdb[8] = 1;
+    const std::vector<uint8_t> same = with(cdb, ignored.byte, cdb[ignored.byte] | ignored.bits);
+    EXPECT_EQ(check(same, {}, 2), check(cdb, {}, 2)) << testing::PrintToString(same);
+    EXPECT_NE(check(same, {}, 2), kField) << testing::PrintToString(same);
+  }
 }
 
 TEST_F(OptionalCommandTest, NoneOfThemChangesAReadOnlyLun) {
