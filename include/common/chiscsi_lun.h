@@ -19,6 +19,13 @@ extern "C" {
 #define CHISCSI_LUN_THIN 0x4 /* blocks may be unmapped (LBPME) */
 #define CHISCSI_LUN_UNMAPPED_ZERO 0x8 /* unmapped blocks read as zeros (LBPRZ) */
 #define CHISCSI_LUN_REMOVABLE 0x10 /* the medium may be removed (RMB) */
+/*
+ * The device is gone, maybe for a time: the target answers NOT READY to TEST UNIT READY, READ
+ * CAPACITY and whatever else it answers of a medium by itself, and REQUEST SENSE says so. Medium
+ * commands go to the class as before, which refuses them. The number of blocks is the last that was
+ * known.
+ */
+#define CHISCSI_LUN_GONE 0x20
 
 /*
  * chiscsi_lun_geometry.commands: the medium commands that the class runs besides

@@ -27,7 +27,7 @@ void take_reason(const char* buffer, LunRefusal* refusal) {
 
 constexpr uint32_t kKnownFlags = CHISCSI_LUN_READ_ONLY | CHISCSI_LUN_WRITE_CACHE |
                                  CHISCSI_LUN_THIN | CHISCSI_LUN_UNMAPPED_ZERO |
-                                 CHISCSI_LUN_REMOVABLE;
+                                 CHISCSI_LUN_REMOVABLE | CHISCSI_LUN_GONE;
 
 // Who offers a command says how much of it.
 bool has_limits(const chiscsi_lun_geometry& geometry) {
@@ -250,7 +250,7 @@ Status Lun::set_geometry(const chiscsi_lun_geometry& given) {
   }
   if (!was_known) return Status();
   news_.fetch_or((before != fresh.blocks ? kCapacityNews : 0u) |
-                 (flags_before != fresh.flags ? kModeNews : 0u));
+                 (((flags_before ^ fresh.flags) & ~kSilentFlags) != 0 ? kModeNews : 0u));
   if (before != fresh.blocks) {
     os_log(OS_LOG_INFO, "LUN handle %lu: %llu blocks, was %llu", handle.value, fresh.blocks,
            static_cast<unsigned long long>(before));

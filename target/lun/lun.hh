@@ -30,6 +30,9 @@ inline constexpr uint32_t kCapacityNews = 1, kModeNews = 2;
 // A thin device has taken more memory than a threshold allows.
 inline constexpr uint32_t kThresholdNews = 4;
 
+// Flags of which no mode page tells: initiators find out when they ask whether the unit is ready.
+inline constexpr uint32_t kSilentFlags = CHISCSI_LUN_GONE;
+
 // How much memory a thin device has taken, in blocks.
 struct LunUsage {
   uint64_t used;
@@ -143,6 +146,8 @@ class Lun : public RefCounted<Lun> {
     return {used_.load(std::memory_order_relaxed), available_.load(std::memory_order_relaxed)};
   }
   bool reads_unmapped_as_zero() const { return has_flags(CHISCSI_LUN_UNMAPPED_ZERO); }
+  // The class has lost its device, maybe for a time.
+  bool is_gone() const { return has_flags(CHISCSI_LUN_GONE); }
   bool is_removable() const { return has_flags(CHISCSI_LUN_REMOVABLE); }
   // Whether the class has said all of these; true for none.
   bool has_flags(uint32_t wanted) const {

@@ -53,9 +53,9 @@ void Lun::announce_news(Worker& worker) {
 uint32_t Lun::differences(const Lun& before) const {
   if (!has_geometry() || !before.has_geometry()) return 0;
   const bool capacity = blocks() != before.blocks() || block_size() != before.block_size();
-  const bool modes =
-      flags_.load(std::memory_order_relaxed) != before.flags_.load(std::memory_order_relaxed) ||
-      is_read_only() != before.is_read_only();
+  const uint32_t changed =
+      flags_.load(std::memory_order_relaxed) ^ before.flags_.load(std::memory_order_relaxed);
+  const bool modes = (changed & ~kSilentFlags) != 0 || is_read_only() != before.is_read_only();
   return (capacity ? kCapacityNews : 0u) | (modes ? kModeNews : 0u);
 }
 

@@ -11,6 +11,8 @@
 namespace chiscsi {
 
 inline constexpr SenseCode kNoSense{0x00, 0x00, 0x00};
+// LOGICAL UNIT NOT READY, CAUSE NOT REPORTABLE: there is not a single block any more.
+inline constexpr SenseCode kDeviceIsGone{0x02, 0x04, 0x00};
 inline constexpr SenseCode kBecomingReady{0x02, 0x04, 0x01};
 inline constexpr SenseCode kMediumNotPresent{0x02, 0x3a, 0x00};
 inline constexpr SenseCode kSanitizeFailed{0x03, 0x31, 0x03};

@@ -19,6 +19,13 @@ Sense sense_of_sanitize(const Lun& lun) {
   }
 }
 
+Sense sense_of_medium(const Lun& lun) {
+  return lun.state().has_medium() ? kNoSense : kMediumNotPresent;
+}
+
+// What goes to the class is refused there, or finds the device again.
+bool fails_when_gone(const CommandInfo& info) { return info.needs_medium && !info.is_medium(); }
+
 // Another try at it is what helps after a failure; the class knows which one is good enough.
 bool is_tried_again(const CommandInfo& info, const Lun& lun) {
   return info.opcode == Opcode::kSanitize && lun.sanitize().state == CHISCSI_LUN_SANITIZE_FAILED;
@@ -32,13 +39,14 @@ Sense check_readiness(const CommandInfo& info, const Lun& lun) {
     const Sense sense = sense_of_sanitize(lun);
     if (!sense.is_good()) return sense;
   }
-  return info.needs_medium && !lun.state().has_medium() ? kMediumNotPresent : kNoSense;
+  if (lun.is_gone() && fails_when_gone(info)) return kDeviceIsGone;
+  return info.needs_medium ? sense_of_medium(lun) : Sense(kNoSense);
 }
 
 Sense pollable_sense(const Lun& lun) {
   const Sense sense = sense_of_sanitize(lun);
   if (!sense.is_good()) return sense;
-  return lun.state().has_medium() ? kNoSense : kMediumNotPresent;
+  return lun.is_gone() ? Sense(kDeviceIsGone) : sense_of_medium(lun);
 }
 
 }  // namespace chiscsi::scsi

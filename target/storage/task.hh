@@ -28,9 +28,6 @@
 
 namespace chiscsi::storage {
 
-// LOGICAL UNIT NOT READY, CAUSE NOT REPORTABLE: the disk has not a single block any more.
-inline constexpr SenseCode kDeviceIsGone{0x02, 0x04, 0x00};
-
 class Task {
  public:
   explicit Task(Disk& disk);

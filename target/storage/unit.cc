@@ -71,6 +71,7 @@ uint32_t Unit::current_flags() const {
   set(options_.thin, CHISCSI_LUN_THIN);
   set(options_.thin && (opened & OS_STORAGE_DISCARD_ZEROS) != 0, CHISCSI_LUN_UNMAPPED_ZERO);
   set(options_.removable, CHISCSI_LUN_REMOVABLE);
+  set(current_blocks() == 0, CHISCSI_LUN_GONE);
   return flags;
 }
 
@@ -168,19 +169,25 @@ void Unit::look_at_usage() {
 
 bool Unit::tell_geometry() {
   chiscsi_lun_geometry changed = geometry_;
-  changed.blocks = current_blocks();
+  changed.blocks = known_blocks();
   changed.flags = current_flags();
-  // Nobody can be told of a disk without blocks; its commands find that out by themselves.
-  if (changed.blocks == 0) return true;
   const bool resized = told_blocks_.exchange(changed.blocks) != changed.blocks;
   const bool differs = told_flags_.exchange(changed.flags) != changed.flags;
   if (resized || differs) engine_lun_set_geometry(handle_, &changed);
-  return current_blocks() == changed.blocks && current_flags() == changed.flags;
+  return known_blocks() == changed.blocks && current_flags() == changed.flags;
+}
+
+// A device that is gone has none, and comes back with as many, as far as anybody knows.
+uint64_t Unit::known_blocks() const {
+  const uint64_t now = current_blocks();
+  return now != 0 ? now : told_blocks_.load(std::memory_order_relaxed);
 }
 
 uint64_t Unit::blocks() {
   const uint64_t now = current_blocks();
-  if (now != told_blocks_.load(std::memory_order_relaxed) && now != 0) {
+  const bool told_gone = (told_flags_.load(std::memory_order_relaxed) & CHISCSI_LUN_GONE) != 0;
+  const bool resized = now != 0 && now != told_blocks_.load(std::memory_order_relaxed);
+  if (resized || told_gone != (now == 0)) {
     geometry_teller_.run([this] { return tell_geometry(); });
   }
   return now;

@@ -54,7 +54,8 @@ class Unit {
   void report_sanitize();
 
   uint32_t block_size() const { return geometry_.block_size; }
-  // Blocks of the disk right now. Tells the target when they have changed. Context: any.
+  // Blocks of the disk right now; 0: it is gone. Tells the target when they have changed. Context:
+  // any.
   uint64_t blocks();
   // Tells the target when the device has become another one in other ways. Context: any.
   void look_at_flags();
@@ -84,6 +85,7 @@ class Unit {
   void set_limits(const os_storage_facts& facts);
   void set_commands(const os_storage_facts& facts);
   uint64_t current_blocks() const { return disk_->store().size() / geometry_.block_size; }
+  uint64_t known_blocks() const;
   uint32_t current_flags() const;
   // What the Tellers call: whether what the target knows is so.
   bool tell_usage();

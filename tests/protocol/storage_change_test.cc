@@ -29,6 +29,17 @@ class StorageChange : public StorageTest {
     }
     return false;
   }
+  // Whether TEST UNIT READY says so, as soon as the target has noticed.
+  bool becomes_ready(bool ready) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < limit) {
+      const Outcome outcome = peer->no_data(test_unit_ready_cdb());
+      if (!outcome.answered) return false;
+      const bool not_ready = !outcome.good() && outcome.sense_key() == 2;
+      if (ready ? outcome.good() : not_ready) return true;
+    }
+    return false;
+  }
 };
 
 TEST_F(StorageChange, AReloadTellsOfASizeThatHasChangedMeanwhile) {
@@ -113,6 +124,25 @@ TEST_F(StorageChange, AWriteCacheMayComeAndGo) {
   host_change_storage(0, OS_STORAGE_READ_ONLY);
   EXPECT_TRUE(hears(0x2a, 0x01));
   expect_sense(write(0, pattern(kBlock)), 7, 0x27);
+}
+
+// Whoever asks whether a path is good must not hear that it is.
+TEST_F(StorageChange, ADeviceThatIsGoneIsNotReady) {
+  const std::string file = make_file(1 << 20);
+  start({file + ",BLK"});
+  const ByteVector capacity{0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  ASSERT_EQ(truncate(file.c_str(), 0), 0);
+  EXPECT_TRUE(becomes_ready(false));
+  expect_sense(peer->read(capacity, 8), 2, 0x04);
+  expect_sense(peer->read(cdb16(0x88, 0, 1), kBlock), 2, 0x04);
+  const ByteVector sense = peer->read({0x03, 0, 0, 0, 18, 0}, 18).data;
+  EXPECT_EQ(sense.at(2), 2);
+  EXPECT_EQ(sense.at(12), 4);
+  EXPECT_TRUE(peer->read({0x12, 0, 0, 0, 36, 0}, 36).good());
+  ASSERT_EQ(truncate(file.c_str(), 1 << 20), 0);
+  EXPECT_TRUE(becomes_ready(true));
+  EXPECT_TRUE(peer->read(capacity, 8).good());
+  EXPECT_TRUE(peer->read(cdb16(0x88, 0, 1), kBlock).good());
 }
 
 TEST_F(StorageChange, AWriteThatWaitsMakesNoFileLonger) {

@@ -210,7 +210,11 @@ TEST_P(SanitizeOfAFile, OneWhoseDeviceIsGoneWhenItsDataComesIsRefused) {
   expect_sense(peer->finish(late), 2, 0x04, 0x00);
   // Nothing has begun, and nothing has failed.
   ASSERT_EQ(truncate(file.c_str(), kSize), 0);
-  EXPECT_TRUE(ready().good());
+  // A medium command finds the blocks; the target is told of them a moment later.
+  EXPECT_TRUE(peer->read(cdb16(0x88, 0, 1), kBlock).good());
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!ready().good())
+    ASSERT_LT(std::chrono::steady_clock::now(), limit);
   EXPECT_TRUE(overwrite(0).good());
   expect_filled(0x5a);
 }

@@ -13,24 +13,12 @@ set -eu
 # shellcheck source=tests/vm/lib/storage.sh
 . "$GUEST_LIB/storage.sh"
 
-slow_disk()
-{
-	local model
-	for model in /sys/class/block/*/device/model; do
-		grep -q '^scsi_debug' "$model" || continue
-		model=${model#/sys/class/block/}
-		printf '/dev/%s\n' "${model%%/*}"
-		return
-	done
-	return 1
-}
-
 truncate -s 64M /run/file.img
 lines='thin,MEM,size=64MB,THIN;/run/file.img,FILE,PROD=A FILE;ro,MEM,RO;out,MEM,REMOVABLE'
 slow=
 modprobe sd_mod 2>/dev/null || :
-if modprobe scsi_debug dev_size_mb=8 ndelay=200000000 2>/dev/null && wait_for 20 slow_disk >/dev/null; then
-	slow=$(slow_disk)
+if modprobe scsi_debug dev_size_mb=8 ndelay=200000000 2>/dev/null && wait_for 20 debug_disk >/dev/null; then
+	slow=$(debug_disk)
 	lines="$lines;$slow,BLK"
 fi
 storage_up "$lines"

@@ -73,7 +73,29 @@ if [ -n "$second" ]; then
 	check 'fio finds what it wrote there' storage_fio "$ram"
 fi
 
+# A disk that is deleted on the host below its unit: multipath must not take the path for a good one.
+not_ready() { [ "$(sg_turs "$1" >/dev/null 2>&1; echo $?)" -eq 2 ]; }
+modprobe sd_mod 2>/dev/null || :
+if modprobe scsi_debug dev_size_mb=8 2>/dev/null && wait_for 20 debug_disk; then
+	below=$(debug_disk)
+	check 'a disk of scsi_debug comes in' storage_devices "$devices;$below,BLK"
+	iscsiadm -m session --rescan >/run/rescan.out 2>&1 || :
+	number=$((1 + $([ -z "$second" ] && echo 0 || echo 1)))
+	victim=$(sg_of "$(disk_of "$IQN" "$number")") || give_up 'it appears' "$(dmesg | tail -n 20)"
+	ready() { sg_turs "$victim" >/dev/null 2>&1; }
+	check 'it is ready' wait_for 20 ready
+	echo 1 >"/sys/block/${below##*/}/device/delete"
+	check 'it is not ready when it was deleted' wait_for 20 not_ready "$victim"
+	check_says 'REQUEST SENSE says so' 'Not Ready' sg_requests "$victim"
+	check 'INQUIRY is answered' sg_inq "$victim"
+	check 'the first disk is ready' sg_turs "$sg"
+	check 'its unit can be taken out' storage_devices "$devices"
+else
+	skip 'a disk that is deleted' 'there is no scsi_debug'
+fi
+
 storage_down
+[ ! -d /sys/module/scsi_debug ] || modprobe -r scsi_debug 2>/dev/null || :
 check 'the device is free again' dd if=/dev/zero of="$loop" bs=4k count=1 status=none
 losetup -d "$loop"
 [ -z "$second" ] || modprobe -r brd 2>/dev/null || :

@@ -47,6 +47,19 @@ storage_down()
 	check_klog 'nothing bad in the log'
 }
 
+# debug_disk: the disk that scsi_debug makes.
+debug_disk()
+{
+	local model
+	for model in /sys/class/block/*/device/model; do
+		grep -q '^scsi_debug' "$model" || continue
+		model=${model#/sys/class/block/}
+		printf '/dev/%s\n' "${model%%/*}"
+		return
+	done
+	return 1
+}
+
 # storage_pattern MB: random bytes in /run/pattern.
 storage_pattern()
 {

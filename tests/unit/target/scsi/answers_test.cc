@@ -85,6 +85,13 @@ class AnswersTest : public LunFixture {
     EXPECT_EQ(result.sense.code.asc, sense.asc);
     EXPECT_EQ(result.sense.code.ascq, sense.ascq);
   }
+  static const CommandInfo* row(uint8_t opcode) {
+    const CommandInfo* found = nullptr;
+    for_each_command([&](const CommandInfo& info) {
+      if (static_cast<uint8_t>(info.opcode) == opcode) found = &info;
+    });
+    return found;
+  }
   static std::string text(const ByteVector& data, size_t at, size_t size) {
     return {data.begin() + static_cast<long>(at), data.begin() + static_cast<long>(at + size)};
   }
@@ -215,13 +222,6 @@ TEST_F(AnswersTest, RequestSenseTellsOfASanitizeOperation) {
 // What is run meanwhile, and after a failure.
 TEST_F(AnswersTest, ASanitizeOperationLeavesFewCommands) {
   Lun* lun = map()->find(0);
-  const auto row = [](uint8_t opcode) {
-    const CommandInfo* found = nullptr;
-    for_each_command([&](const CommandInfo& info) {
-      if (static_cast<uint8_t>(info.opcode) == opcode) found = &info;
-    });
-    return found;
-  };
   for (const uint8_t state : {CHISCSI_LUN_SANITIZE_RUNS, CHISCSI_LUN_SANITIZE_FAILED}) {
     lun->set_sanitize({state, 7});
     const bool failed = state == CHISCSI_LUN_SANITIZE_FAILED;
@@ -233,6 +233,26 @@ TEST_F(AnswersTest, ASanitizeOperationLeavesFewCommands) {
   }
   lun->set_sanitize({});
   EXPECT_TRUE(check_readiness(*row(0x28), *lun).is_good());
+}
+
+TEST_F(AnswersTest, ADeviceThatIsGoneIsNotReady) {
+  Lun* lun = map()->find(1);
+  chiscsi_lun_geometry given = {};
+  given.blocks = uint64_t{1} << 40;
+  given.block_size = 512;
+  given.flags = CHISCSI_LUN_GONE;
+  ASSERT_TRUE(lun->set_geometry(given).is_ok());
+  EXPECT_EQ(lun->take_news(), 0u);
+  for (const uint8_t opcode : {0x00, 0x25})
+    EXPECT_EQ(check_readiness(*row(opcode), *lun).code, kDeviceIsGone) << int{opcode};
+  // Those of the medium the class refuses.
+  for (const uint8_t opcode : {0x03, 0x12, 0x1a, 0x28, 0x2a, 0x5e, 0xa0})
+    EXPECT_TRUE(check_readiness(*row(opcode), *lun).is_good()) << int{opcode};
+  EXPECT_EQ(ask({0x03, 1, 0, 0, 252}, 1).data, (ByteVector{0x72, 2, 4, 0, 0, 0, 0, 0}));
+  given.flags = 0;
+  ASSERT_TRUE(lun->set_geometry(given).is_ok());
+  EXPECT_TRUE(check_readiness(*row(0x00), *lun).is_good());
+  EXPECT_EQ(ask({0x03, 1, 0, 0, 252}, 1).data, (ByteVector{0x72, 0, 0, 0, 0, 0, 0, 0}));
 }
 
 // ---- What the class has said of its device ----
