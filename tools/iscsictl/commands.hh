@@ -16,7 +16,8 @@
 
 namespace iscsictl {
 
-enum ExitStatus { kDone = 0, kRefused = 1, kUsage = 2, kNotRunning = 3 };
+// kSomeRefused: of -S alone, where it is no kRefused for the boot service.
+enum ExitStatus { kDone = 0, kRefused = 1, kUsage = 2, kNotRunning = 3, kSomeRefused = 4 };
 
 struct Context {
   Door& door;

@@ -94,12 +94,16 @@ void write_target(const Options& options, const TargetView& view, JsonWriter& js
   json.end_object();
 }
 
-int show_none(const Options& options, Context& context) {
+// Other software looks for the words in the output; in JSON there is no place for them.
+int tell_missing(const Options& options, Context& context, const std::string& name) {
+  (options.json ? context.err : context.out) << name << " NOT found\n";
+  return kRefused;
+}
+
+int tell_all_missing(const Options& options, Context& context) {
   int status = kDone;
-  for (const std::string& name : options.targets) {
-    context.out << name << " NOT found\n";
-    status = kRefused;
-  }
+  for (const std::string& name : options.targets)
+    status = tell_missing(options, context, name);
   return status;
 }
 
@@ -145,9 +149,8 @@ int show_targets(const Options& options, Context& context) {
   const bool names_some = !options.all_targets && !options.targets.empty();
   std::vector<std::string> names;
   if (context.door.state() == Door::State::kNotLoaded && (names_some || options.json)) {
-    if (names_some) status = show_none(options, context);
-    if (!names_some) context.out << "{\n  \"targets\": []\n}\n";
-    return status;
+    if (options.json) context.out << "{\n  \"targets\": []\n}\n";
+    return names_some ? tell_all_missing(options, context) : kDone;
   }
   if (!can_ask(context, true, &status)) return status;
   if (!wanted_targets(options, context, &names)) return kRefused;
@@ -169,8 +172,7 @@ int show_targets(const Options& options, Context& context) {
     } else if (failure.error != ENOENT) {
       status = context.refuse(name, failure);
     } else if (names_some) {
-      (options.json ? context.err : context.out) << name << " NOT found\n";
-      status = kRefused;
+      status = tell_missing(options, context, name);
     }
   }
   if (options.json) {
@@ -213,15 +215,12 @@ int show_globals(const Options& options, Context& context) {
 int show_sessions(const Options& options, Context& context) {
   int status = kDone;
   const std::string& name = options.targets.front();
-  if (context.door.state() == Door::State::kNotLoaded) return show_none(options, context);
+  if (context.door.state() == Door::State::kNotLoaded) return tell_all_missing(options, context);
   if (!can_ask(context, false, &status)) return status;
   Keys keys = {"target=" + name};
   if (options.key) keys.push_back("initiator=" + *options.key_value);
   const Reply reply = context.door.ask(CHISCSI_CONTROL_SESSION_LIST, keys);
-  if (reply.error == ENOENT) {
-    (options.json ? context.err : context.out) << name << " NOT found\n";
-    return kRefused;
-  }
+  if (reply.error == ENOENT) return tell_missing(options, context, name);
   if (!reply.is_ok()) return context.refuse(name, reply);
   if (options.json) {
     JsonWriter json(context.out);

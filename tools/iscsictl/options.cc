@@ -7,7 +7,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <string_view>
+
+#include "target/config/key_hint.hh"
+#include "target/config/target_settings.hh"
+#include "target_state.hh"
 
 namespace iscsictl {
 
@@ -61,12 +66,12 @@ const char kLongUsage[] =
     "  -h, --help   -v, --version\n"
     "\n"
     "Exit status: 0 all was done; 1 something was refused; 2 the command line is wrong;\n"
-    "3 from status: the module is not loaded.\n"
+    "3 from status: the module is not loaded; 4 from -S: some of the targets were refused.\n"
     "Files: chiscsi.conf(5). Manual page: iscsictl(8).\n";
 
 namespace {
 
-enum Long { kJson = 256, kIfExists, kCheckFile, kInterval, kCount };
+enum Long { kJsonOption = 256, kIfExistsOption, kCheckOption, kIntervalOption, kCountOption };
 
 const option kLongOptions[] = {
     {"help", no_argument, nullptr, 'h'},
@@ -84,35 +89,46 @@ const option kLongOptions[] = {
     {"access", no_argument, nullptr, 'A'},
     {"drop", required_argument, nullptr, 'D'},
     {"write", no_argument, nullptr, 'W'},
-    {"check", no_argument, nullptr, kCheckFile},
-    {"json", no_argument, nullptr, kJson},
-    {"if-exists", no_argument, nullptr, kIfExists},
-    {"interval", required_argument, nullptr, kInterval},
-    {"count", required_argument, nullptr, kCount},
+    {"check", no_argument, nullptr, kCheckOption},
+    {"json", no_argument, nullptr, kJsonOption},
+    {"if-exists", no_argument, nullptr, kIfExistsOption},
+    {"interval", required_argument, nullptr, kIntervalOption},
+    {"count", required_argument, nullptr, kCountOption},
     {nullptr, 0, nullptr, 0},
 };
 
+// -f goes with any: other software gives it where it means nothing.
 struct ModeOption {
   int option;
   Mode mode;
   const char* name;
+  unsigned extras;
 };
 constexpr ModeOption kModes[] = {
-    {'h', Mode::kHelp, "-h"},
-    {'v', Mode::kVersion, "-v"},
-    {'c', Mode::kShow, "-c"},
-    {'F', Mode::kFlush, "-F"},
-    {'g', Mode::kGlobals, "-g"},
-    {'G', Mode::kSet, "-G"},
-    {'s', Mode::kStop, "-s"},
-    {'S', Mode::kStart, "-S"},
-    {'r', Mode::kSessions, "-r"},
-    {'D', Mode::kDrop, "-D"},
-    {'W', Mode::kWrite, "-W"},
-    {'A', Mode::kAccess, "-A"},
-    {kCheckFile, Mode::kCheck, "--check"},
-    {-1, Mode::kStatus, "status"},
-    {-1, Mode::kTop, "top"},
+    {'h', Mode::kHelp, "-h", ~0u},
+    {'v', Mode::kVersion, "-v", 0},
+    {'A', Mode::kAccess, "-A", kTargets | kJson},
+    {'c', Mode::kShow, "-c", kTargets | kKey | kJson},
+    {'D', Mode::kDrop, "-D", 0},
+    {'F', Mode::kFlush, "-F", kTargets | kKey},
+    {'g', Mode::kGlobals, "-g", kJson},
+    {'G', Mode::kSet, "-G", 0},
+    {'r', Mode::kSessions, "-r", kTargets | kKey | kJson},
+    {'s', Mode::kStop, "-s", kTargets | kIfExists},
+    {'S', Mode::kStart, "-S", kTargets | kGlobalsFile},
+    {'W', Mode::kWrite, "-W", 0},
+    {kCheckOption, Mode::kCheck, "--check", 0},
+    {-1, Mode::kStatus, "status", kJson},
+    {-1, Mode::kTop, "top", kJson | kInterval | kCount},
+};
+
+struct ExtraName {
+  Extra extra;
+  const char* name;
+};
+constexpr ExtraName kExtras[] = {
+    {kTargets, "target="},      {kGlobalsFile, "-x"},      {kKey, "-k"},        {kJson, "--json"},
+    {kIfExists, "--if-exists"}, {kInterval, "--interval"}, {kCount, "--count"},
 };
 
 using Complaint = std::optional<std::string>;
@@ -168,19 +184,25 @@ Complaint take_option(int option, Options* options) {
     case 'f':
       return set_once(&options->file, optarg, "-f");
     case 'x':
+      options->extras |= kGlobalsFile;
       return set_once(&options->globals_file, optarg, "-x");
     case 'k':
+      options->extras |= kKey;
       return set_key(optarg, options);
-    case kJson:
+    case kJsonOption:
+      options->extras |= kJson;
       options->json = true;
       return {};
-    case kIfExists:
+    case kIfExistsOption:
+      options->extras |= kIfExists;
       options->if_exists = true;
       return {};
-    case kInterval:
+    case kIntervalOption:
+      options->extras |= kInterval;
       if (parse_seconds(optarg, &options->interval_s) && options->interval_s != 0) return {};
       return "--interval wants a number of seconds from 1 to 86400";
-    case kCount:
+    case kCountOption:
+      options->extras |= kCount;
       if (parse_seconds(optarg, &options->count)) return {};
       return "--count wants a number from 0 to 86400";
     default:
@@ -189,6 +211,7 @@ Complaint take_option(int option, Options* options) {
 }
 
 Complaint take_targets(std::string_view list, Options* options) {
+  options->extras |= kTargets;
   while (true) {
     const size_t comma = list.find(',');
     const std::string name(list.substr(0, comma));
@@ -222,15 +245,46 @@ Complaint take_word(std::string_view word, Options* options) {
   return "what is \"" + std::string(word) + "\"? Targets are target=NAME";
 }
 
-bool takes_key(Mode mode) {
-  return mode == Mode::kShow || mode == Mode::kSessions || mode == Mode::kFlush;
+// "-c, -r and -F"
+std::string modes_with(Extra extra) {
+  std::string names;
+  size_t last = 0;
+  for (const ModeOption& known : kModes) {
+    if (known.mode == Mode::kHelp || (known.extras & extra) == 0) continue;
+    last = names.size();
+    names += std::string(names.empty() ? "" : ", ") + known.name;
+  }
+  return last == 0 ? names : names.replace(last, 2, " and ");
+}
+
+// What would do nothing is more likely a mistake: `top` of one target, all written for one.
+Complaint check_extras(const Options& options) {
+  const auto mode = std::find_if(std::begin(kModes), std::end(kModes),
+                                 [&](const ModeOption& one) { return one.mode == options.mode; });
+  for (const ExtraName& known : kExtras) {
+    if ((options.extras & known.extra & ~mode->extras) != 0)
+      return std::string(known.name) + " goes with " + modes_with(known.extra);
+  }
+  return {};
+}
+
+// A key of -c: of a target, or one of those that stand in no file.
+Complaint check_shown_key(const std::string& key) {
+  const chiscsi::Text text(key.data(), key.size());
+  chiscsi::KeyHint hint(text);
+  chiscsi::TargetSettings::offer_keys(&hint);
+  hint.offer(kAccessKey);
+  hint.offer(kIsnsKey);
+  if (hint.best() == text) return {};
+  chiscsi::ConfigError error;
+  (void)chiscsi::refuse_unknown_key(text, hint.best(), &error);
+  return "-k " + std::string(error.c_str());
 }
 
 Complaint check(const Options& options) {
-  if (options.key && !takes_key(options.mode)) return "-k goes with -c, -r and -F";
+  if (options.mode == Mode::kNone) return "nothing to do";
+  if (auto complaint = check_extras(options)) return complaint;
   switch (options.mode) {
-    case Mode::kNone:
-      return "nothing to do";
     case Mode::kStop:
       if (!options.names_targets()) return "-s wants target=NAME or target=ALL";
       break;
@@ -262,6 +316,7 @@ Complaint check(const Options& options) {
       break;
     case Mode::kShow:
       if (options.key_value) return "-c knows -k KEY, without a value";
+      if (options.key) return check_shown_key(*options.key);
       break;
     case Mode::kStart:
       if (options.file == "-" && options.globals_file == "-") return "-f and -x cannot both be -";

@@ -29,8 +29,20 @@ enum class Mode {
   kTop,       // top
 };
 
+// What goes with some modes only.
+enum Extra : unsigned {
+  kTargets = 1 << 0,      // target=
+  kGlobalsFile = 1 << 1,  // -x
+  kKey = 1 << 2,          // -k
+  kJson = 1 << 3,         // --json
+  kIfExists = 1 << 4,     // --if-exists
+  kInterval = 1 << 5,     // --interval
+  kCount = 1 << 6,        // --count
+};
+
 struct Options {
   Mode mode = Mode::kNone;
+  unsigned extras = 0;  // Those that were given.
   bool json = false;
   bool if_exists = false;
   bool all_targets = false;                 // ALL was among the targets.

@@ -18,6 +18,19 @@ namespace {
 
 using chiscsi::ConfigTarget;
 
+// What became of the targets that were meant.
+class Outcome {
+ public:
+  void add(int status) { ++(status == kDone ? done_ : refused_); }
+  int status() const {
+    if (refused_ == 0) return kDone;
+    return done_ == 0 ? kRefused : kSomeRefused;
+  }
+
+ private:
+  size_t done_ = 0, refused_ = 0;
+};
+
 // Which blocks of the file are meant. Names that the file does not have are told.
 class Selection {
  public:
@@ -35,18 +48,7 @@ class Selection {
     return takes_all_ || std::find(names_.begin(), names_.end(), name) != names_.end();
   }
   // For a reload what is active and not in the file stays as it is.
-  int tell_missing(Context& context) const {
-    int status = kDone;
-    if (is_reload_) return status;
-    for (const std::string& name : names_) {
-      const auto targets = source_.file().targets();
-      const bool is_there = std::any_of(targets.begin(), targets.end(), [&](const ConfigTarget& t) {
-        return view(t.name.text()) == name;
-      });
-      if (!is_there) status = context.refuse(name + " is not found in " + source_.name());
-    }
-    return status;
-  }
+  void tell_missing(Context& context, Outcome* outcome) const;
 
  private:
   const ConfigSource& source_;
@@ -54,6 +56,17 @@ class Selection {
   bool takes_all_ = false;
   bool is_reload_ = false;
 };
+
+void Selection::tell_missing(Context& context, Outcome* outcome) const {
+  if (is_reload_) return;
+  for (const std::string& name : names_) {
+    const auto targets = source_.file().targets();
+    const bool is_there = std::any_of(targets.begin(), targets.end(), [&](const ConfigTarget& t) {
+      return view(t.name.text()) == name;
+    });
+    if (!is_there) outcome->add(context.refuse(name + " is not found in " + source_.name()));
+  }
+}
 
 int set_all_globals(const ConfigSource& source, Context& context) {
   const chiscsi::GlobalSettings* globals = source.file().globals().get();
@@ -105,9 +118,11 @@ int start_targets(const Options& options, Context& context) {
     return context.refuse("nothing is changed");
   }
   Selection selection(options, source);
-  int status = selection.tell_missing(context);
+  Outcome outcome;
+  selection.tell_missing(context, &outcome);
   int module_status = kDone;
-  if (!make_ready(selection, context, &module_status)) return worse(status, module_status);
+  if (!make_ready(selection, context, &module_status))
+    return worse(outcome.status(), module_status);
   if (set_all_globals(globals, context) != kDone) return context.refuse("nothing is changed");
   if (selection.is_reload()) {
     std::vector<std::string> active;
@@ -119,9 +134,9 @@ int start_targets(const Options& options, Context& context) {
     context.out << source.name() << ": no target in it\n";
   }
   for (const ConfigTarget& target : source.file().targets()) {
-    if (selection.has(target)) status = worse(status, start_one(source, target, context));
+    if (selection.has(target)) outcome.add(start_one(source, target, context));
   }
-  return status;
+  return outcome.status();
 }
 
 int check_file(const Options& options, Context& context) {

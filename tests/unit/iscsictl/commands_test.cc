@@ -50,6 +50,64 @@ TEST_F(Commands, TellWhatIsWrongWithACommandLine) {
   EXPECT_TRUE(door_.asked.empty());
 }
 
+// Nothing is passed over in silence: whoever has given it has meant something.
+TEST_F(Commands, TellWhatDoesNotGoTogether) {
+  const struct {
+    std::vector<string> words;
+    const char* complaint;
+  } rows[] = {
+      {{"top", "target=a"}, "target= goes with -A, -c, -F, -r, -s and -S"},
+      {{"-W", "-f", "x", "target=a"}, "target= goes with -A, -c, -F, -r, -s and -S"},
+      {{"-g", "target=a"}, "target= goes with -A, -c, -F, -r, -s and -S"},
+      {{"-D", "3", "target=ALL"}, "target= goes with -A, -c, -F, -r, -s and -S"},
+      {{"status", "target=a"}, "target= goes with -A, -c, -F, -r, -s and -S"},
+      {{"--check", "target=a"}, "target= goes with -A, -c, -F, -r, -s and -S"},
+      {{"--check", "--json"}, "--json goes with -A, -c, -g, -r, status and top"},
+      {{"-S", "--json"}, "--json goes with -A, -c, -g, -r, status and top"},
+      {{"-s", "target=a", "--json"}, "--json goes with -A, -c, -g, -r, status and top"},
+      {{"-S", "target=a", "--if-exists"}, "--if-exists goes with -s"},
+      {{"-W", "-f", "x", "-x", "y"}, "-x goes with -S"},
+      {{"-S", "-k", "TargetName"}, "-k goes with -c, -F and -r"},
+      {{"-c", "--interval", "1"}, "--interval goes with top"},
+      {{"status", "--count", "1"}, "--count goes with top"},
+      {{"-v", "--json"}, "--json goes with -A, -c, -g, -r, status and top"},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(run(row.words), kUsage) << testing::PrintToString(row.words);
+    EXPECT_EQ(err_, string("iscsictl: ") + row.complaint + '\n' + kShortUsage);
+    EXPECT_EQ(out_, "");
+  }
+  EXPECT_TRUE(door_.asked.empty());
+  // -f alone is passed over where it means nothing.
+  EXPECT_EQ(run({"-g", "-f", conf_}), kDone);
+  EXPECT_EQ(run({"-c", "target=ALL", "-f", conf_}), kDone);
+}
+
+TEST_F(Commands, ShowKnowsTheKeysThatItCanShow) {
+  put(target_block(kDisk0));
+  ASSERT_EQ(run({"-S", "target=ALL"}), kDone);
+  const string name = string("target=") + kDisk0;
+  const struct {
+    const char *key, *complaint;
+  } rows[] = {
+      {"TargetAlais", "TargetAlais: unknown key, did you mean TargetAlias?"},
+      {"targetname", "targetname: unknown key, did you mean TargetName?"},
+      {"Acess", "Acess: unknown key, did you mean Access?"},
+      {"Nonsense", "Nonsense: unknown key"},
+      {"isns_server", "isns_server: unknown key"},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(run({"-c", name, "-k", row.key}), kUsage) << row.key;
+    EXPECT_EQ(err_, string("iscsictl: -k ") + row.complaint + '\n' + kShortUsage);
+    EXPECT_EQ(out_, "");
+  }
+  // A known one that the target does not have.
+  EXPECT_EQ(run({"-c", name, "-k", "TargetAlias"}), kDone);
+  EXPECT_EQ(out_, string("\nTARGET: ") + kDisk0 + ", id=1, login_ip=0\n");
+  for (const char* key : {"Access", "iSNSInitiator", "ACL", "OFMarkInt", "RegisteriSNS"})
+    EXPECT_EQ(run({"-c", name, "-k", key}), kDone) << key << err_;
+}
+
 TEST_F(Commands, HelpAndVersionNeedNoModule) {
   door_.current = Door::State::kNotLoaded;
   EXPECT_EQ(run({"-h"}), kDone);
@@ -124,7 +182,7 @@ TEST_F(Commands, StartChangesNothingWhenTheFileIsSpoiled) {
 
 TEST_F(Commands, StartRefusesOneTargetAndStartsTheOthers) {
   put(target_block(kDisk0, " MaxConnections=0\n") + target_block(kDisk1));
-  EXPECT_EQ(run({"-S", "target=ALL"}), kRefused);
+  EXPECT_EQ(run({"-S", "target=ALL"}), kSomeRefused);
   EXPECT_TRUE(has(err_, conf_ + ":5: MaxConnections: wants a number from 1 to 65535, not \"0\"\n"));
   EXPECT_TRUE(has(err_, string(kDisk0) + " is refused for its mistakes"));
   EXPECT_FALSE(is_active(kDisk0));
@@ -144,9 +202,26 @@ TEST_F(Commands, StartTellsWhatTheModuleSays) {
 
 TEST_F(Commands, StartTellsOfTargetsThatTheFileDoesNotHave) {
   put(target_block(kDisk0));
-  EXPECT_EQ(run({"-S", string("target=") + kDisk0 + "," + kDisk1}), kRefused);
+  EXPECT_EQ(run({"-S", string("target=") + kDisk0 + "," + kDisk1}), kSomeRefused);
   EXPECT_EQ(err_, string("iscsictl: ") + kDisk1 + " is not found in " + conf_ + "\n");
   EXPECT_TRUE(is_active(kDisk0));
+  EXPECT_EQ(run({"-S", string("target=") + kDisk1}), kRefused);
+}
+
+// The boot service has failed only when nothing is served.
+TEST_F(Commands, StartTellsSomeRefusedFromNoneStarted) {
+  const string absent = "target:\nTargetDevice=/dev/absent\nPortalGroup=1@0.0.0.0\nTargetName=";
+  put(absent + kDisk0 + "\n" + target_block(kDisk1));
+  EXPECT_EQ(run({"-S", "target=ALL"}), kSomeRefused);
+  EXPECT_TRUE(is_active(kDisk1));
+  // So it is when what is active is reloaded.
+  EXPECT_EQ(run({"-S", "target=ALL"}), kSomeRefused);
+  EXPECT_EQ(run({"-S"}), kDone);
+  put(absent + kDisk0 + "\n" + absent + kDisk1 + "\n");
+  EXPECT_EQ(run({"-S", "target=ALL"}), kRefused);
+  // Globals that are wrong start nothing.
+  put("global:\n isns_query=0\n" + target_block(kDisk1));
+  EXPECT_EQ(run({"-S", "target=ALL"}), kRefused);
 }
 
 TEST_F(Commands, StartTakesTheGlobalsOfTheFile) {
@@ -473,6 +548,7 @@ TEST_F(Commands, StatusCounts) {
 // --- No module, no right ---
 
 TEST_F(Commands, WithoutAModuleThereIsNoActiveTarget) {
+  constexpr char kNoTargets[] = "{\n  \"targets\": []\n}\n";
   door_.current = Door::State::kNotLoaded;
   const struct {
     std::vector<string> words;
@@ -482,13 +558,18 @@ TEST_F(Commands, WithoutAModuleThereIsNoActiveTarget) {
       {{"-c"}, kDone, "no active target\n", ""},
       {{"-c", "target=ALL"}, kDone, "no active target\n", ""},
       {{"-c", "target=x"}, kRefused, "x NOT found\n", ""},
-      {{"-c", "--json"}, kDone, "{\n  \"targets\": []\n}\n", ""},
+      {{"-c", "--json"}, kDone, kNoTargets, ""},
+      {{"-c", "target=x,y", "--json"}, kRefused, kNoTargets, "x NOT found\ny NOT found\n"},
       {{"-s", "target=ALL"}, kDone, "no active target\n", ""},
       {{"-s", "target=x"}, kRefused, "", "iscsictl: x is not found: no active target\n"},
       {{"-s", "target=x", "--if-exists"}, kDone, "no active target\n", ""},
       {{"-F"}, kDone, "no active target\n", ""},
       {{"-F", "target=x"}, kRefused, "", "iscsictl: x is not found: no active target\n"},
       {{"-r", "target=x"}, kRefused, "x NOT found\n", ""},
+      {{"-r", "target=x", "--json"}, kRefused, "", "x NOT found\n"},
+      {{"-A", "--json"}, kRefused, "", "no active target\n"},
+      {{"-g", "--json"}, kRefused, "", "no active target\n"},
+      {{"top", "--json"}, kRefused, "", "no active target\n"},
       {{"-g"}, kRefused, "", "no active target\n"},
       {{"-G", "isns_query=1"}, kRefused, "", "no active target\n"},
       {{"-D", "3"}, kRefused, "", "no active target\n"},

@@ -41,6 +41,28 @@ echo '# nothing' >$conf
 check_says 'start without a target says so' 'no target in it' chelsio-target start
 check 'stop' chelsio-target stop
 
+bad_target()
+{
+	printf 'target:\nTargetName=%s\nTargetDevice=/run/absent,FILE\nPortalGroup=1@0.0.0.0:3262\n' \
+		"$IQN-absent"
+}
+# exits STATUS COMMAND...
+exits()
+{
+	local wanted=$1 status=0
+	shift
+	"$@" || status=$?
+	[ "$status" -eq "$wanted" ]
+}
+service() { chelsio-target "$1" >/run/service.out 2>&1; }
+bad_target >$conf
+check 'start of a bad target alone fails' exits 1 service start
+check_says 'it says which' "$IQN-absent: " cat /run/service.out
+sed -i '1i nonsense' $conf
+check 'so does start with a file that cannot be read' exits 1 service start
+check_says 'it says so' 'nothing is changed' cat /run/service.out
+check 'stop' chelsio-target stop
+
 dd if=/dev/urandom of=/run/disk.img bs=1M count=16 status=none
 cp /run/disk.img /run/pattern
 cat >$conf <<-CONF
@@ -49,6 +71,17 @@ cat >$conf <<-CONF
 	TargetDevice=/run/disk.img,FILE
 	PortalGroup=1@0.0.0.0:3260,0.0.0.0:3261
 CONF
+# Of one bad target the others do not suffer.
+cp $conf /run/good.conf
+bad_target >>$conf
+check 'start of a good target and a bad one' service start
+check_says 'it warns' '^chelsio-target: warning: some targets are refused' cat /run/service.out
+check_says 'the good one is active' '1 active target' chelsio-target status
+check 'a reload fails then' exits 1 service reload
+check_says 'and warns' '^chelsio-target: warning: some targets are refused' cat /run/service.out
+check_says 'the good one stays' '1 active target' chelsio-target status
+check 'stop' chelsio-target stop
+cp /run/good.conf $conf
 check 'start with a target' chelsio-target start
 check_says 'status' '1 active target' chelsio-target status
 wait_for_port || give_up 'it listens' "$(dmesg | tail -n 20)"
