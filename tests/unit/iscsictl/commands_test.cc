@@ -56,7 +56,7 @@ TEST_F(Commands, TellWhatDoesNotGoTogether) {
     std::vector<string> words;
     const char* complaint;
   } rows[] = {
-      {{"top", "target=a"}, "target= goes with -A, -c, -F, -r, -s and -S"},
+      {{"top", "--count", "1", "target=a"}, "target= goes with -A, -c, -F, -r, -s and -S"},
       {{"-W", "-f", "x", "target=a"}, "target= goes with -A, -c, -F, -r, -s and -S"},
       {{"-g", "target=a"}, "target= goes with -A, -c, -F, -r, -s and -S"},
       {{"-D", "3", "target=ALL"}, "target= goes with -A, -c, -F, -r, -s and -S"},
