@@ -71,14 +71,12 @@ check_says 'a write to a read-only LUN' 'protect' \
 	sg_raw --send=512 --infile=/run/pattern "$(sg_of "$locked")" 2a 00 00 00 00 00 00 00 01 00
 
 # LUN 0 is read all the time; what else there is changes below it.
-dd if="$disk" of=/dev/null bs=64k iflag=direct count=4000 status=none &
-reader=$!
+reads_begin "$disk"
 for round in 1 2 3 4 5; do
 	set_devices 'one,BLOCKS,SN=4711,WWN=5000C50012345678'
 	set_devices "one,BLOCKS,SN=4711,WWN=5000C50012345678;new$round,BLOCKS"
 done
-wait "$reader" && status=0 || status=$?
-check_equal 'reads go on under reloads' "$status" 0
+check 'reads go on under reloads' reads_end
 check 'what was written is still there' cmp -n 8388608 /run/pattern "$disk"
 check_fails 'a line of no class is refused' set_devices 'one,BLOCKS;x,NOWHERE'
 check_says 'and the log says why' 'no LUN class' klog_since

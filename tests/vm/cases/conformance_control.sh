@@ -13,10 +13,11 @@ set -eu
 # shellcheck source=tests/vm/lib/conformance.sh
 . "$GUEST_LIB/conformance.sh"
 
+# Until it is ended.
 load_start()
 {
 	fio --name=load --filename="$disk" --direct=1 --ioengine=libaio --iodepth=8 --rw=randrw \
-		--bssplit=4k/50:64k/50 --size=8m --time_based --runtime="$1" --eta=never \
+		--bssplit=4k/50:64k/50 --size=8m --time_based --runtime=1h --eta=never \
 		--continue_on_error=all >/run/load.out 2>&1 &
 	load=$!
 	commands=$(conf_state commands)
@@ -37,7 +38,7 @@ load_goes_on()
 under_load()
 {
 	script 'buffer mixed' 'run softirq' 'delay 1' 'phase 16384' 'ahead 1'
-	check 'a load runs' load_start 25
+	check 'a load runs' load_start
 	check 'reconfigured' conf_do reconfigure DefaultTime2Wait=1
 	check_fails 'reconfigured with a bad value' conf_do reconfigure DefaultTime2Wait=99999
 	check 'every wrong call of the control plane' conf_do wrong_calls
@@ -47,6 +48,7 @@ under_load()
 	check 'all away and back' conf_do cycle
 	script 'buffer mixed' 'run softirq' 'delay 1'
 	check 'the load goes on' load_goes_on
+	kill "$load"
 	wait "$load" || :
 }
 

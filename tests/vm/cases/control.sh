@@ -84,8 +84,7 @@ check_says 'no such LUN' 'no LUN 9' control_client flush "target=$IQN" lun=9
 
 # --- changes under I/O ------------------------------------------------------------
 
-dd if="$disk" of=/dev/null bs=64k iflag=direct count=4000 status=none &
-reader=$!
+reads_begin "$disk"
 for round in 1 2 3 4 5; do
 	start 'TargetDevice=one,BLOCKS' "MaxBurstLength=$((262144 * round))" >>/run/reloads
 	start 'TargetDevice=one,BLOCKS' 'TargetDevice=two,BLOCKS' >>/run/reloads
@@ -93,7 +92,7 @@ done
 check_equal 'ten reloads' "$(grep -c '^result=reloaded$' /run/reloads)" 10
 check_says 'what may not change' 'TargetSessionMaxCmd: cannot change' \
 	start 'TargetDevice=one,BLOCKS' TargetSessionMaxCmd=9
-check 'the reader never notices' wait "$reader"
+check 'the reader never notices' reads_end
 
 sg=$(sg_of "$disk")
 check 'the vendor' control_client set iscsi_target_vendor_id=EXAMPLE

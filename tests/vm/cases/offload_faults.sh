@@ -29,27 +29,6 @@ cut_connection()
 	ss -K state established 'dport = :3260'
 }
 
-# keep_writing: writes that have ended are done again. That they get anywhere is not waited for,
-# since a fault may be what stops the first of them.
-keep_writing()
-{
-	load_runs 2>/dev/null || { load_ends && load_start 4m; }
-}
-
-# meets NAME COUNT: it has happened so often.
-meets()
-{
-	fault_has_happened "$@" && return
-	keep_writing
-	return 1
-}
-
-# Not the first ones, perhaps: a ping may have been what met the fault.
-writes_wait()
-{
-	keep_writing && load_runs
-}
-
 # under_fault COUNTER NAME COUNT [COMMAND...]: with I/O in flight; COUNTER is one of the transport
 # that has to grow, or "-".
 under_fault()
@@ -62,7 +41,7 @@ under_fault()
 	check "$name: writes are under way" load_begin 4m
 	check "$name: it is switched on" fault "$name" "$count"
 	[ $# -eq 0 ] || check "$name: $*" "$@"
-	check "$name: it has happened" wait_for "$PATIENCE" meets "$name" $((was + count))
+	check "$name: it has happened" wait_for "$PATIENCE" fault_has_happened "$name" $((was + count))
 	check "$name: all was written and read back" load_ends
 	[ "$counter" = - ] || check "$name: $counter says so" test "$(offload_count "$counter")" -gt "$before"
 	check "$name: logout" logout
@@ -78,8 +57,8 @@ silent_abort()
 	check 'abort_silent: writes are under way' load_begin 4m
 	check 'abort_silent: it is switched on' fault abort_silent
 	check 'abort_silent: and something to abort for' fault header_crc
-	check 'abort_silent: it has happened' wait_for "$PATIENCE" meets abort_silent 1
-	check 'abort_silent: the writes wait' writes_wait
+	check 'abort_silent: it has happened' wait_for "$PATIENCE" fault_has_happened abort_silent 1
+	check 'abort_silent: the writes wait' load_runs
 	# The adapter calls it alive to the end, and complains that it is let go of.
 	printf 'detach\n' >"$OFFLOAD_FOLDER/state"
 	check_equal 'abort_silent: the adapter goes, and nothing is left' "$(offload_in_use)" ''

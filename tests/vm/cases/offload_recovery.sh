@@ -22,18 +22,21 @@ file=/run/recovery.img
 target_starts() { storage_devices "$file,FILE"; }
 target_stops() { iscsictl -s "target=$IQN"; }
 
+# It starts again whatever was wrong: what comes after this needs it.
 stop_and_start()
 {
-	target_stops || return 1
-	wait_for "$OFFLOAD_PATIENCE" offload_is_idle || { offload_in_use; return 1; }
-	load_runs && target_starts
+	local status=0
+	{ target_stops && wait_for "$OFFLOAD_PATIENCE" offload_is_idle && load_runs; } ||
+		{ status=1; offload_in_use; }
+	target_starts && return $status
 }
 
 # goes STATE: and comes back at once.
 goes()
 {
-	printf '%s\n' "$1" >"$OFFLOAD_FOLDER/state"
-	load_runs && printf 'up\n' >"$OFFLOAD_FOLDER/state"
+	local status=0
+	{ printf '%s\n' "$1" >"$OFFLOAD_FOLDER/state" && load_runs; } || status=1
+	printf 'up\n' >"$OFFLOAD_FOLDER/state" && return $status
 }
 
 # Its module and all go; then another one is there.
@@ -45,10 +48,9 @@ is_exchanged()
 	offload_attach && return $status
 }
 
-# connections: so many were opened since the adapter came.
-connections()
+offloaded_more_than()
 {
-	offload_stat connections
+	[ "$(offload_count conns_offloaded)" -gt "$1" ]
 }
 
 # through NAME COMMAND...: I/O in flight when it happens; afterwards all is as before.
@@ -61,7 +63,7 @@ through()
 	check "$name: happens" "$@"
 	check "$name: all was written and read back" load_ends
 	check "$name: by another connection of an adapter" \
-		test "$(offload_count conns_offloaded)" -gt "$before"
+		wait_for "$PATIENCE" offloaded_more_than "$before"
 	check "$name: no rule of the adapter is broken" offload_verdict
 	printf '# %s: at %s s\n' "$name" "$(uptime_s)"
 }

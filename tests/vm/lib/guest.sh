@@ -381,6 +381,23 @@ detach()
 	check_equal 'no session is left' "$(session_count)" 0
 }
 
+# reads_begin DISK: all of it is read in the background, over and over, until reads_end.
+reads_begin()
+{
+	rm -f /run/reads.enough
+	until [ -e /run/reads.enough ]; do
+		dd if="$1" of=/dev/null bs=64k iflag=direct status=none || exit 1
+	done &
+	reader=$!
+}
+
+# reads_end: nothing of it has failed.
+reads_end()
+{
+	: >/run/reads.enough
+	wait "$reader"
+}
+
 # --- the target -------------------------------------------------------------
 
 VM_TARGET=${VM_TARGET:-chiscsi}

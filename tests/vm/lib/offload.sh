@@ -158,21 +158,30 @@ profile()
 
 # --- load, while something happens -------------------------------------------------
 
-# load_start [SIZE]: verified writes in the background.
-load_start()
+LOAD_ENOUGH=/run/load.enough
+
+# load_round SIZE: writes all of it once, at random, then reads it back.
+load_round()
 {
 	fio --name=load --filename="$disk" --direct=1 --ioengine=libaio --iodepth=8 --rw=randwrite \
-		--bs=64k --size="${1:-8m}" --verify=crc32c --verify_fatal=1 --verify_dump=0 --eta=never \
-		--output-format=terse >/run/load.fio 2>&1 &
-	load=$!
+		--bs=64k --size="$1" --verify=crc32c --verify_fatal=1 --verify_dump=0 --eta=never \
+		--output-format=terse
 }
 
-# load_begin [SIZE]: the same; waits until some have been done.
+# load_rounds SIZE: one after the other until somebody says that it is enough.
+load_rounds()
+{
+	until [ -e "$LOAD_ENOUGH" ]; do load_round "$1" || return 1; done
+}
+
+# load_begin [SIZE]: verified writes in the background until load_ends; waits for the first ones.
 load_begin()
 {
 	local before
 	before=$(written "$disk")
-	load_start "$@"
+	rm -f "$LOAD_ENOUGH"
+	load_rounds "${1:-8m}" >/run/load.fio 2>&1 &
+	load=$!
 	wait_for "$PATIENCE" has_written "$disk" $((before + 4))
 }
 
@@ -191,9 +200,10 @@ load_runs()
 	kill -0 "$load"
 }
 
-# load_ends: all of it was written and read back.
+# load_ends: the round that is under way is the last; all was written and read back.
 load_ends()
 {
+	: >"$LOAD_ENOUGH"
 	wait "$load" || { cat /run/load.fio; return 1; }
 }
 
