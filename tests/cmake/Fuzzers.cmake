@@ -2,7 +2,7 @@
 #
 # Fuzzers: every tests/fuzz/NAME_fuzz.cc becomes the program fuzz_NAME, with libFuzzer, the address
 # sanitizer and the undefined-behaviour sanitizer. The libraries they link are instrumented for
-# coverage, too. Those of whole sessions run on the simulated host, and all but fuzz_session with the
+# coverage, too. Those of whole sessions run on the simulated host, and all but fuzz_session and fuzz_scsi with the
 # offload transport and the software adapter there. Run by tests/fuzz/run.
 
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
@@ -22,7 +22,7 @@ foreach(source IN LISTS fuzzers)
   if(TARGET chiscsi_offload AND name MATCHES "^(cpl|offload|pagepod)")
     target_link_libraries(fuzz_${name} PRIVATE chiscsi_offload)
   endif()
-  if(name MATCHES "^(session|peer|adapter|work_request)$")
+  if(name MATCHES "^(session|scsi|peer|adapter|work_request)$")
     target_link_libraries(fuzz_${name} PRIVATE chiscsi_simulation)
   endif()
   if(name MATCHES "^(peer|adapter|work_request)$")

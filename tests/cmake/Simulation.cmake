@@ -8,7 +8,7 @@
 
 set(simulation_sources
   host/simulation/peer.cc host/simulation/socket.cc host/simulation/storage.cc
-  host/simulation/thread.cc)
+  host/simulation/storage_jobs.cc host/simulation/thread.cc)
 add_library(chiscsi_simulation OBJECT EXCLUDE_FROM_ALL ${simulation_sources})
 target_link_libraries(chiscsi_simulation PUBLIC chiscsi_engine PRIVATE chiscsi_warnings)
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Storage of the POSIX port: files of the host, opened for use as files or as if they were block
-// devices, and a few threads for what waits. Threads start with the first use and stay. A chunk is
-// filled with rubbish, so that what is sent without having been written shows.
+// devices. What waits runs elsewhere, see storage_jobs.hh. A chunk is filled with rubbish, so that
+// what is sent without having been written shows.
 #include "os/storage.h"
 
 #include <fcntl.h>
@@ -15,16 +15,14 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
-#include <deque>
-#include <functional>
 #include <mutex>
 #include <new>
 #include <thread>
-#include <vector>
 
 #include "host.hh"
 #include "internal.hh"
 #include "os/memory.h"
+#include "storage_jobs.hh"
 
 struct os_storage {
   int fd = -1;
@@ -35,58 +33,11 @@ struct os_storage {
 namespace {
 
 constexpr size_t kPage = OS_PAGE_SIZE;
-constexpr unsigned kThreads = 4;
 
 std::atomic<int> storage_error{0};  // What requests fail with.
 std::atomic<int> failing_operation{-1};
 std::atomic<unsigned> delay_ms{0};
 std::atomic<uint32_t> flags_gone{0}, flags_come{0};
-
-// ---- Threads ----
-
-class Pool {
- public:
-  void add(std::function<void()> job) {
-    std::unique_lock guard(lock_);
-    jobs_.push_back(std::move(job));
-    if (threads_.size() < kThreads) threads_.emplace_back([this] { run(); }).detach();
-    changed_.notify_one();
-  }
-  void hold(bool held) {
-    std::unique_lock guard(lock_);
-    held_ = held;
-    changed_.notify_all();
-  }
-
- private:
-  void run() {
-    std::unique_lock guard(lock_);
-    for (;;) {
-      changed_.wait(guard, [this] { return !held_ && !jobs_.empty(); });
-      auto job = std::move(jobs_.front());
-      jobs_.pop_front();
-      guard.unlock();
-      job();
-      job = nullptr;
-      guard.lock();
-    }
-  }
-  std::mutex lock_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> jobs_;
-  std::vector<std::thread> threads_;
-  bool held_ = false;
-};
-
-// Never destroyed: the threads outlive main().
-Pool& steps() {
-  static auto* pool = new Pool;
-  return *pool;
-}
-Pool& devices() {
-  static auto* pool = new Pool;
-  return *pool;
-}
 
 // ---- A write that hangs ----
 
@@ -262,8 +213,6 @@ void host_fail_storage(int operation, int error) {
   failing_operation = operation;
 }
 
-void host_hold_storage(bool held) { devices().hold(held); }
-
 void host_set_storage_delay(unsigned ms) { delay_ms = ms; }
 
 void host_hang_next_write() { hang.catch_next(); }
@@ -318,7 +267,7 @@ uint64_t os_chunk_limit() { return uint64_t{256} << 20; }
 // ---- Work ----
 
 void os_work_queue(os_work* work) {
-  steps().add([work] { work->run(work); });
+  host_storage_step([work] { work->run(work); });
 }
 
 // ---- Devices and files ----
@@ -357,7 +306,7 @@ int os_storage_open(const char* path, unsigned int flags, os_storage** storage,
 void os_storage_close(os_storage* storage) {
   host_might_sleep("os_storage_close()");
   while (storage->busy != 0)
-    std::this_thread::yield();
+    host_storage_pause();
   close(storage->fd);
   storage->~os_storage();
   os_free(storage);
@@ -383,7 +332,7 @@ void os_storage_submit(os_storage* storage, os_storage_request* request) {
   host_might_sleep("os_storage_submit()");
   request->write_back_failed = 0;
   ++storage->busy;
-  devices().add([storage, request] {
+  host_storage_request([storage, request] {
     const int error = perform(*storage, *request);
     {
       // A device tells of its end in an interrupt.

@@ -162,6 +162,7 @@ void Peer::note_sent(const Bhs& bhs) {
   sent.unknowable = !is_new;
   sent.flags = command.flags;
   sent.length = command.expected_data_transfer_length.get();
+  outcome = {};
 }
 
 // The last byte of a burst answers its R2T, or the F bit, and the target may send another one.
@@ -227,17 +228,30 @@ void Peer::send_first(size_t size) {
   settle();
 }
 
+Bhs Peer::next_data_out(OpenR2t& r2t, uint32_t size) {
+  const bool final = r2t.sent + size == r2t.bhs.desired_data_transfer_length.get();
+  Bhs bhs = make_data_out(r2t.bhs.initiator_task_tag.get(), r2t.bhs.target_transfer_tag.get(),
+                          r2t.data_sn++, r2t.bhs.buffer_offset.get() + r2t.sent, final);
+  memcpy(bhs.lun, r2t.bhs.lun, sizeof(bhs.lun));
+  r2t.sent += size;
+  return bhs;
+}
+
 void Peer::answer_r2t(uint32_t most) {
   if (r2ts.empty()) return;
   OpenR2t& r2t = r2ts.front();
   const uint32_t wanted = r2t.bhs.desired_data_transfer_length.get();
   const uint32_t size = std::min(std::max(most, 1u), wanted - r2t.sent);
-  const bool final = r2t.sent + size == wanted;
-  Bhs bhs = make_data_out(r2t.bhs.initiator_task_tag.get(), r2t.bhs.target_transfer_tag.get(),
-                          r2t.data_sn++, r2t.bhs.buffer_offset.get() + r2t.sent, final);
-  memcpy(bhs.lun, r2t.bhs.lun, sizeof(bhs.lun));
-  r2t.sent += size;
-  add_data(bhs, size);
+  add_data(next_data_out(r2t, size), size);
+}
+
+void Peer::answer_r2t_from(const std::string& data) {
+  if (r2ts.empty()) return;
+  OpenR2t& r2t = r2ts.front();
+  const size_t at = std::min<size_t>(r2t.bhs.buffer_offset.get(), data.size());
+  std::string piece = data.substr(at, r2t.bhs.desired_data_transfer_length.get());
+  piece.resize(r2t.bhs.desired_data_transfer_length.get());
+  add(next_data_out(r2t, static_cast<uint32_t>(piece.size())), piece);
 }
 
 // ---- Receiving ----
@@ -365,8 +379,9 @@ void Peer::check_data_in(const Answer& answer) {
   const auto& bhs = answer.bhs.as<DataIn>();
   const uint32_t size = static_cast<uint32_t>(answer.data.size());
   const uint32_t offset = bhs.buffer_offset.get();
-  require(is_data(bhs.initiator_task_tag.get(), offset, answer.data.data(), size),
+  require(reads_anything || is_data(bhs.initiator_task_tag.get(), offset, answer.data.data(), size),
           "read data is wrong");
+  if (bhs.initiator_task_tag.get() == last_command_tag) outcome.data += answer.data;
   Sent* sent = this->sent(answer.bhs);
   if (sent == nullptr) return;
   require((sent->flags & kCommandRead) != 0, "Data-In for a command that is no read");
@@ -384,7 +399,21 @@ void Peer::check_data_in(const Answer& answer) {
   require(answer.bhs.final(), "a status in a Data-In that is not final");
   ++statuses;
   ++good_statuses;
+  note_outcome(answer);
   check_end(*sent, bhs.flags, bhs.residual_count.get());
+}
+
+// Data-In and SCSI Response have these fields at the same places.
+void Peer::note_outcome(const Answer& answer) {
+  const auto& bhs = answer.bhs.as<ScsiResponse>();
+  if (bhs.initiator_task_tag.get() != last_command_tag) return;
+  const bool is_response = answer.bhs.opcode() == Opcode::kScsiResponse;
+  outcome.over = true;
+  outcome.response = is_response ? bhs.response : 0;
+  outcome.status = bhs.status;
+  outcome.flags = bhs.flags & (kResponseOverflow | kResponseUnderflow);
+  outcome.residual = bhs.residual_count.get();
+  if (is_response && answer.data.size() > 2) outcome.sense = answer.data.substr(2);
 }
 
 // The status has come: all data is there but what is said to be missing.
@@ -428,6 +457,7 @@ void Peer::check_response(const Answer& answer) {
     require(sense + 2 <= answer.data.size(), "SenseLength beyond the data segment");
   }
   ++statuses;
+  note_outcome(answer);
   if (bhs.status == 0 && bhs.response == 0) ++good_statuses;
   if (Sent* sent = this->sent(answer.bhs)) check_end(*sent, bhs.flags, bhs.residual_count.get());
 }

@@ -69,8 +69,10 @@ class Peer {
   void send_all(size_t split = 0);
   // Sends the first bytes of what was added: the test does something before the rest.
   void send_first(size_t size);
-  // Answers the oldest R2T, with `most` bytes of it.
+  // Answers the oldest R2T, with `most` bytes of it; or whole, out of a command's data, and with
+  // zeros where that has ended.
   void answer_r2t(uint32_t most);
+  void answer_r2t_from(const std::string& data);
 
   // Takes and checks what has come.
   void collect();
@@ -80,6 +82,21 @@ class Peer {
   uint64_t statuses = 0;  // Of commands.
   uint64_t good_statuses = 0;
 
+  // How the last command that was sent has ended; `data` is what it has read.
+  struct Outcome {
+    bool over = false;
+    uint8_t response = 0;
+    uint8_t status = 0;
+    uint8_t flags = 0;  // Overflow and underflow.
+    uint32_t residual = 0;
+    std::string data, sense;
+
+    bool operator==(const Outcome&) const = default;
+  };
+  Outcome outcome;
+
+  // Read data is what a medium has, and not fill_data().
+  bool reads_anything = false;
   // What comes is taken for what it is, and not judged: the adapter in between lies.
   bool is_lenient = false;
 
@@ -108,12 +125,14 @@ class Peer {
     uint32_t r2t_sn = 0;
     bool over = false;
   };
+  iscsi::Bhs next_data_out(OpenR2t& r2t, uint32_t size);
   bool take_pdu();
   void check(const Answer& answer);
   void check_numbers(const Answer& answer);
   void check_data_in(const Answer& answer);
   void check_r2t(const Answer& answer);
   void check_response(const Answer& answer);
+  void note_outcome(const Answer& answer);
   void check_end(Sent& sent, uint8_t flags, uint32_t residual);
   void note_login(const Answer& answer);
   void join(const Peer& leader);

@@ -16,6 +16,7 @@
 
 #include "host.hh"
 #include "internal.hh"
+#include "jobs.hh"
 #include "os/memory.h"
 #include "simulation.hh"
 
@@ -125,7 +126,7 @@ bool run_round() {
     resume(threads()[i]);
     any = true;
   }
-  return any;
+  return chiscsi::simulation::run_storage_job() || any;
 }
 
 // The test waits: the others run, and time passes when nobody can.
