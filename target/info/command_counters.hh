@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// CommandCounters: what has become of the commands of one session, or of those of one LUN that one
-// worker has run.
+// CommandCounters: what has become of the commands of one session, or of those of one LUN or portal
+// that one worker has run.
 //
 // One worker counts, in memory that no other worker writes; sums are made when somebody asks. A
 // command is counted once, when it is over. Latency runs from the moment in which its turn has come

@@ -16,6 +16,7 @@
 #include "base/ref.hh"
 #include "os/thread.h"
 #include "target/info/traffic.hh"
+#include "target/info/worker_counters.hh"
 
 namespace chiscsi {
 
@@ -68,6 +69,8 @@ class Roster : public RefCounted<Roster> {
   }
   // The connection with this index, in the order of arrival. False when there is none.
   bool read_connection(uint32_t index, chiscsi_connection_info* info);
+
+  WorkerCounters commands;  // Of a portal: those that have come by it and are over.
 
  private:
   os_mutex* mutex_ = nullptr;

@@ -17,7 +17,7 @@
 #include "os/thread.h"
 #include "target/config/target_device.hh"
 #include "target/handle_table.hh"
-#include "target/info/lun_counters.hh"
+#include "target/info/worker_counters.hh"
 #include "target/lun/lun_identity.hh"
 #include "target/lun/unit_state.hh"
 #include "target/target_class.hh"
@@ -158,8 +158,8 @@ class Lun : public RefCounted<Lun> {
     return command == 0 || (has_geometry() && (geometry_.commands & command) == command);
   }
 
-  LunCounters counters;  // Of the commands that have left it.
-  Handle handle;         // 0 for a Lun that serves all numbers.
+  WorkerCounters counters;  // Of the commands that have left it.
+  Handle handle;            // 0 for a Lun that serves all numbers.
 
  private:
   static constexpr uint32_t kRetired = 1u << 31;

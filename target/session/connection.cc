@@ -96,6 +96,7 @@ void Connection::join(Ref<Session> session, Ref<Member> member,
   member_ = std::move(member);
   parameters = agreed;
   portal_ = engine_.portals().roster_at(conn_->local_address());
+  member_->portal = portal_;
   phase_ = ConnectionPhase::kMoving;
   timer_.disarm();
 }

@@ -16,6 +16,7 @@
 #include "base/ref.hh"
 #include "common/chiscsi.h"
 #include "iscsi/opcodes.hh"
+#include "target/info/roster.hh"
 #include "transport/worker.hh"
 
 namespace chiscsi {
@@ -65,6 +66,7 @@ struct Member : RefCounted<Member> {
   bool is_leading = false;
   unsigned long number = 0;  // What a storage driver sees as sc_conn; never used twice.
   chiscsi_tcp_endpoints endpoints{};
+  Ref<Roster> portal;  // That it came by; empty when that had closed meanwhile.
 
   // Session's worker.
   ListNode node;  // In the session's members, with a reference.

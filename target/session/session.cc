@@ -272,11 +272,16 @@ void Session::forget_task(Command& command) {
 void Session::count(const Command& command) {
   if (command.started_us == 0) return;
   const CommandResult result = command.result();
+  if (command.logical_unit != nullptr) count_in(command.logical_unit->counters, result);
+  if (command.member != nullptr && command.member->portal) {
+    count_in(command.member->portal->commands, result);
+  }
   counters_.count(result);
-  if (command.logical_unit == nullptr) return;
-  CommandCounters* of_lun =
-      command.logical_unit->counters.of_worker(worker_.index, engine_.worker_count());
-  if (of_lun != nullptr) of_lun->count(result);
+}
+
+void Session::count_in(WorkerCounters& counters, const CommandResult& result) {
+  CommandCounters* mine = counters.of_worker(worker_.index, engine_.worker_count());
+  if (mine != nullptr) mine->count(result);
 }
 
 void Session::free_command(Command& command) {

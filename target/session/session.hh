@@ -218,6 +218,7 @@ class Session : public RefCounted<Session> {
   void start_full_feature(Connection& connection);
   void run_command(Command& command);
   void count(const Command& command);
+  void count_in(WorkerCounters& counters, const CommandResult& result);
   void consider(Member& member);
   void consider_waiting();
   bool is_a_connection_ending();

@@ -539,6 +539,10 @@ TEST_F(ControlProtocol, CountsCommandsWhereTheyBelong) {
   const ControlRecord portal = all.record("portal", portal_address());
   EXPECT_EQ(portal.number("connections"), 2u);
   EXPECT_EQ(portal.number("reads"), 2u);
+  EXPECT_EQ(portal.number("commands"), 4u);
+  EXPECT_EQ(portal.number("errors"), 1u);
+  EXPECT_EQ(portal.number("aborts"), 0u);
+  EXPECT_EQ(latencies(portal), 4u);
   uint64_t of_sessions = 0;
   for (const ControlRecord& record : all.records()) {
     if (record.lines[0].first == "session") of_sessions += record.number("commands");

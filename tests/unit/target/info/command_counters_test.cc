@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// CommandCounters and LunCounters: what is counted where, and sums over workers.
+// CommandCounters and WorkerCounters: what is counted where, and sums over workers.
 #include "target/info/command_counters.hh"
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "host.hh"
-#include "target/info/lun_counters.hh"
+#include "target/info/worker_counters.hh"
 
 namespace chiscsi::test {
 namespace {
@@ -50,12 +50,12 @@ TEST(CommandCounters, CountsEachCommandOnce) {
   EXPECT_EQ(twice.latency[3], 4u);
 }
 
-TEST(LunCounters, EveryWorkerHasItsOwn) {
+TEST(WorkerCounters, EveryWorkerHasItsOwn) {
   constexpr uint32_t kWorkers = 4;
   constexpr uint64_t kRounds = 20000;
   const uint64_t before = host_live_allocations();
   {
-    LunCounters counters;
+    WorkerCounters counters;
     std::vector<std::thread> threads;
     for (uint32_t worker = 0; worker < kWorkers; ++worker) {
       threads.emplace_back([&, worker] {
@@ -82,9 +82,9 @@ TEST(LunCounters, EveryWorkerHasItsOwn) {
   EXPECT_EQ(host_live_allocations(), before);
 }
 
-TEST(LunCounters, GoesOnWithoutMemory) {
+TEST(WorkerCounters, GoesOnWithoutMemory) {
   for (uint64_t n = 1; n <= 2; ++n) {
-    LunCounters counters;
+    WorkerCounters counters;
     host_fail_allocation_at(n);
     EXPECT_EQ(counters.of_worker(0, 1), nullptr);
     host_fail_allocation_at(0);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// See lun_counters.hh.
-#include "target/info/lun_counters.hh"
+// See worker_counters.hh.
+#include "target/info/worker_counters.hh"
 
 namespace chiscsi {
 
-LunCounters::~LunCounters() {
+WorkerCounters::~WorkerCounters() {
   Slots* all = slots_.load(std::memory_order_acquire);
   if (all == nullptr) return;
   for (uint32_t i = 0; i < all->count; ++i)
@@ -14,7 +14,7 @@ LunCounters::~LunCounters() {
 }
 
 // Two workers may come with their first command at once: one set of places remains.
-LunCounters::Slots* LunCounters::slots(uint32_t workers) {
+WorkerCounters::Slots* WorkerCounters::slots(uint32_t workers) {
   Slots* all = slots_.load(std::memory_order_acquire);
   if (all != nullptr) return all;
   // SAFETY: zeroed memory is a Slots whose places are null.
@@ -27,7 +27,7 @@ LunCounters::Slots* LunCounters::slots(uint32_t workers) {
   return all;
 }
 
-CommandCounters* LunCounters::of_worker(uint32_t worker, uint32_t workers) {
+CommandCounters* WorkerCounters::of_worker(uint32_t worker, uint32_t workers) {
   Slots* all = slots(workers);
   if (all == nullptr || worker >= all->count) return nullptr;
   CommandCounters* mine = all->places[worker].load(std::memory_order_relaxed);
@@ -37,7 +37,7 @@ CommandCounters* LunCounters::of_worker(uint32_t worker, uint32_t workers) {
   return mine;
 }
 
-void LunCounters::add_to(CommandCounters::Sum* sum) const {
+void WorkerCounters::add_to(CommandCounters::Sum* sum) const {
   const Slots* all = slots_.load(std::memory_order_acquire);
   if (all == nullptr) return;
   for (uint32_t i = 0; i < all->count; ++i) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// LunCounters: the CommandCounters of one LUN, one for each worker that has run a command for it.
+// WorkerCounters: the CommandCounters of one LUN or of one portal, one for each worker that has run
+// a command of it.
 //
 // A worker makes its own with its first command; without memory that command is not counted. They
-// go with the LUN. Context: any, unless it says otherwise.
+// go with their owner. Context: any, unless it says otherwise.
 #pragma once
 
 #include <atomic>
@@ -14,12 +15,12 @@
 
 namespace chiscsi {
 
-class LunCounters {
+class WorkerCounters {
  public:
-  LunCounters() = default;
-  ~LunCounters();
-  LunCounters(const LunCounters&) = delete;
-  LunCounters& operator=(const LunCounters&) = delete;
+  WorkerCounters() = default;
+  ~WorkerCounters();
+  WorkerCounters(const WorkerCounters&) = delete;
+  WorkerCounters& operator=(const WorkerCounters&) = delete;
 
   // Those of worker number `worker` out of `workers`, which is the same in each call. Null without
   // memory. Context: that worker.
