@@ -96,7 +96,9 @@ enum chiscsi_stop_conn {
  * enum chiscsi_rx_action - The target's answer to what was received.
  * @CHISCSI_RX_CONTINUE: go on
  * @CHISCSI_RX_PAUSE: return from recv_pdus(). When that is called again, the call
- *	that got this answer counts as answered with CHISCSI_RX_CONTINUE
+ *	that got this answer counts as answered with CHISCSI_RX_CONTINUE. It may
+ *	be called only after more of what is to be sent was told to be sent:
+ *	chiscsi_conn_pdu_sent() must not wait for recv_pdus()
  * @CHISCSI_RX_CLOSE: return from recv_pdus(); stop_conn() comes
  */
 enum chiscsi_rx_action {

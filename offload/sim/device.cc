@@ -253,7 +253,9 @@ void Device::stid_free(uint32_t stid, bool is_ipv6) {
 
 int Device::server_create(uint32_t stid, const os_address& address) {
   if (!tables_.stid_set_server(stid, true)) broken(Check::stid, stid);
-  return request(Request::kOpen, stid, &address);
+  const int rc = request(Request::kOpen, stid, &address);
+  if (rc != 0) tables_.stid_set_server(stid, false);
+  return rc;
 }
 
 int Device::server_remove(uint32_t stid) { return request(Request::kClose, stid, nullptr); }

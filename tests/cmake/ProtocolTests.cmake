@@ -25,14 +25,15 @@ endforeach()
 # the middle of it. Not data_wait: there the driver hears of an abort before the burst has ended, and
 # buffers that somebody else writes to go back after it.
 foreach(name IN ITEMS
-    abort command connection_end data_out_hostile multi_connection parameter_data patterns
-    storage storage_abort task_end task_management traffic transport)
+    abort command connection_end control data_out_hostile hostile_request lun multi_connection
+    parameter_data patterns storage storage_abort task_end task_management traffic transport)
   chiscsi_test_again(protocol_${name}_test Placing. placing CHISCSI_TEST_TRANSPORT=placing)
 endforeach()
 
 # And over the offload transport, to a software adapter of either generation.
 foreach(name IN ITEMS
-    abort command connection_end login multi_connection parameter_data storage task_end traffic)
+    abort command connection_end control login lun multi_connection parameter_data storage task_end
+    traffic)
   foreach(chip IN ITEMS 5 6)
     chiscsi_test_again(protocol_${name}_test Offload${chip}. offload
       CHISCSI_TEST_TRANSPORT=offload${chip})

@@ -115,7 +115,7 @@ class MemoryConn {
   }
 
   int xmit() {
-    if (flushing_) report_sent();
+    report_sent();
     while (has_room()) {
       chiscsi_xmit_pdu pdu = {};
       pdu.max_burst = script.max_burst;
