@@ -85,6 +85,7 @@ struct os_storage;
 #define OS_STORAGE_CAN_DISCARD 0x10
 #define OS_STORAGE_DISCARD_ZEROS 0x20 /* what was discarded reads as zeros */
 #define OS_STORAGE_CAN_MAP 0x40       /* OS_STORAGE_MAP tells holes from data */
+#define OS_STORAGE_CAN_PREFETCH 0x80  /* OS_STORAGE_PREFETCH does something */
 
 /**
  * struct os_storage_facts - what an open storage is like.
@@ -119,13 +120,17 @@ int os_storage_facts_of(const char *path, struct os_storage_facts *facts);
 
 #define OS_STORAGE_OPEN_READ_ONLY 0x1
 #define OS_STORAGE_OPEN_BLOCK 0x2 /* by the block layer: a block device, and nobody else's */
+#define OS_STORAGE_OPEN_DIRECT 0x4 /* through the file system, and past the page cache */
 
 /**
  * os_storage_open() - opens a block device or a regular file.
  * @flags: OS_STORAGE_OPEN_*; without OS_STORAGE_OPEN_BLOCK through the file system
  *
+ * With OS_STORAGE_OPEN_DIRECT the data of requests lies in memory at multiples of 512 bytes.
+ *
  * Return: 0, or a negative errno: -ENOTBLK for OS_STORAGE_OPEN_BLOCK of something else, -EINVAL for
- * what is neither a file nor a block device. Context: process, sleeps.
+ * what is neither a file nor a block device, -EOPNOTSUPP for OS_STORAGE_OPEN_DIRECT where the file
+ * system has no way past the page cache. Context: process, sleeps.
  */
 int os_storage_open(const char *path, unsigned int flags, struct os_storage **storage,
 		    struct os_storage_facts *facts);
@@ -155,6 +160,7 @@ enum os_storage_operation {
 	OS_STORAGE_DISCARD, /* the range may lose its memory; its content is undefined or zeros */
 	OS_STORAGE_ZERO,    /* the range becomes zeros */
 	OS_STORAGE_MAP,     /* see @mapped_size */
+	OS_STORAGE_PREFETCH, /* the range will be read: it is fetched into memory as far as that fits */
 };
 
 #define OS_STORAGE_FUA 0x1   /* of a write: stable when it ends */

@@ -31,6 +31,7 @@ constexpr FlagWord kFlags[] = {
     {"NULLRW", &TargetDeviceSettings::nullrw},
     {"SYNC", &TargetDeviceSettings::sync},
     {"RO", &TargetDeviceSettings::read_only},
+    {"DIRECT", &TargetDeviceSettings::direct, true},
     {"THIN", &TargetDeviceSettings::thin, true},
     {"REMOVABLE", &TargetDeviceSettings::removable, true},
 };
@@ -228,6 +229,9 @@ Status check_options(const TargetDeviceSettings& device, ConfigError* error) {
   }
   if (device.sync && device.is_ram_disk()) {
     return bad(error, "SYNC is for FILE and BLK only:", device.line);
+  }
+  if (device.direct && device.lun_class != Text("FILE")) {
+    return bad(error, "DIRECT is for FILE only:", device.line);
   }
   // Nobody knows how much of a block device is used.
   if (device.threshold != 0 && (!device.thin || device.lun_class == Text("BLK"))) {

@@ -3,11 +3,11 @@
 // TargetDevice lines of the configuration, taken apart but not interpreted.
 //
 //   <path|name>[,<type word>][,NULLRW][,SYNC][,RO][,size=<x>MB][,ID=<id>][,WWN=<wwn>][,SN=<sn>]
-//              [,THIN][,REMOVABLE][,BS=<bytes>][,PROD=<product>][,THRESHOLD=<percent>]
+//              [,DIRECT][,THIN][,REMOVABLE][,BS=<bytes>][,PROD=<product>][,THRESHOLD=<percent>]
 //
 // The type word names one of our LUN classes or one that a storage driver registered; whoever
 // owns the class decides whether it exists. The first word that is no option is the type word; a
-// class of a driver may have further options and reads them itself; THIN and what follows it are
+// class of a driver may have further options and reads them itself; DIRECT and what follows it are
 // such options there, with values of their own. LUNs are numbered in the order of the lines.
 #pragma once
 
@@ -38,6 +38,7 @@ struct TargetDeviceSettings {
   bool names_class = false;  // The line has a type word.
   bool nullrw = false;
   bool sync = false;
+  bool direct = false;  // Past the page cache.
   bool read_only = false;
   bool thin = false;
   bool removable = false;

@@ -58,6 +58,7 @@ void storage_chunks_stop(void);
  * @handle: what keeps it open, of the kernel's type
  * @never_waits: its driver does not sleep when it is given a request
  * @file: the file, of a file storage
+ * @direct: reads and writes go past the page cache
  * @known: state of the file's write-back errors of which the engine knows
  */
 struct os_storage {
@@ -69,6 +70,7 @@ struct os_storage {
 	void *handle;
 	bool never_waits;
 	struct file *file;
+	bool direct;
 	errseq_t known;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files by the file system, and block devices by their page cache.
+ * Files by the file system, and block devices by their page cache; or past it.
  *
  * What the page cache has of a file is read in the caller's thread. Everything else may wait for the disk and
  * runs in a thread of the storage. Nothing is allocated per request: pages go to the file system a
@@ -8,6 +8,7 @@
  */
 #include <linux/bvec.h>
 #include <linux/err.h>
+#include <linux/fadvise.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -41,7 +42,7 @@ static int describe(struct file *file, struct os_storage_facts *facts)
 	facts->block_size = device ? bdev_logical_block_size(I_BDEV(inode)) : 512;
 	facts->physical_size = max_t(u32, i_blocksize(inode), facts->block_size);
 	facts->discard_granularity = facts->physical_size;
-	facts->flags |= OS_STORAGE_VOLATILE_CACHE;
+	facts->flags |= OS_STORAGE_VOLATILE_CACHE | OS_STORAGE_CAN_PREFETCH;
 	if (!device)
 		facts->flags |= OS_STORAGE_CAN_MAP;
 	if (!device && file->f_op->fallocate)
@@ -50,6 +51,49 @@ static int describe(struct file *file, struct os_storage_facts *facts)
 	if (device && bdev_max_discard_sectors(I_BDEV(inode)) &&
 	    bdev_write_zeroes_sectors(I_BDEV(inode)))
 		facts->flags |= OS_STORAGE_CAN_DISCARD | OS_STORAGE_DISCARD_ZEROS;
+	return 0;
+}
+
+static bool file_goes_direct(struct file *file)
+{
+#ifdef FMODE_CAN_ODIRECT
+	return file->f_mode & FMODE_CAN_ODIRECT;
+#else
+	return file->f_mapping->a_ops->direct_IO;
+#endif
+}
+
+/*
+ * The unit in which a file can be read and written past the page cache; 0: there is no such way. A
+ * file system that does not say has that of its device.
+ */
+static u32 direct_unit(struct file *file)
+{
+	struct super_block *sb = file_inode(file)->i_sb;
+	u32 unit = sb->s_bdev ? bdev_logical_block_size(sb->s_bdev) : 512;
+#ifdef STATX_DIOALIGN
+	struct kstat stat;
+
+	if (!vfs_getattr(&file->f_path, &stat, STATX_DIOALIGN, AT_STATX_SYNC_AS_STAT) &&
+	    (stat.result_mask & STATX_DIOALIGN)) {
+		/* Data lies in whole pages of which the first ones may be skipped by the unit. */
+		unit = stat.dio_mem_align > 512 ? max(stat.dio_mem_align, stat.dio_offset_align) :
+						  stat.dio_offset_align;
+	}
+#endif
+	return file_goes_direct(file) ? unit : 0;
+}
+
+static int make_direct(struct os_storage *storage, struct file *file,
+		       struct os_storage_facts *facts)
+{
+	u32 unit = direct_unit(file);
+
+	if (!unit || unit > PAGE_SIZE)
+		return -EOPNOTSUPP;
+	storage->direct = true;
+	facts->flags &= ~OS_STORAGE_CAN_PREFETCH;
+	facts->block_size = max(facts->block_size, unit);
 	return 0;
 }
 
@@ -77,6 +121,8 @@ static int file_open_storage(struct os_storage *storage, const char *path, unsig
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	err = check_file(file, facts);
+	if (!err && (flags & OS_STORAGE_OPEN_DIRECT))
+		err = make_direct(storage, file, facts);
 	if (err) {
 		filp_close(file, NULL);
 		return err;
@@ -161,7 +207,7 @@ static ssize_t read_part(struct os_storage *storage, struct part *part, loff_t a
 	iov_iter_bvec(&iter, ITER_DEST, part->vecs, part->count, part->bytes);
 	init_sync_kiocb(&kiocb, storage->file);
 	kiocb.ki_pos = at;
-	kiocb.ki_flags |= flags;
+	kiocb.ki_flags |= flags | (storage->direct ? IOCB_DIRECT : 0);
 	return storage->file->f_op->read_iter(&kiocb, &iter);
 }
 
@@ -176,6 +222,7 @@ static ssize_t write_part(struct os_storage *storage, struct os_storage_request 
 	iov_iter_bvec(&iter, ITER_SOURCE, part->vecs, part->count, part->bytes);
 	init_sync_kiocb(&kiocb, storage->file);
 	kiocb.ki_pos = at;
+	kiocb.ki_flags |= storage->direct ? IOCB_DIRECT : 0;
 	file_start_write(storage->file);
 	if (!storage_is_cancelled(request))
 		done = storage->file->f_op->write_iter(&kiocb, &iter);
@@ -183,13 +230,18 @@ static ssize_t write_part(struct os_storage *storage, struct os_storage_request 
 	return done;
 }
 
-static void clear_part(struct part *part)
+/* All of it but the first bytes. */
+static void clear_part(struct part *part, size_t first)
 {
 	unsigned int i;
 
-	for (i = 0; i < part->count; i++)
-		memset(page_address(part->vecs[i].bv_page) + part->vecs[i].bv_offset, 0,
-		       part->vecs[i].bv_len);
+	for (i = 0; i < part->count; i++) {
+		struct bio_vec *vec = &part->vecs[i];
+		size_t kept = min_t(size_t, first, vec->bv_len);
+
+		memset(page_address(vec->bv_page) + vec->bv_offset + kept, 0, vec->bv_len - kept);
+		first -= kept;
+	}
 }
 
 static int read_all(struct os_storage *storage, struct os_storage_request *request)
@@ -208,8 +260,9 @@ static int read_all(struct os_storage *storage, struct os_storage_request *reque
 		done = read_part(storage, &part, request->offset + from, 0);
 		if (done < 0)
 			return done;
-		if (!done) {
-			clear_part(&part);
+		/* There is nothing more; direct reads go on at whole blocks only. */
+		if (!done || request->offset + from + done >= file_size(storage)) {
+			clear_part(&part, done);
 			done = part.bytes;
 		}
 		from += done;
@@ -279,7 +332,7 @@ static bool file_submit(struct os_storage *storage, struct os_storage_request *r
 {
 	struct part part;
 
-	if (request->operation != OS_STORAGE_READ || !(storage->file->f_mode & FMODE_NOWAIT) ||
+	if (request->operation != OS_STORAGE_READ || storage->direct || !(storage->file->f_mode & FMODE_NOWAIT) ||
 	    !S_ISREG(storage->file->f_mapping->host->i_mode))
 		return false;
 	take_part(&part, request, 0);
@@ -354,6 +407,25 @@ static int map(struct os_storage *storage, struct os_storage_request *request)
 	return 0;
 }
 
+/* The kernel reads at most its window for one advice. */
+static int fetch(struct os_storage *storage, struct os_storage_request *request)
+{
+	u64 window = max_t(u64, PAGE_SIZE, (u64)storage->file->f_ra.ra_pages << PAGE_SHIFT);
+	u64 from = 0;
+	int err = 0;
+
+	while (!err && from < request->length) {
+		u64 bytes = min(window, request->length - from);
+
+		if (storage_is_cancelled(request))
+			return -ECANCELED;
+		err = vfs_fadvise(storage->file, request->offset + from, bytes,
+				  POSIX_FADV_WILLNEED);
+		from += bytes;
+	}
+	return err;
+}
+
 /* A file may have been cut off since the request was made. */
 static bool is_beyond_end(struct os_storage *storage, const struct os_storage_request *request)
 {
@@ -380,6 +452,8 @@ static int perform(struct os_storage *storage, struct os_storage_request *reques
 		return zero(storage, request);
 	case OS_STORAGE_MAP:
 		return map(storage, request);
+	case OS_STORAGE_PREFETCH:
+		return fetch(storage, request);
 	default:
 		return -EOPNOTSUPP;
 	}

@@ -108,7 +108,7 @@ Result<Ref<Disk>> share_disk(const os_storage_facts& facts, const HowToOpen& how
   Disk* found = classes->disks.find([&](Disk& disk) { return same_store(disk, facts); });
   if (found == nullptr) return Ref<Disk>();
   if (found->open_flags != how.flags) {
-    reason->add("another LUN has it open in another way (BLK, FILE, RO)");
+    reason->add("another LUN has it open in another way (BLK, FILE, RO, DIRECT)");
     return Error::kBusy;
   }
   os_log(OS_LOG_WARNING, "%s: two LUNs share it, each with reservations of its own", how.path);
@@ -137,6 +137,8 @@ Result<HowToOpen> how_to_open(const Unit& unit, os_storage_facts* facts, Reason*
       unit.kind() == ClassKind::kBlk || (is_device && !unit.options().names_class);
   unsigned int flags = unit.options().read_only ? OS_STORAGE_OPEN_READ_ONLY : 0;
   if (by_block_layer) flags |= OS_STORAGE_OPEN_BLOCK;
+  // The block layer has no page cache to go past.
+  if (unit.options().direct && !by_block_layer) flags |= OS_STORAGE_OPEN_DIRECT;
   return HowToOpen{unit.path(), flags};
 }
 
@@ -148,6 +150,10 @@ Result<Ref<Disk>> open_host_disk(const Unit& unit, Reason* reason) {
   if (shared) return shared;
   Result<OwnPtr<Store>> store = open_host_store(how.path, how.flags);
   if (!store.is_ok()) {
+    if ((how.flags & OS_STORAGE_OPEN_DIRECT) != 0 && store.error() == Error::kNotSupported) {
+      reason->add("DIRECT: its file system has no way past the page cache");
+      return store.error();
+    }
     reason->add("cannot be opened, error ")
         .add_number(static_cast<uint64_t>(-store.status().to_errno()));
     return store.error();
@@ -275,8 +281,8 @@ Status take_over(Unit& from, Unit& to, Reason* reason) {
   Ref<Disk> disk = from.share_disk();
   if (!disk) return Error::kStale;
   if (before.size_mb != after.size_mb || before.read_only != after.read_only ||
-      before.block_size != after.block_size) {
-    reason->add("size=, BS= and RO cannot change while it is in use");
+      before.block_size != after.block_size || before.direct != after.direct) {
+    reason->add("size=, BS=, RO and DIRECT cannot change while it is in use");
     return Error::kInvalid;
   }
   CHISCSI_TRY(check_path(to, *disk, reason));

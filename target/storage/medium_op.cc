@@ -68,7 +68,7 @@ OpKind kind_of(const Cdb& cdb) {
       return OpKind::kFlush;
     case Opcode::kPreFetch10:
     case Opcode::kPreFetch16:
-      return OpKind::kNothing;
+      return OpKind::kPreFetch;
     case Opcode::kServiceActionIn16:
     case Opcode::kSanitize:
       return kind_of_service(cdb);

@@ -14,7 +14,7 @@ namespace chiscsi::storage {
 
 enum class OpKind : uint8_t {
   kUnknown,
-  kNothing,  // Good as it is.
+  kPreFetch,
   kRead,
   kWrite,
   kWriteAtomic,

@@ -240,8 +240,8 @@ SenseCode Task::prepare_data_in(uint64_t wanted) {
 
 Task::Step Task::first_step() const {
   switch (op_.kind) {
-    case OpKind::kNothing:
-      return &Task::done;
+    case OpKind::kPreFetch:
+      return &Task::pre_fetch;
     case OpKind::kRead:
       return &Task::read;
     case OpKind::kWrite:
@@ -356,7 +356,8 @@ void Task::release_blocks() {
 // task has waited for: an aborted one begins nothing, since its initiator may have gone on.
 Task::Progress Task::submit(const Io& io, Step step, bool direct) {
   if (is_aborted()) return fail(kAbortedCommand);
-  writes_ = io.operation != OS_STORAGE_READ && io.operation != OS_STORAGE_MAP;
+  writes_ = io.operation != OS_STORAGE_READ && io.operation != OS_STORAGE_MAP &&
+            io.operation != OS_STORAGE_PREFETCH;
   const SenseCode sense = writes_ ? check_end(io) : kNoSense;
   if (sense.key != 0) return fail(sense);
   next_ = step;

@@ -117,6 +117,7 @@ class Task {
   Progress fail_io();
 
   // ---- Read, write, flush (task_transfer.cc) ----
+  Progress pre_fetch();
   Progress read();
   Progress read_written_back();
   Progress read_held();
@@ -163,6 +164,7 @@ class Task {
   Progress lba_status();
   Progress map_next();
   Progress mapped_one();
+  void describe(uint64_t blocks, bool is_mapped);
   Progress end_map();
 
   // ---- SANITIZE (task_sanitize.cc) ----

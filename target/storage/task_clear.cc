@@ -170,6 +170,10 @@ Task::Progress Task::map_next() {
   if (is_aborted()) return fail(kAbortedCommand);
   const uint64_t left = capacity - cursor_;
   step_blocks_ = left < 0xffffffff ? left : 0xffffffff;
+  if ((disk_.store().facts().flags & OS_STORAGE_CAN_MAP) == 0) {
+    describe(step_blocks_, true);
+    return then(&Task::map_next);
+  }
   return submit({OS_STORAGE_MAP, 0, cursor_, step_blocks_}, &Task::mapped_one);
 }
 
@@ -177,15 +181,19 @@ Task::Progress Task::mapped_one() {
   if (io_error_ != 0) return fail_io();
   uint64_t blocks = request_.mapped_size / unit_->block_size();
   if (blocks == 0) blocks = 1;  // A block that is partly there is there.
-  const bool mapped = request_.is_mapped != 0 || request_.mapped_size < unit_->block_size();
+  describe(blocks, request_.is_mapped != 0 || request_.mapped_size < unit_->block_size());
+  return then(&Task::map_next);
+}
+
+// The next descriptor. Where nobody knows, blocks are "mapped or unknown" (SBC-4, GET LBA STATUS).
+void Task::describe(uint64_t blocks, bool is_mapped) {
   uint8_t bytes[kStatusDescriptor] = {};
   put_big_endian(bytes, 8, cursor_);
   put_big_endian(bytes + 8, 4, blocks);
-  bytes[12] = mapped ? kMapped : kDeallocated;
+  bytes[12] = is_mapped ? kMapped : kDeallocated;
   data_.copy_in(answer_, Bytes(bytes, sizeof(bytes)));
   answer_ += kStatusDescriptor;
   cursor_ += blocks;
-  return then(&Task::map_next);
 }
 
 // The length says what follows it, whatever of it the initiator wants.

@@ -14,6 +14,16 @@ constexpr SenseCode kWriteError{0x03, 0x0c, 0x00};
 
 }  // namespace
 
+// GOOD says that not all of it may have a place (SBC-4, PRE-FETCH), so no more is fetched than one
+// command could read, and an error is left for who reads.
+Task::Progress Task::pre_fetch() {
+  if ((disk_.store().facts().flags & OS_STORAGE_CAN_PREFETCH) == 0) return done();
+  const uint64_t most = Unit::kMaxTransfer / unit_->block_size();
+  const uint64_t blocks = op_.blocks < most ? op_.blocks : most;
+  if (blocks == 0) return done();
+  return submit({OS_STORAGE_PREFETCH, 0, op_.first, blocks}, &Task::done, true);
+}
+
 // With FUA what is newer than the medium has to get there first (SBC-4 section 5.16).
 Task::Progress Task::read() {
   if (op_.blocks == 0) return done();

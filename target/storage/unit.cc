@@ -95,16 +95,14 @@ void Unit::set_limits(const os_storage_facts& facts) {
 }
 
 // Only memory can promise that a write is there as a whole or not at all.
-void Unit::set_commands(const os_storage_facts& facts) {
+void Unit::set_commands() {
   if (options_.nullrw) return;  // Nothing is kept, so nothing can be compared.
   geometry_.commands = CHISCSI_LUN_RUNS_COMPARE_AND_WRITE | CHISCSI_LUN_RUNS_WRITE_SAME |
                        CHISCSI_LUN_RUNS_ORWRITE | CHISCSI_LUN_RUNS_BYTCHK |
-                       CHISCSI_LUN_RUNS_SANITIZE_OVERWRITE | CHISCSI_LUN_RUNS_SANITIZE_EXIT;
+                       CHISCSI_LUN_RUNS_GET_LBA_STATUS | CHISCSI_LUN_RUNS_SANITIZE_OVERWRITE |
+                       CHISCSI_LUN_RUNS_SANITIZE_EXIT;
   if (options_.thin) geometry_.commands |= CHISCSI_LUN_RUNS_UNMAP;
   if (kind_ == ClassKind::kMem) geometry_.commands |= CHISCSI_LUN_RUNS_WRITE_ATOMIC;
-  if ((facts.flags & OS_STORAGE_CAN_MAP) != 0) {
-    geometry_.commands |= CHISCSI_LUN_RUNS_GET_LBA_STATUS;
-  }
   // It leaves no block mapped, which a fully provisioned unit has no word for.
   if (options_.thin) geometry_.commands |= CHISCSI_LUN_RUNS_SANITIZE_ERASE;
 }
@@ -121,7 +119,7 @@ Status Unit::begin(Ref<Disk> disk, Reason* reason) {
   CHISCSI_TRY(set_block_size(facts, reason));
   geometry_.flags = current_flags();
   geometry_.medium = reinterpret_cast<uintptr_t>(disk_.get());
-  set_commands(facts);
+  set_commands();
   set_limits(facts);
   FixedText<sizeof(geometry_.product_id) - 1> product;
   product.assign(options_.product);

@@ -83,7 +83,7 @@ class Unit {
  private:
   Status set_block_size(const os_storage_facts& facts, Reason* reason);
   void set_limits(const os_storage_facts& facts);
-  void set_commands(const os_storage_facts& facts);
+  void set_commands();
   uint64_t current_blocks() const { return disk_->store().size() / geometry_.block_size; }
   uint64_t known_blocks() const;
   uint32_t current_flags() const;

@@ -58,7 +58,7 @@ class Units {
     if ((settings & 0x04) != 0 && kinds < 2) options_ += ",THIN";
     // A RAM disk has no write cache; SYNC takes those of others away.
     if (kinds == 0) add("ram,MEM,size=1MB");
-    if (kinds == 1) add("ram,MEM,size=1MB"), add(file() + ",FILE,SYNC");
+    if (kinds == 1) add("ram,MEM,size=1MB"), add(file() + ",FILE,SYNC,DIRECT");
     if (kinds == 2) add("ram,MEM,size=1MB"), add(file() + ",BLK,SYNC");
     if (kinds == 3) add(file() + ",FILE"), add(file() + ",BLK");
   }

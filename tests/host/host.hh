@@ -108,6 +108,8 @@ void host_fail_storage(int operation, int error);
 void host_hold_storage(bool held);
 // Every request to a file or device takes so long; nothing that ends at once does.
 void host_set_storage_delay(unsigned ms);
+// Bytes of OS_STORAGE_PREFETCH so far.
+uint64_t host_prefetched();
 // The next write to a file or device begins, and ends when the other one is called. One at a time.
 void host_hang_next_write();
 void host_end_hang();

@@ -27,6 +27,7 @@
 struct os_storage {
   int fd = -1;
   bool block = false;
+  bool direct = false;
   std::atomic<int> busy{0};
 };
 
@@ -38,6 +39,7 @@ std::atomic<int> storage_error{0};  // What requests fail with.
 std::atomic<int> failing_operation{-1};
 std::atomic<unsigned> delay_ms{0};
 std::atomic<uint32_t> flags_gone{0}, flags_come{0};
+std::atomic<uint64_t> prefetched{0};
 
 // ---- A write that hangs ----
 
@@ -157,6 +159,17 @@ int map(os_storage& storage, os_storage_request& request) {
   return 0;
 }
 
+// Past the page cache memory and lengths are whole sectors.
+bool is_odd(const os_storage_request& request) {
+  constexpr uint64_t kSector = 512;
+  const bool even = request.offset % kSector == 0 && request.length % kSector == 0;
+  return !even || for_each_piece(request, [](const uint8_t* memory, uint64_t length, uint64_t) {
+                    const bool fits =
+                        reinterpret_cast<uintptr_t>(memory) % kSector == 0 && length % kSector == 0;
+                    return fits ? 0 : -EINVAL;
+                  }) != 0;
+}
+
 bool is_beyond_end(os_storage& storage, const os_storage_request& request) {
   struct stat status;
   const uint64_t size = fstat(storage.fd, &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
@@ -176,6 +189,9 @@ int perform(os_storage& storage, os_storage_request& request) {
   if (failing_operation == request.operation) return storage_error;
   const bool writes = request.operation == OS_STORAGE_WRITE || request.operation == OS_STORAGE_ZERO;
   if (writes && is_beyond_end(storage, request)) return -EIO;
+  const bool has_data =
+      request.operation == OS_STORAGE_READ || request.operation == OS_STORAGE_WRITE;
+  if (storage.direct && has_data && is_odd(request)) return -EINVAL;
   if (writes) hang.pass();
   switch (request.operation) {
     case OS_STORAGE_READ:
@@ -189,6 +205,10 @@ int perform(os_storage& storage, os_storage_request& request) {
     case OS_STORAGE_ZERO:
       return (request.flags & OS_STORAGE_UNMAP) != 0 ? punch(storage, request)
                                                      : write_zeros(storage, request);
+    case OS_STORAGE_PREFETCH:
+      prefetched += request.length;
+      return -posix_fadvise(storage.fd, static_cast<off_t>(request.offset),
+                            static_cast<off_t>(request.length), POSIX_FADV_WILLNEED);
     default:
       return map(storage, request);
   }
@@ -203,7 +223,7 @@ void describe(const struct stat& status, os_storage_facts* facts) {
   facts->physical_size = kPage;
   facts->discard_granularity = kPage;
   facts->flags = OS_STORAGE_VOLATILE_CACHE | OS_STORAGE_CAN_DISCARD | OS_STORAGE_DISCARD_ZEROS |
-                 OS_STORAGE_CAN_MAP;
+                 OS_STORAGE_CAN_MAP | OS_STORAGE_CAN_PREFETCH;
 }
 
 }  // namespace
@@ -214,6 +234,8 @@ void host_fail_storage(int operation, int error) {
 }
 
 void host_set_storage_delay(unsigned ms) { delay_ms = ms; }
+
+uint64_t host_prefetched() { return prefetched; }
 
 void host_hang_next_write() { hang.catch_next(); }
 
@@ -296,10 +318,15 @@ int os_storage_open(const char* path, unsigned int flags, os_storage** storage,
   describe(status, facts);
   if (read_only) facts->flags |= OS_STORAGE_READ_ONLY;
   // The block layer does not say what is read where something was discarded.
-  if ((flags & OS_STORAGE_OPEN_BLOCK) != 0) facts->flags &= ~uint32_t{OS_STORAGE_DISCARD_ZEROS};
+  // Nor what it has mapped; and it has no cache in memory.
+  constexpr uint32_t kNotOfBlocks =
+      OS_STORAGE_DISCARD_ZEROS | OS_STORAGE_CAN_MAP | OS_STORAGE_CAN_PREFETCH;
+  if ((flags & OS_STORAGE_OPEN_BLOCK) != 0) facts->flags &= ~kNotOfBlocks;
+  if ((flags & OS_STORAGE_OPEN_DIRECT) != 0) facts->flags &= ~uint32_t{OS_STORAGE_CAN_PREFETCH};
   *storage = new (memory) os_storage;
   (*storage)->fd = fd;
   (*storage)->block = (flags & OS_STORAGE_OPEN_BLOCK) != 0;
+  (*storage)->direct = (flags & OS_STORAGE_OPEN_DIRECT) != 0;
   return 0;
 }
 

@@ -75,6 +75,14 @@ TEST_F(StorageChange, AReloadOfALineThatNamesAnotherFileNowIsRefused) {
   EXPECT_EQ(reconfigure({file}), 0);
 }
 
+TEST_F(StorageChange, AReloadPastThePageCacheIsRefused) {
+  const std::string file = make_file(1 << 20);
+  start({file});
+  EXPECT_NE(reconfigure({file + ",DIRECT"}), 0);
+  EXPECT_NE(reconfigure({file, file + ",DIRECT"}), 0);
+  EXPECT_TRUE(write(3, pattern(kBlock)).good());
+}
+
 TEST_F(StorageChange, AReloadToSyncFlushesFirst) {
   const std::string file = make_file(1 << 20);
   start({file});

@@ -39,7 +39,7 @@ class StorageCommands : public StorageOfEachKind {
     return peer->read(cdb, length);
   }
 };
-INSTANTIATE_TEST_SUITE_P(, StorageCommands, testing::Values("MEM", "FILE", "BLK"),
+INSTANTIATE_TEST_SUITE_P(, StorageCommands, testing::Values("MEM", "FILE", "DIRECT", "BLK"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(StorageCommands, AReadOnlyThinUnitShowsItsBlocksAndUnmapsNone) {
@@ -196,7 +196,33 @@ TEST_P(StorageCommands, ABadUnmapListUnmapsNothing) {
   EXPECT_EQ(read(0, 64), data);
 }
 
+// A block device does not say where it has nothing: its blocks are "mapped or unknown".
+TEST_P(StorageCommands, LbaStatusOfABlockDeviceIsOfOneKind) {
+  if (std::string(GetParam()) != "BLK") GTEST_SKIP() << "of a block device";
+  start_one(",THIN");
+  const Outcome outcome = lba_status(5);
+  ASSERT_TRUE(outcome.good());
+  EXPECT_EQ(outcome.data, (ByteVector{0, 0, 0, 20, 0, 0, 0,    0,    0, 0, 0, 0,
+                                      0, 0, 0, 5,  0, 0, 0x7f, 0xfb, 0, 0, 0, 0}));
+}
+
+// What goes through the page cache can be there before it is read.
+TEST_P(StorageCommands, PreFetchAsksForWhatWillBeRead) {
+  start_one();
+  const auto fetched_by = [&](const ByteVector& cdb) {
+    const uint64_t before = host_prefetched();
+    EXPECT_TRUE(peer->no_data(cdb).good());
+    return host_prefetched() - before;
+  };
+  const uint64_t factor = std::string(GetParam()) == "FILE" ? kBlock : 0;
+  EXPECT_EQ(fetched_by(cdb10(0x34, 100, 50)), 50 * factor);
+  EXPECT_EQ(fetched_by(cdb16(0x90, 100, 50, 0x02)), 50 * factor);
+  EXPECT_EQ(fetched_by(cdb16(0x90, kSize / kBlock - 7, 0)), 7 * factor);
+  EXPECT_EQ(fetched_by(cdb10(0x34, 0, 0)), kSize / kBlock * factor);
+}
+
 TEST_P(StorageCommands, LbaStatusTellsHolesFromData) {
+  if (std::string(GetParam()) == "BLK") GTEST_SKIP() << "a block device does not tell them";
   start_one(",THIN");
   ASSERT_TRUE(write(2048, pattern(1024 * kBlock)).good());
   peer->no_data(cdb10(0x35, 0, 0));

@@ -136,7 +136,8 @@ class StorageTest : public EngineTest {
   bool added_ = false;
 };
 
-// One unit, over memory, over a file and over what stands in for a block device.
+// One unit, over memory, over a file, by the page cache and past it (DIRECT), and over what stands
+// in for a block device.
 class StorageOfEachKind : public StorageTest, public testing::WithParamInterface<const char*> {
  protected:
   static constexpr uint64_t kSize = 16 << 20;
@@ -144,6 +145,7 @@ class StorageOfEachKind : public StorageTest, public testing::WithParamInterface
     const std::string kind = GetParam();
     const std::string name =
         kind == "MEM" ? "ram,MEM,size=" + std::to_string(size >> 20) + "MB" : make_file(size);
+    if (kind == "DIRECT") return name + ",FILE,DIRECT" + options;
     return name + (kind == "BLK" ? ",BLK" : kind == "FILE" ? ",FILE" : "") + options;
   }
   void start_one(const std::string& options = "") { start({line(options)}); }

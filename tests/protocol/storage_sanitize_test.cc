@@ -70,7 +70,7 @@ class Sanitize : public StorageOfEachKind {
       EXPECT_EQ(read(at, 1), ByteVector(kBlock, value)) << at;
   }
 };
-INSTANTIATE_TEST_SUITE_P(, Sanitize, testing::Values("MEM", "FILE", "BLK"),
+INSTANTIATE_TEST_SUITE_P(, Sanitize, testing::Values("MEM", "FILE", "DIRECT", "BLK"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(Sanitize, OverwritesOrErasesAll) {

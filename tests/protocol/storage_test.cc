@@ -8,7 +8,7 @@ namespace chiscsi::test {
 namespace {
 
 class StorageKinds : public StorageOfEachKind {};
-INSTANTIATE_TEST_SUITE_P(, StorageKinds, testing::Values("MEM", "FILE", "BLK"),
+INSTANTIATE_TEST_SUITE_P(, StorageKinds, testing::Values("MEM", "FILE", "DIRECT", "BLK"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(StorageKinds, ReadsZerosWhereNothingWasWritten) {

@@ -70,8 +70,9 @@ TEST(ConfigMessages, TargetDevice) {
        {"/f,BLK,ro", "unknown option \"ro\", did you mean RO?"},
        {"/f,FILE,sise=1MB", "unknown option \"sise=1MB\", did you mean size=?"},
        {"/f,FILE,colour=red",
-        "unknown option \"colour=red\", wants NULLRW, SYNC, RO, THIN, REMOVABLE, ID=, WWN=, SN=, "
-        "PROD=, size=, BS= or THRESHOLD="},
+        "unknown option \"colour=red\", wants NULLRW, SYNC, RO, DIRECT, THIN, REMOVABLE, ID=, "
+        "WWN=, "
+        "SN=, PROD=, size=, BS= or THRESHOLD="},
        {"", "wants a path or name of 1 to 255 characters first, not \"\""},
        {",MEM", "wants a path or name of 1 to 255 characters first, not \",MEM\""},
        {"/srv/\xc3\xa9.img", "wants a path or name of printable ASCII, not \"/srv/??.img\""},

@@ -143,8 +143,13 @@ TEST(TargetDevices, RefusesOptionsThatTheTypeDoesNotHave) {
   error_of({"TargetDevice=r,MEM,THRESHOLD=5"});
   error_of({"TargetDevice=/dev/sdb,BLK,THRESHOLD=5"});
   error_of({"TargetDevice=/dev/sdb,BLK,THIN,THRESHOLD=5"});
+  EXPECT_EQ(error_of({"TargetDevice=r,MEM,DIRECT"}),
+            "TargetDevice: DIRECT is for FILE only: \"r,MEM,DIRECT\"");
+  error_of({"TargetDevice=/dev/sdb,DIRECT,BLK"});
+  error_of({"TargetDevice=/f,DIRECT,DIRECT"});
   EXPECT_TRUE(is_good({"TargetDevice=/f,SYNC,THRESHOLD=5,THIN", "TargetDevice=/b,BLK,SYNC",
-                       "TargetDevice=x,Mine,SYNC,THRESHOLD=5"}));
+                       "TargetDevice=x,Mine,SYNC,THRESHOLD=5", "TargetDevice=/g,DIRECT,SYNC",
+                       "TargetDevice=/h,FILE,RO,DIRECT", "TargetDevice=y,Mine,DIRECT,DIRECT"}));
 }
 
 TEST(TargetDevices, WantsItsTypeWordsInCapitals) {
