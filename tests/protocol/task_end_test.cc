@@ -285,6 +285,7 @@ TEST_F(TaskEnd, AResetIsOfTheDeviceThatHadTheNumberWhenItCame) {
     ASSERT_TRUE(other->no_data(reserve, lun).good());
   const Pdu before_it = peer->make_command(inquiry_cdb(36), 36, kCommandRead);
   const Pdu reset = send_function(*peer, kLunReset);
+  ASSERT_TRUE(peer->ping()) << "it has come";
   EXPECT_TRUE(peer->is_silent()) << "a command before it is missing";
   ASSERT_EQ(reconfigure({"b,DISK", "a,DISK"}), 0);
   ASSERT_TRUE(peer->send(before_it));
