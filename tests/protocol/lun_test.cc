@@ -82,6 +82,7 @@ TEST_F(LunProtocol, WithoutLinesTheFirstClassGetsEveryLun) {
   disks.any_disk = "x";
   start({});
   EXPECT_TRUE(peer->no_data(test_unit_ready_cdb(), 5).good());
+  EXPECT_TRUE(disks.wait_for("cleanup"));
   expect_sense(peer->read(inquiry_cdb(96), 96, 300), 5, 0x20);
   EXPECT_TRUE(disks.wait_for("cleanup", 2));
   EXPECT_EQ(disks.calls(), (Calls{"cdb 00 x", "cleanup x", "cdb 12 x", "cleanup x"}));
