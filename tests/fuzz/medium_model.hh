@@ -20,8 +20,8 @@ class MediumModel {
   MediumModel(uint64_t blocks, uint32_t block_size)
       : block_size_(block_size), bytes_(blocks * block_size, '\0'), known_(blocks, true) {}
 
-  // A command and its end: its data as it was sent, at most `length` bytes either way; null when
-  // all is right, or what is wrong.
+  // A command and its end: its data as it was sent, and what it has read, for which the initiator
+  // has room for `length` bytes. Null when all is right, or what is wrong.
   struct End {
     std::string cdb;  // 16 or 32 bytes.
     std::string sent, read;

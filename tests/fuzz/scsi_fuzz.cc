@@ -186,8 +186,9 @@ class Range {
     if (outcome.response != 0) return;
     const std::string& sense = outcome.sense;
     const auto key = static_cast<uint8_t>(sense.size() < 3 ? 0 : sense[2] & 0xf);
-    const char* wrong = models_[unit].apply({shot.cdb.substr(0, shot.cdb_size), shot.data,
-                                             outcome.data, shot.length, outcome.status, key});
+    const uint32_t room = (shot.direction & kCommandRead) != 0 ? shot.length : 0;
+    const char* wrong = models_[unit].apply(
+        {shot.cdb.substr(0, shot.cdb_size), shot.data, outcome.data, room, outcome.status, key});
     if (wrong != nullptr) complain(shot, outcome, wrong);
   }
   static const CommandInfo* row_of(const Shot& shot) {
